@@ -1,0 +1,154 @@
+//! What an upstream offers: its identity and its tools, ready for routing, for checking
+//! arguments and for documents. Immutable once built; a change is a new catalog.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::arguments::ArgumentCheck;
+
+/// Who an upstream says it is, from `initialize` or `server/discover`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServerIdentity {
+    /// `serverInfo.name`.
+    pub name: String,
+    /// `serverInfo.title`.
+    pub title: Option<String>,
+    /// `serverInfo.version`.
+    pub version: String,
+    /// `instructions`, as the upstream wrote them.
+    pub instructions: Option<String>,
+    /// The protocol version that is spoken with it.
+    pub protocol_version: String,
+}
+
+/// A tool as the upstream declares it in `tools/list`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolDefinition {
+    /// The name by which it is called.
+    pub name: String,
+    /// A name for people.
+    pub title: Option<String>,
+    /// What it does, for people and models.
+    pub description: Option<String>,
+    /// The schema of its arguments; `{}` where the upstream sent none.
+    pub input_schema: Value,
+    /// The schema of `structuredContent`.
+    pub output_schema: Option<Value>,
+    /// Hints about its behaviour.
+    pub annotations: Annotations,
+}
+
+/// `annotations` of a tool. `None` means that the upstream did not say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Annotations {
+    /// It changes nothing.
+    pub read_only: Option<bool>,
+    /// It may destroy something.
+    pub destructive: Option<bool>,
+    /// Calling it again with the same arguments has no further effect.
+    pub idempotent: Option<bool>,
+    /// It reaches beyond its own closed world.
+    pub open_world: Option<bool>,
+}
+
+impl ToolDefinition {
+    /// Reads one entry of `tools/list`. Only a missing or empty name makes it unusable; whatever
+    /// else is odd is left out of the definition, so that the tool is still served.
+    #[must_use]
+    pub fn from_json(entry: &Value) -> Option<Self> {
+        let text = |key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
+        let hint = |key: &str| entry.pointer(&format!("/annotations/{key}")).and_then(Value::as_bool);
+        let name = text("name").filter(|name| !name.is_empty())?;
+        let annotated_title = || entry.pointer("/annotations/title").and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            name,
+            title: text("title").or_else(annotated_title),
+            description: text("description"),
+            input_schema: entry.get("inputSchema").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+            output_schema: entry.get("outputSchema").filter(|schema| !schema.is_null()).cloned(),
+            annotations: Annotations {
+                read_only: hint("readOnlyHint"),
+                destructive: hint("destructiveHint"),
+                idempotent: hint("idempotentHint"),
+                open_world: hint("openWorldHint"),
+            },
+        })
+    }
+}
+
+/// A tool that can be called: its definition and all that is worked out from it once.
+#[derive(Debug)]
+pub struct Tool {
+    /// What the upstream declared.
+    pub definition: ToolDefinition,
+    /// Checks and coerces the arguments of a call.
+    pub arguments: ArgumentCheck,
+    /// Whether a call whose outcome is unknown may be sent again.
+    pub idempotent: bool,
+    /// What is wrong with its declaration, in words for its description and for the log.
+    pub notes: Vec<String>,
+}
+
+/// What decides how a catalog is read, from the operator's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogPolicy {
+    /// Whether `readOnlyHint` and `idempotentHint` are believed.
+    pub trust_annotations: bool,
+    /// Tools that are not offered.
+    pub disabled_tools: Vec<String>,
+}
+
+impl Default for CatalogPolicy {
+    fn default() -> Self {
+        Self { trust_annotations: true, disabled_tools: Vec::new() }
+    }
+}
+
+/// All that one upstream offers at one time.
+#[derive(Debug)]
+pub struct Catalog {
+    /// Who the upstream says it is.
+    pub identity: ServerIdentity,
+    tools: Vec<Tool>,
+    by_name: HashMap<String, usize>,
+}
+
+impl Catalog {
+    /// Builds the catalog: drops disabled tools and repeated names (the first one stays), compiles
+    /// each tool's argument check. Never fails: a broken schema becomes a note of its tool.
+    #[must_use]
+    pub fn new(identity: ServerIdentity, definitions: Vec<ToolDefinition>, policy: &CatalogPolicy) -> Self {
+        let mut tools = Vec::with_capacity(definitions.len());
+        let mut by_name = HashMap::with_capacity(definitions.len());
+        for definition in definitions {
+            if policy.disabled_tools.contains(&definition.name) || by_name.contains_key(&definition.name) {
+                continue;
+            }
+            by_name.insert(definition.name.clone(), tools.len());
+            tools.push(Tool::new(definition, policy.trust_annotations));
+        }
+        Self { identity, tools, by_name }
+    }
+
+    /// The tool of that name.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> Option<&Tool> {
+        self.by_name.get(name).map(|&index| &self.tools[index])
+    }
+
+    /// All tools, in the upstream's order.
+    #[must_use]
+    pub fn tools(&self) -> &[Tool] {
+        &self.tools
+    }
+}
+
+impl Tool {
+    fn new(definition: ToolDefinition, trust_annotations: bool) -> Self {
+        let (arguments, notes) = ArgumentCheck::compile(&definition.input_schema);
+        let hints = definition.annotations;
+        let promised = hints.read_only == Some(true) || hints.idempotent == Some(true);
+        Self { arguments, idempotent: trust_annotations && promised, notes, definition }
+    }
+}

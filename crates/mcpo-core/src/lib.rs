@@ -1,0 +1,9 @@
+//! The words and the decisions of mcpo: what can go wrong, what a call can come to, what a
+//! tool is, and how a schema becomes OpenAPI. Pure: no runtime, clock, dice or socket.
+
+pub mod arguments;
+pub mod catalog;
+pub mod fault;
+pub mod openapi;
+pub mod outcome;
+pub mod schema;

@@ -1,0 +1,2 @@
+//! The `mcpo` program.
+fn main() {}
