@@ -1,0 +1,183 @@
+//! JSON-RPC frames: written around raw parameters, read without touching raw results.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::error::RpcError;
+
+/// A message from the upstream, told apart by its members.
+#[derive(Debug)]
+pub enum Message<'a> {
+    /// The answer to a request of ours. `id` is `None` where the upstream sent none or null.
+    Response {
+        /// The id that it answers.
+        id: Option<u64>,
+        /// Its result, raw, or its error.
+        answer: Result<&'a RawValue, RpcError>,
+    },
+    /// A request to us.
+    Request {
+        /// To be sent back as it came.
+        id: &'a RawValue,
+        /// What it asks for.
+        method: String,
+    },
+    /// A notification.
+    Notification {
+        /// What it is about.
+        method: String,
+        /// What it says.
+        params: Option<&'a RawValue>,
+    },
+}
+
+/// Why bytes are not a message.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// Not JSON, or members of the wrong type.
+    #[error("read JSON-RPC: {0}")]
+    Json(#[from] serde_json::Error),
+    /// JSON, but neither a request, a notification nor a response.
+    #[error("neither method, result nor error in it")]
+    Shapeless,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(default)]
+    method: Option<String>,
+    #[serde(borrow, default)]
+    params: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    result: Option<&'a RawValue>,
+    #[serde(default)]
+    error: Option<ErrorBody>,
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    #[serde(default)]
+    code: Option<serde_json::Number>,
+    #[serde(default)]
+    message: Option<serde_json::Value>,
+    #[serde(default)]
+    data: Option<Box<RawValue>>,
+}
+
+impl<'a> Message<'a> {
+    /// Reads one message (not a batch).
+    ///
+    /// # Errors
+    /// See [`FrameError`].
+    pub fn parse(text: &'a [u8]) -> Result<Self, FrameError> {
+        let envelope: Envelope<'a> = serde_json::from_slice(text)?;
+        let id = envelope.id.filter(|id| id.get() != "null");
+        if let Some(method) = envelope.method {
+            return Ok(match id {
+                Some(id) => Self::Request { id, method },
+                None => Self::Notification { method, params: envelope.params },
+            });
+        }
+        let id = id.and_then(our_id);
+        match (envelope.result, envelope.error) {
+            (_, Some(error)) => Ok(Self::Response { id, answer: Err(error.into()) }),
+            (Some(result), None) => Ok(Self::Response { id, answer: Ok(result) }),
+            (None, None) => Err(FrameError::Shapeless),
+        }
+    }
+}
+
+/// Our ids are plain numbers; some upstreams give them back as strings.
+fn our_id(id: &RawValue) -> Option<u64> {
+    id.get().trim_matches('"').parse().ok()
+}
+
+impl From<ErrorBody> for RpcError {
+    fn from(body: ErrorBody) -> Self {
+        let code = body.code.and_then(|code| code.as_i64()).unwrap_or(INTERNAL_ERROR);
+        let message = match body.message {
+            Some(serde_json::Value::String(text)) => text,
+            Some(other) => other.to_string(),
+            None => String::new(),
+        };
+        Self { code, message, data: body.data }
+    }
+}
+
+/// JSON-RPC 2.0, section 5.1: internal error.
+pub const INTERNAL_ERROR: i64 = -32603;
+/// JSON-RPC 2.0, section 5.1: method not found.
+pub const METHOD_NOT_FOUND: i64 = -32601;
+
+/// Splits a JSON-RPC batch into its messages; a single message comes back alone.
+///
+/// # Errors
+/// When the text starts like an array and is not a JSON array.
+pub fn split_batch(text: &[u8]) -> Result<Vec<&RawValue>, FrameError> {
+    let start = text.iter().find(|byte| !byte.is_ascii_whitespace());
+    if start == Some(&b'[') { Ok(serde_json::from_slice(text)?) } else { Ok(vec![serde_json::from_slice(text)?]) }
+}
+
+/// A request: `{"jsonrpc":"2.0","id":ID,"method":"METHOD","params":PARAMS}`, without line breaks
+/// (JSON holds raw ones only between tokens, so a blank does as well).
+#[must_use]
+pub fn request(id: u64, method: &str, params: &[&[u8]]) -> BytesMut {
+    let size: usize = params.iter().map(|part| part.len()).sum();
+    let mut frame = BytesMut::with_capacity(size + method.len() + 80);
+    frame.put_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+    frame.put_slice(id.to_string().as_bytes());
+    put_method_and_params(&mut frame, method, params);
+    frame
+}
+
+/// A notification.
+#[must_use]
+pub fn notification(method: &str, params: &[&[u8]]) -> BytesMut {
+    let mut frame = BytesMut::with_capacity(128);
+    frame.put_slice(b"{\"jsonrpc\":\"2.0\"");
+    put_method_and_params(&mut frame, method, params);
+    frame
+}
+
+fn put_method_and_params(frame: &mut BytesMut, method: &str, params: &[&[u8]]) {
+    frame.put_slice(b",\"method\":\"");
+    frame.put_slice(method.as_bytes());
+    frame.put_slice(b"\"");
+    if !params.is_empty() {
+        frame.put_slice(b",\"params\":");
+        for part in params {
+            put_on_one_line(frame, part);
+        }
+    }
+    frame.put_slice(b"}");
+}
+
+fn put_on_one_line(frame: &mut BytesMut, part: &[u8]) {
+    let start = frame.len();
+    frame.put_slice(part);
+    if memchr::memchr2(b'\n', b'\r', part).is_some() {
+        for byte in &mut frame[start..] {
+            if *byte == b'\n' || *byte == b'\r' {
+                *byte = b' ';
+            }
+        }
+    }
+}
+
+/// The answer to a request that the upstream made.
+#[must_use]
+pub fn empty_result(id: &RawValue) -> Bytes {
+    Bytes::from(format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":{{}}}}", id.get()))
+}
+
+/// The refusal of a request that the upstream made.
+#[must_use]
+pub fn method_not_found(id: &RawValue) -> Bytes {
+    Bytes::from(format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":{},\"error\":{{\"code\":{METHOD_NOT_FOUND},\"message\":\"Method not found\"}}}}",
+        id.get()
+    ))
+}
