@@ -1,0 +1,276 @@
+//! What runs now: one immutable snapshot of all upstreams, replaced whole at every change.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Guard};
+use mcpo_core::catalog::Catalog;
+use mcpo_core::fault::Fault;
+use mcpo_mcp::session::Session;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+/// All upstreams at one time.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    upstreams: Vec<Upstream>,
+    by_name: HashMap<String, usize>,
+    /// Changes whenever any upstream, its state or its catalog does.
+    pub generation: u64,
+    /// Changes whenever a document made from the snapshot may change.
+    pub catalog_generation: u64,
+}
+
+/// One upstream in a snapshot.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// What it was when the snapshot was made.
+    pub view: Arc<View>,
+    views: watch::Receiver<Arc<View>>,
+    commands: mpsc::Sender<Command>,
+}
+
+/// One upstream at one time.
+#[derive(Debug)]
+pub struct View {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where it is in its life.
+    pub state: State,
+    /// Since when it is in that state.
+    pub since: Instant,
+    /// The last catalog that it gave; kept while it is away. `None` until it was ready once.
+    pub catalog: Option<Arc<Catalog>>,
+    /// Grows with every new catalog of this upstream.
+    pub catalog_version: u64,
+    /// The session to send calls on, while it is ready.
+    pub session: Option<LiveSession>,
+    /// How long a call may take where the call does not say; `None` leaves it to the default.
+    pub timeout: Option<Duration>,
+    /// How often it was connected anew after it had been ready.
+    pub reconnects: u64,
+}
+
+/// A session and which one of its upstream it is.
+#[derive(Debug, Clone)]
+pub struct LiveSession {
+    /// Counts the sessions of an upstream, from 1.
+    pub epoch: u64,
+    /// The handle.
+    pub session: Session,
+}
+
+/// Where an upstream is in its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Being connected; `failures` counts the attempts that failed in a row before this one, and
+    /// `fault` is the last one's.
+    Starting {
+        /// Attempts failed in a row.
+        failures: u32,
+        /// Why the last one failed, or why the session before was lost.
+        fault: Option<Fault>,
+    },
+    /// It has a session and a catalog.
+    Ready,
+    /// The last attempt failed; the next one is at `retry_at`.
+    Resting {
+        /// Attempts failed in a row, at least 1.
+        failures: u32,
+        /// Why.
+        fault: Fault,
+        /// When it is tried again.
+        retry_at: Instant,
+    },
+    /// Removed, or mcpo is stopping.
+    Stopped,
+}
+
+/// What the call path asks of a keeper.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// The session of that epoch is of no use: replace it (unless that is done already).
+    Replace {
+        /// Which session.
+        epoch: u64,
+        /// What it did.
+        fault: Fault,
+    },
+}
+
+/// How many requests to replace a session may wait for a keeper; one is enough, so what does not
+/// fit is dropped without loss.
+pub(crate) const COMMANDS_WAITING_MAX: usize = 16;
+
+/// The publishing end and the reading end of the snapshots.
+#[derive(Debug)]
+pub struct Directory {
+    current: ArcSwap<Snapshot>,
+    generations: watch::Sender<u64>,
+    publishing: Mutex<()>,
+}
+
+/// A keeper's end of one upstream in the directory.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) commands: mpsc::Receiver<Command>,
+    views: watch::Sender<Arc<View>>,
+    directory: Arc<Directory>,
+}
+
+// === impl Directory ===
+
+impl Directory {
+    /// An empty directory.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            current: ArcSwap::default(),
+            generations: watch::Sender::new(0),
+            publishing: Mutex::new(()),
+        })
+    }
+
+    /// The snapshot of this moment, without waiting or counting references.
+    #[must_use]
+    pub fn load(&self) -> Guard<Arc<Snapshot>> {
+        self.current.load()
+    }
+
+    /// Sees [`Snapshot::generation`] change. Cancel-safe, as all of `watch`.
+    #[must_use]
+    pub fn generations(&self) -> watch::Receiver<u64> {
+        self.generations.subscribe()
+    }
+
+    /// Makes room for an upstream, in its first state; a place of that name is replaced.
+    pub(crate) fn enter(self: &Arc<Self>, view: View) -> Place {
+        let (commands_tx, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
+        let view = Arc::new(view);
+        let (views, views_rx) = watch::channel(view.clone());
+        let upstream = Upstream { view, views: views_rx, commands: commands_tx };
+        self.publish(|upstreams| match position(upstreams, &upstream.view.name) {
+            Some(index) => upstreams[index] = upstream,
+            None => upstreams.push(upstream),
+        });
+        Place { commands, views, directory: self.clone() }
+    }
+
+    /// Takes an upstream out.
+    pub(crate) fn leave(&self, name: &str) {
+        self.publish(|upstreams| upstreams.retain(|upstream| upstream.view.name != name));
+    }
+
+    fn publish(&self, change: impl FnOnce(&mut Vec<Upstream>)) {
+        let publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.current.load_full();
+        let mut upstreams = before.upstreams.clone();
+        change(&mut upstreams);
+        let same_documents = before.upstreams.len() == upstreams.len()
+            && before.upstreams.iter().zip(&upstreams).all(|(old, new)| old.view.same_document(&new.view));
+        let generation = before.generation + 1;
+        let catalog_generation = before.catalog_generation + u64::from(!same_documents);
+        let by_name =
+            upstreams.iter().enumerate().map(|(index, upstream)| (upstream.view.name.clone(), index)).collect();
+        self.current.store(Arc::new(Snapshot { upstreams, by_name, generation, catalog_generation }));
+        self.generations.send_replace(generation);
+        drop(publishing);
+    }
+}
+
+fn position(upstreams: &[Upstream], name: &str) -> Option<usize> {
+    upstreams.iter().position(|upstream| upstream.view.name == name)
+}
+
+// === impl Place ===
+
+impl Place {
+    /// The view that was published last.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.views.borrow().clone()
+    }
+
+    /// Publishes what has become of the upstream: in the snapshot first, then to those who wait.
+    pub(crate) fn publish(&self, view: View) {
+        let view = Arc::new(view);
+        self.directory.publish(|upstreams| {
+            if let Some(index) = position(upstreams, &view.name) {
+                upstreams[index].view = view.clone();
+            }
+        });
+        self.views.send_replace(view);
+    }
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// The upstream of that name.
+    #[must_use]
+    pub fn upstream(&self, name: &str) -> Option<&Upstream> {
+        self.by_name.get(name).map(|&index| &self.upstreams[index])
+    }
+
+    /// All upstreams, in the order of the configuration.
+    #[must_use]
+    pub fn upstreams(&self) -> &[Upstream] {
+        &self.upstreams
+    }
+}
+
+// === impl Upstream ===
+
+impl Upstream {
+    /// Follows this upstream's views from now on. Cancel-safe, as all of `watch`.
+    #[must_use]
+    pub fn follow(&self) -> watch::Receiver<Arc<View>> {
+        self.views.clone()
+    }
+
+    /// Tells the keeper that a session is of no use. Asking more than once costs nothing.
+    pub fn replace_session(&self, epoch: u64, fault: Fault) {
+        // A full queue means that the keeper is about to hear the same from somebody else, and a
+        // closed one that there is nothing left to replace.
+        let _heard = self.commands.try_send(Command::Replace { epoch, fault });
+    }
+}
+
+// === impl View ===
+
+impl View {
+    fn same_document(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.catalog_version == other.catalog_version
+            && self.catalog.is_some() == other.catalog.is_some()
+    }
+
+    /// Whether calls can be sent now.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.session.is_some()
+    }
+}
+
+impl State {
+    /// The name in health answers and logs.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Starting { .. } => "starting",
+            Self::Ready => "ready",
+            Self::Resting { .. } => "resting",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// What is wrong with it, if anything is.
+    #[must_use]
+    pub const fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Starting { fault, .. } => fault.as_ref(),
+            Self::Resting { fault, .. } => Some(fault),
+            Self::Ready | Self::Stopped => None,
+        }
+    }
+}
