@@ -1,1 +1,20 @@
-//! Placeholder.
+//! As typed -> checked -> planned. Command line values, environment and file become a `Config`
+//! that is right in itself, or the list of everything that is wrong with them, each with its
+//! place and its cure. The environment of this process is read here and nowhere else.
+
+mod config;
+mod flags;
+mod plan;
+mod problem;
+mod secret;
+mod server;
+
+pub use config::{Access, Config, Limits, Listen, Log, LogFormat, LogLevel, Mode, Site};
+pub use flags::Flags;
+pub use plan::Plan;
+pub use problem::{Excerpt, Place, Problem, Problems, Severity};
+pub use secret::Secret;
+pub use server::{
+    ChildEnvironment, Endpoint, Era, Http, HttpKind, InheritEnv, NameError, RESERVED_NAMES, Server,
+    ServerName, Stdio,
+};

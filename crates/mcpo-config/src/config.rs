@@ -1,0 +1,153 @@
+//! The checked configuration: plain data that the rest of the program trusts.
+
+use std::time::Duration;
+
+use crate::problem::Problem;
+use crate::secret::Secret;
+use crate::server::Server;
+
+/// All that the operator decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: Listen,
+    /// Who may come in.
+    pub access: Access,
+    /// What the documents say, and where they are mounted.
+    pub site: Site,
+    /// Bounds in time and space.
+    pub limits: Limits,
+    /// What is logged, and how.
+    pub log: Log,
+    /// Whether one server is served at the root, or many under their names.
+    pub mode: Mode,
+    /// The upstreams, in the order of the file; never empty. In [`Mode::Single`] exactly one.
+    pub servers: Vec<Server>,
+    /// What is odd but no reason to stop: to be told at start.
+    pub warnings: Vec<Problem>,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// A host name or an address, IPv6 without brackets.
+    pub host: String,
+    /// 0 lets the system choose.
+    pub port: u16,
+}
+
+/// Who may come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// The key that downstreams must show; never empty, fit for a header.
+    pub api_key: Option<Secret>,
+    /// Whether documents need the key, too.
+    pub strict: bool,
+    /// Origins that browsers may call from: `*`, or `scheme://host[:port]` each. Never empty.
+    pub cors_origins: Vec<String>,
+}
+
+/// What the documents say, and where they are mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Title of the root document.
+    pub name: Option<String>,
+    /// Its description.
+    pub description: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// The path under which a reverse proxy shows us: empty, or `/a/b` without a slash at the end.
+    pub root_path: String,
+    /// In front of every server's mount: starts and ends with a slash, `/` by default.
+    pub path_prefix: String,
+}
+
+/// Bounds in time and space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How long a call may take when nobody says otherwise.
+    pub tool_timeout: Duration,
+    /// The longest that anybody may ask for; at least `tool_timeout` and every server's timeout.
+    pub max_tool_timeout: Duration,
+    /// The largest request body in bytes.
+    pub body_bytes_max: usize,
+    /// How long connecting to an upstream (with its handshake) may take; `None` is the default of
+    /// the one who connects.
+    pub connect_timeout: Option<Duration>,
+    /// How long calls in flight may go on after the signal to stop; zero does not wait.
+    pub drain_timeout: Duration,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// Less urgent lines are left out.
+    pub level: LogLevel,
+    /// The shape of a line.
+    pub format: LogFormat,
+}
+
+/// How urgent a line is, in Python's words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Every call.
+    Debug,
+    /// Changes of state.
+    #[default]
+    Info,
+    /// Healed by ourselves.
+    Warning,
+    /// A person must act.
+    Error,
+    /// Nothing goes on.
+    Critical,
+}
+
+/// The shape of a log line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Pretty, coloured on a terminal.
+    #[default]
+    Auto,
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How servers are mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One server, from the command line, at the root.
+    Single,
+    /// The servers of a file, each under its name.
+    Many,
+}
+
+// === impl Limits ===
+
+impl Limits {
+    /// `--tool-timeout`: a slow model or a web search answers within it; a hang is noticed while
+    /// somebody still waits.
+    pub const TOOL_TIMEOUT: Duration = Duration::from_secs(60);
+    /// `--max-tool-timeout`: an hour holds the longest jobs that people run through tools, and a
+    /// value in milliseconds by mistake does not pass.
+    pub const MAX_TOOL_TIMEOUT: Duration = Duration::from_secs(3600);
+    /// `--max-body-size`: a picture of 10 MB as base64 passes.
+    pub const BODY_BYTES: usize = 16 << 20;
+    /// `--drain-timeout`: below the 10 s after which `docker stop` kills, with time left to end
+    /// the children.
+    pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            tool_timeout: Self::TOOL_TIMEOUT,
+            max_tool_timeout: Self::MAX_TOOL_TIMEOUT,
+            body_bytes_max: Self::BODY_BYTES,
+            connect_timeout: None,
+            drain_timeout: Self::DRAIN_TIMEOUT,
+        }
+    }
+}
