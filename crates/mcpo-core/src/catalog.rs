@@ -137,6 +137,15 @@ impl Catalog {
         self.by_name.get(name).map(|&index| &self.tools[index])
     }
 
+    /// Whether both say the same of the same upstream.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let same = |(one, two): (&Tool, &Tool)| one.definition == two.definition;
+        self.identity == other.identity
+            && self.tools.len() == other.tools.len()
+            && self.tools.iter().zip(&other.tools).all(same)
+    }
+
     /// All tools, in the upstream's order.
     #[must_use]
     pub fn tools(&self) -> &[Tool] {

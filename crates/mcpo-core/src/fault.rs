@@ -64,6 +64,23 @@ impl FaultKind {
         }
     }
 
+    /// Whether trying again will not help until a person has changed something.
+    #[must_use]
+    pub const fn needs_operator(self) -> bool {
+        match self {
+            Self::NotStartable | Self::Unauthorized => true,
+            Self::Unreachable
+            | Self::Disconnected
+            | Self::Timeout
+            | Self::ServerError
+            | Self::SessionLost
+            | Self::Throttled
+            | Self::Nonsense
+            | Self::Overloaded
+            | Self::Stopping => false,
+        }
+    }
+
     /// Whether the session that met this fault is of no more use and must be replaced.
     #[must_use]
     pub const fn ends_session(self) -> bool {
@@ -98,13 +115,26 @@ pub struct Fault {
     pub detail: String,
     /// When the upstream (or our own backoff) says that a new try makes sense.
     pub retry_after: Option<Duration>,
+    /// What the upstream itself answered, where it did; meant for the caller.
+    pub said: Option<Said>,
+}
+
+/// An upstream's own words about its failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The JSON-RPC error code.
+    pub code: i64,
+    /// The message.
+    pub message: String,
+    /// `data`, as raw JSON.
+    pub data: Option<String>,
 }
 
 impl Fault {
     /// A fault without a hint of when to try again.
     #[must_use]
     pub fn new(kind: FaultKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), retry_after: None }
+        Self { kind, detail: detail.into(), retry_after: None, said: None }
     }
 
     /// The same fault with a hint of when to try again.

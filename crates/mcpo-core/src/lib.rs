@@ -2,8 +2,11 @@
 //! tool is, and how a schema becomes OpenAPI. Pure: no runtime, clock, dice or socket.
 
 pub mod arguments;
+pub mod backoff;
 pub mod catalog;
+pub mod event;
 pub mod fault;
+pub mod life;
 pub mod openapi;
 pub mod outcome;
 pub mod schema;

@@ -8,7 +8,7 @@ use arc_swap::{ArcSwap, Guard};
 use mcpo_core::catalog::Catalog;
 use mcpo_core::fault::Fault;
 use mcpo_mcp::session::Session;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// All upstreams at one time.
@@ -28,7 +28,7 @@ pub struct Upstream {
     /// What it was when the snapshot was made.
     pub view: Arc<View>,
     views: watch::Receiver<Arc<View>>,
-    commands: mpsc::Sender<Command>,
+    suspicions: Arc<watch::Sender<Suspicion>>,
 }
 
 /// One upstream at one time.
@@ -87,21 +87,15 @@ pub enum State {
     Stopped,
 }
 
-/// What the call path asks of a keeper.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// The session of that epoch is of no use: replace it (unless that is done already).
-    Replace {
-        /// Which session.
-        epoch: u64,
-        /// What it did.
-        fault: Fault,
-    },
+/// What the call path tells a keeper: the newest session that turned out to be of no use. It is a
+/// fact rather than a message, so that nothing is lost however many calls tell it at once.
+#[derive(Debug, Default)]
+pub(crate) struct Suspicion {
+    /// Sessions up to this one are of no use; 0 suspects none.
+    pub(crate) epoch: u64,
+    /// What that session did.
+    pub(crate) fault: Option<Fault>,
 }
-
-/// How many requests to replace a session may wait for a keeper; one is enough, so what does not
-/// fit is dropped without loss.
-pub(crate) const COMMANDS_WAITING_MAX: usize = 16;
 
 /// The publishing end and the reading end of the snapshots.
 #[derive(Debug)]
@@ -114,7 +108,7 @@ pub struct Directory {
 /// A keeper's end of one upstream in the directory.
 #[derive(Debug)]
 pub(crate) struct Place {
-    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) suspicions: watch::Receiver<Suspicion>,
     views: watch::Sender<Arc<View>>,
     directory: Arc<Directory>,
 }
@@ -146,15 +140,15 @@ impl Directory {
 
     /// Makes room for an upstream, in its first state; a place of that name is replaced.
     pub(crate) fn enter(self: &Arc<Self>, view: View) -> Place {
-        let (commands_tx, commands) = mpsc::channel(COMMANDS_WAITING_MAX);
+        let (suspicions_tx, suspicions) = watch::channel(Suspicion::default());
         let view = Arc::new(view);
         let (views, views_rx) = watch::channel(view.clone());
-        let upstream = Upstream { view, views: views_rx, commands: commands_tx };
+        let upstream = Upstream { view, views: views_rx, suspicions: Arc::new(suspicions_tx) };
         self.publish(|upstreams| match position(upstreams, &upstream.view.name) {
             Some(index) => upstreams[index] = upstream,
             None => upstreams.push(upstream),
         });
-        Place { commands, views, directory: self.clone() }
+        Place { suspicions, views, directory: self.clone() }
     }
 
     /// Takes an upstream out.
@@ -228,11 +222,15 @@ impl Upstream {
         self.views.clone()
     }
 
-    /// Tells the keeper that a session is of no use. Asking more than once costs nothing.
+    /// Tells the keeper that a session is of no use. Telling it more than once costs nothing.
     pub fn replace_session(&self, epoch: u64, fault: Fault) {
-        // A full queue means that the keeper is about to hear the same from somebody else, and a
-        // closed one that there is nothing left to replace.
-        let _heard = self.commands.try_send(Command::Replace { epoch, fault });
+        self.suspicions.send_if_modified(|known| {
+            let news = epoch > known.epoch;
+            if news {
+                *known = Suspicion { epoch, fault: Some(fault) };
+            }
+            news
+        });
     }
 }
 

@@ -1,1 +1,355 @@
-//! To be written.
+//! One task per upstream: connects it, watches its session, and connects it again, for ever.
+//! The decisions are `mcpo_core::life`; here they are carried out and published.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcpo_core::catalog::{Catalog, CatalogPolicy, ToolDefinition};
+use mcpo_core::event::Event;
+use mcpo_core::fault::{Fault, FaultKind};
+use mcpo_core::life::{Life, LifePolicy, Phase};
+use mcpo_mcp::endpoint::{Endpoint, Era};
+use mcpo_mcp::error::Cause;
+use mcpo_mcp::session::{ConnectOptions, Connected, Session, connect};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::classify::fault_of;
+use crate::directory::{Directory, LiveSession, Place, State, Suspicion, View};
+use crate::record::record;
+
+/// All that a keeper must know of its upstream.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) name: String,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) era: Era,
+    pub(crate) catalog: CatalogPolicy,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) close_grace: Duration,
+    pub(crate) life: LifePolicy,
+}
+
+/// An upstream that says all the time that its tools changed is listed no more often than this.
+const RELIST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Keeps one upstream.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    settings: Settings,
+    place: Place,
+    stop: watch::Receiver<bool>,
+    life: Life,
+    fault: Option<Fault>,
+    catalog: Option<Arc<Catalog>>,
+    catalog_version: u64,
+    epochs: u64,
+    /// Sessions that were replaced and are still ending in good order.
+    ending: JoinSet<()>,
+}
+
+/// A session that works, and the future that ends with it.
+struct Live {
+    session: Session,
+    epoch: u64,
+    running: Pin<Box<dyn Future<Output = Cause> + Send>>,
+    tools_changed: watch::Receiver<u64>,
+}
+
+/// Why a session is served no longer.
+enum End {
+    Lost(Fault),
+    Stopped,
+}
+
+// === impl Keeper ===
+
+impl Keeper {
+    pub(crate) fn new(settings: Settings, directory: &Arc<Directory>, stop: watch::Receiver<bool>) -> Self {
+        let place = directory.enter(View {
+            name: settings.name.clone(),
+            state: State::Starting { failures: 0, fault: None },
+            since: Instant::now(),
+            catalog: None,
+            catalog_version: 0,
+            session: None,
+            timeout: settings.timeout,
+            reconnects: 0,
+        });
+        let life = Life::new(settings.life);
+        Self {
+            settings,
+            place,
+            stop,
+            life,
+            fault: None,
+            catalog: None,
+            catalog_version: 0,
+            epochs: 0,
+            ending: JoinSet::new(),
+        }
+    }
+
+    /// Keeps the upstream until it is told to stop; then ends its sessions in good order.
+    pub(crate) async fn run(mut self) {
+        loop {
+            match self.life.phase() {
+                Phase::Starting | Phase::Ready { .. } => self.start().await,
+                Phase::Resting { until } => self.rest(until.into()).await,
+                Phase::Stopped => break,
+            }
+        }
+        self.publish(None);
+        while self.ending.join_next().await.is_some() {}
+        record(&Event::UpstreamStopped { upstream: self.settings.name });
+    }
+
+    /// One attempt, and the life of the session that comes of it.
+    async fn start(&mut self) {
+        self.publish(None);
+        let began = Instant::now();
+        let mut stop = self.stop.clone();
+        let attempt = self.connect(began + self.settings.handshake_timeout);
+        let result = tokio::select! {
+            biased;
+            () = stopped(&mut stop) => {
+                self.life.stop();
+                return;
+            }
+            result = attempt => result,
+        };
+        match result {
+            Ok((live, tools)) => self.serve(live, tools, began).await,
+            Err(cause) => self.note_failure(fault_of(&cause)),
+        }
+    }
+
+    /// Shakes hands and lists the tools.
+    ///
+    /// Cancel-safe: a session that was made on the way is dropped, which ends it.
+    async fn connect(&self, deadline: Instant) -> Result<(Live, Vec<Value>), Cause> {
+        let options = ConnectOptions {
+            client_name: "mcpo".to_owned(),
+            client_version: env!("CARGO_PKG_VERSION").to_owned(),
+            era: self.settings.era,
+            deadline,
+            grace: self.settings.close_grace,
+        };
+        let Connected { session, driver } = connect(&self.settings.endpoint, &options).await?;
+        let tools_changed = session.tools_changed();
+        let mut running: Pin<Box<dyn Future<Output = Cause> + Send>> = Box::pin(driver.run());
+        let tools = tokio::select! {
+            biased;
+            tools = session.list_tools(deadline) => tools.map_err(|error| error.cause),
+            cause = &mut running => Err(cause),
+        };
+        match tools {
+            Ok(tools) => Ok((Live { session, epoch: self.epochs + 1, running, tools_changed }, tools)),
+            Err(cause) => {
+                session.close();
+                // The cause that ended the session says more than the request that met it.
+                let ended = timeout(self.settings.close_grace * 3, running).await;
+                Err(match ended {
+                    Ok(deeper @ Cause::Exited { .. }) => deeper,
+                    Ok(_) | Err(_) => cause,
+                })
+            }
+        }
+    }
+
+    /// Serves a session until it is lost, replaced or stopped.
+    async fn serve(&mut self, mut live: Live, tools: Vec<Value>, began: Instant) {
+        self.epochs = live.epoch;
+        self.fault = None;
+        self.life.connected(Instant::now().into_std());
+        self.take_catalog(&live.session, tools);
+        record(&Event::UpstreamReady {
+            upstream: self.settings.name.clone(),
+            tools: self.catalog.as_ref().map_or(0, |catalog| catalog.tools().len()),
+            protocol_version: live.session.identity().protocol_version.clone(),
+            took: began.elapsed(),
+        });
+        self.publish(Some(&live));
+        let end = self.watch(&mut live).await;
+        match end {
+            End::Lost(fault) => self.note_loss(fault),
+            End::Stopped => {
+                self.life.stop();
+            }
+        }
+        self.publish(None);
+        let Live { session, running, .. } = live;
+        session.close();
+        self.ending.spawn(async move {
+            running.await;
+        });
+        while self.ending.try_join_next().is_some() {}
+    }
+
+    async fn watch(&mut self, live: &mut Live) -> End {
+        let mut stop = self.stop.clone();
+        loop {
+            tokio::select! {
+                biased;
+                () = stopped(&mut stop) => return End::Stopped,
+                cause = &mut live.running => {
+                    // A driver that has ended is not asked again.
+                    live.running = Box::pin(std::future::ready(Cause::Closed));
+                    return End::Lost(fault_of(&cause));
+                }
+                fault = suspected(&mut self.place.suspicions, live.epoch) => return End::Lost(fault),
+                Ok(()) = live.tools_changed.changed() => {
+                    if let Some(end) = self.list_again(live, &mut stop).await {
+                        return end;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Follows a change of the tools. `Some` when the session turned out to be lost on the way.
+    async fn list_again(&mut self, live: &mut Live, stop: &mut watch::Receiver<bool>) -> Option<End> {
+        let deadline = Instant::now() + self.settings.handshake_timeout;
+        let listed = tokio::select! {
+            biased;
+            () = stopped(stop) => return Some(End::Stopped),
+            listed = live.session.list_tools(deadline) => listed,
+        };
+        match listed {
+            Ok(tools) => {
+                self.take_catalog(&live.session, tools);
+                self.publish(Some(live));
+            }
+            Err(error) => {
+                let fault = fault_of(&error.cause);
+                if fault.kind.ends_session() {
+                    return Some(End::Lost(fault));
+                }
+                record(&Event::ToolsStale { upstream: self.settings.name.clone(), fault });
+            }
+        }
+        tokio::select! {
+            biased;
+            () = stopped(stop) => Some(End::Stopped),
+            () = sleep(RELIST_PAUSE) => None,
+        }
+    }
+
+    async fn rest(&mut self, until: Instant) {
+        self.publish(None);
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => self.life.stop(),
+            () = sleep_until(until) => self.life.due(),
+        };
+    }
+
+    fn note_failure(&mut self, fault: Fault) {
+        let now = Instant::now();
+        let phase = self.life.failed(now.into_std(), fastrand::f64());
+        record(&Event::UpstreamFailed {
+            upstream: self.settings.name.clone(),
+            fault: fault.clone(),
+            failures: self.life.failures(),
+            retry_in: wait_of(phase, now),
+        });
+        self.fault = Some(fault);
+    }
+
+    fn note_loss(&mut self, fault: Fault) {
+        let now = Instant::now();
+        let phase = self.life.lost(now.into_std(), fastrand::f64());
+        let retry_in = wait_of(phase, now);
+        record(&Event::SessionLost { upstream: self.settings.name.clone(), fault: fault.clone(), retry_in });
+        self.fault = Some(fault);
+    }
+
+    /// Takes over a list of tools; a list that says what is known already changes nothing.
+    fn take_catalog(&mut self, session: &Session, tools: Vec<Value>) {
+        let definitions = tools.iter().filter_map(ToolDefinition::from_json).collect();
+        let catalog = Catalog::new(session.identity().clone(), definitions, &self.settings.catalog);
+        if self.catalog.as_ref().is_some_and(|known| known.is_same(&catalog)) {
+            return;
+        }
+        self.tell_changes(&catalog);
+        self.catalog_version += 1;
+        self.catalog = Some(Arc::new(catalog));
+    }
+
+    fn tell_changes(&self, catalog: &Catalog) {
+        let upstream = &self.settings.name;
+        for tool in catalog.tools() {
+            for note in &tool.notes {
+                let tool = tool.definition.name.clone();
+                record(&Event::ToolFlawed { upstream: upstream.clone(), tool, note: note.clone() });
+            }
+        }
+        let Some(known) = &self.catalog else { return };
+        let missing_in = |other: &Catalog, one: &Catalog| -> Vec<String> {
+            let names = one.tools().iter().map(|tool| &tool.definition.name);
+            names.filter(|name| other.tool(name).is_none()).cloned().collect()
+        };
+        record(&Event::ToolsChanged {
+            upstream: upstream.clone(),
+            added: missing_in(known, catalog),
+            removed: missing_in(catalog, known),
+        });
+    }
+
+    fn publish(&self, live: Option<&Live>) {
+        let state = self.state(live.is_some());
+        let before = self.place.view();
+        let since = if before.state == state { before.since } else { Instant::now() };
+        self.place.publish(View {
+            name: self.settings.name.clone(),
+            state,
+            since,
+            catalog: self.catalog.clone(),
+            catalog_version: self.catalog_version,
+            session: live.map(|live| LiveSession { epoch: live.epoch, session: live.session.clone() }),
+            timeout: self.settings.timeout,
+            reconnects: self.epochs.saturating_sub(1),
+        });
+    }
+
+    fn state(&self, live: bool) -> State {
+        let failures = self.life.failures();
+        match self.life.phase() {
+            Phase::Ready { .. } if live => State::Ready,
+            Phase::Ready { .. } | Phase::Starting => State::Starting { failures, fault: self.fault.clone() },
+            Phase::Resting { until } => State::Resting {
+                failures,
+                fault: self.fault.clone().unwrap_or_else(|| Fault::new(FaultKind::Unreachable, "not started yet")),
+                retry_at: until.into(),
+            },
+            Phase::Stopped => State::Stopped,
+        }
+    }
+}
+
+fn wait_of(phase: Phase, now: Instant) -> Duration {
+    match phase {
+        Phase::Resting { until } => until.saturating_duration_since(now.into_std()),
+        Phase::Starting | Phase::Ready { .. } | Phase::Stopped => Duration::ZERO,
+    }
+}
+
+/// Ends when the keeper must stop, also when nobody is left to tell it so.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _told_or_orphaned = stop.wait_for(|stop| *stop).await;
+}
+
+/// Ends when that session, or a later one, is said to be of no use.
+async fn suspected(suspicions: &mut watch::Receiver<Suspicion>, epoch: u64) -> Fault {
+    match suspicions.wait_for(|known| known.epoch >= epoch).await {
+        Ok(known) => known.fault.clone().unwrap_or_else(|| Fault::new(FaultKind::SessionLost, "suspected")),
+        // Nobody is left who could suspect it: the snapshot without this upstream is out.
+        Err(_) => std::future::pending().await,
+    }
+}
