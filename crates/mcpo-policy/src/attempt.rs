@@ -116,7 +116,9 @@ fn standing(view: &View, spent_epoch: u64) -> Standing {
             Standing::Hopeless(fault.clone().with_retry_after(Some(wait)))
         }
         State::Resting { .. } => Standing::Hopeful,
-        State::Stopped => Standing::Hopeless(Fault::new(FaultKind::Stopping, "the upstream is stopped")),
+        State::Stopped => {
+            Standing::Hopeless(Fault::new(FaultKind::Stopping, "the upstream is stopped"))
+        }
     }
 }
 
@@ -126,10 +128,9 @@ fn bridged(failures: u32, fault: &Fault) -> bool {
 }
 
 fn no_session_in_time(view: &View) -> Fault {
-    view.state
-        .fault()
-        .cloned()
-        .unwrap_or_else(|| Fault::new(FaultKind::Unreachable, "no session within the call's deadline"))
+    view.state.fault().cloned().unwrap_or_else(|| {
+        Fault::new(FaultKind::Unreachable, "no session within the call's deadline")
+    })
 }
 
 /// Some faults are not mended by sending again, although nothing forbids it.
@@ -142,16 +143,20 @@ fn worth_another(fault: &Fault) -> bool {
         | FaultKind::SessionLost
         | FaultKind::Throttled
         | FaultKind::Overloaded => true,
-        FaultKind::NotStartable | FaultKind::Unauthorized | FaultKind::Nonsense | FaultKind::Stopping => false,
+        FaultKind::NotStartable
+        | FaultKind::Unauthorized
+        | FaultKind::Nonsense
+        | FaultKind::Stopping => false,
     }
 }
 
 fn wait_before_next(fault: &Fault, attempts: u32) -> Duration {
     match fault.kind {
         // The wait is for the new session, not for the clock.
-        FaultKind::SessionLost | FaultKind::Unreachable | FaultKind::Disconnected | FaultKind::Stopping => {
-            Duration::ZERO
-        }
+        FaultKind::SessionLost
+        | FaultKind::Unreachable
+        | FaultKind::Disconnected
+        | FaultKind::Stopping => Duration::ZERO,
         FaultKind::NotStartable
         | FaultKind::Timeout
         | FaultKind::ServerError

@@ -25,9 +25,13 @@ pub fn fault_of(cause: &Cause) -> Fault {
         Cause::Connect(_) => FaultKind::Unreachable,
         Cause::Exited { .. } | Cause::Broken(_) => FaultKind::Disconnected,
         Cause::Deadline => FaultKind::Timeout,
-        Cause::Status { status, body, rpc, had_session, .. } => kind_of_status(*status, body, rpc.as_ref(), *had_session),
+        Cause::Status { status, body, rpc, had_session, .. } => {
+            kind_of_status(*status, body, rpc.as_ref(), *had_session)
+        }
         Cause::Malformed(_) | Cause::TooLarge { .. } | Cause::Unsupported(_) => FaultKind::Nonsense,
-        Cause::Refused { error, .. } if names_session(error.code, &error.message) => FaultKind::SessionLost,
+        Cause::Refused { error, .. } if names_session(error.code, &error.message) => {
+            FaultKind::SessionLost
+        }
         Cause::Refused { error, .. } if error.code == INTERNAL_ERROR => FaultKind::ServerError,
         Cause::Refused { .. } => FaultKind::Nonsense,
         Cause::Full { .. } => FaultKind::Overloaded,
@@ -59,7 +63,9 @@ fn classify_error(sent: Sent, cause: Cause) -> Outcome<Answer> {
         return Outcome::Reply(Answer::Error(error));
     }
     match fault.kind {
-        FaultKind::SessionLost | FaultKind::Unauthorized | FaultKind::Overloaded => Outcome::NotSent(fault),
+        FaultKind::SessionLost | FaultKind::Unauthorized | FaultKind::Overloaded => {
+            Outcome::NotSent(fault)
+        }
         FaultKind::Throttled => Outcome::Refused(fault),
         FaultKind::Unreachable
         | FaultKind::NotStartable
@@ -75,7 +81,10 @@ fn classify_error(sent: Sent, cause: Cause) -> Outcome<Answer> {
 }
 
 fn kind_of_status(status: u16, body: &str, rpc: Option<&RpcError>, had_session: bool) -> FaultKind {
-    let names = rpc.map_or_else(|| text_names_session(body), |error| names_session(error.code, &error.message));
+    let names = rpc.map_or_else(
+        || text_names_session(body),
+        |error| names_session(error.code, &error.message),
+    );
     match status {
         401 | 403 | 407 => FaultKind::Unauthorized,
         404 if had_session => FaultKind::SessionLost,
@@ -96,7 +105,16 @@ fn names_session(code: i64, message: &str) -> bool {
 fn text_names_session(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     let session = text.contains("session");
-    let trouble = ["no valid", "not found", "invalid", "expired", "unknown", "missing", "terminated", "required"];
+    let trouble = [
+        "no valid",
+        "not found",
+        "invalid",
+        "expired",
+        "unknown",
+        "missing",
+        "terminated",
+        "required",
+    ];
     (session && trouble.iter().any(|word| text.contains(word)))
         || text.contains("server not initialized")
         || text.contains("not been initialized")

@@ -162,12 +162,24 @@ impl Directory {
         let mut upstreams = before.upstreams.clone();
         change(&mut upstreams);
         let same_documents = before.upstreams.len() == upstreams.len()
-            && before.upstreams.iter().zip(&upstreams).all(|(old, new)| old.view.same_document(&new.view));
+            && before
+                .upstreams
+                .iter()
+                .zip(&upstreams)
+                .all(|(old, new)| old.view.same_document(&new.view));
         let generation = before.generation + 1;
         let catalog_generation = before.catalog_generation + u64::from(!same_documents);
-        let by_name =
-            upstreams.iter().enumerate().map(|(index, upstream)| (upstream.view.name.clone(), index)).collect();
-        self.current.store(Arc::new(Snapshot { upstreams, by_name, generation, catalog_generation }));
+        let by_name = upstreams
+            .iter()
+            .enumerate()
+            .map(|(index, upstream)| (upstream.view.name.clone(), index))
+            .collect();
+        self.current.store(Arc::new(Snapshot {
+            upstreams,
+            by_name,
+            generation,
+            catalog_generation,
+        }));
         self.generations.send_replace(generation);
         drop(publishing);
     }

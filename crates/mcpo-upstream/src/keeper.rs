@@ -70,7 +70,11 @@ enum End {
 // === impl Keeper ===
 
 impl Keeper {
-    pub(crate) fn new(settings: Settings, directory: &Arc<Directory>, stop: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        directory: &Arc<Directory>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
         let place = directory.enter(View {
             name: settings.name.clone(),
             state: State::Starting { failures: 0, fault: None },
@@ -149,7 +153,9 @@ impl Keeper {
             cause = &mut running => Err(cause),
         };
         match tools {
-            Ok(tools) => Ok((Live { session, epoch: self.epochs + 1, running, tools_changed }, tools)),
+            Ok(tools) => {
+                Ok((Live { session, epoch: self.epochs + 1, running, tools_changed }, tools))
+            }
             Err(cause) => {
                 session.close();
                 // The cause that ended the session says more than the request that met it.
@@ -167,7 +173,7 @@ impl Keeper {
         self.epochs = live.epoch;
         self.fault = None;
         self.life.connected(Instant::now().into_std());
-        self.take_catalog(&live.session, tools);
+        self.take_catalog(&live.session, &tools);
         record(&Event::UpstreamReady {
             upstream: self.settings.name.clone(),
             tools: self.catalog.as_ref().map_or(0, |catalog| catalog.tools().len()),
@@ -213,7 +219,11 @@ impl Keeper {
     }
 
     /// Follows a change of the tools. `Some` when the session turned out to be lost on the way.
-    async fn list_again(&mut self, live: &mut Live, stop: &mut watch::Receiver<bool>) -> Option<End> {
+    async fn list_again(
+        &mut self,
+        live: &mut Live,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Option<End> {
         let deadline = Instant::now() + self.settings.handshake_timeout;
         let listed = tokio::select! {
             biased;
@@ -222,7 +232,7 @@ impl Keeper {
         };
         match listed {
             Ok(tools) => {
-                self.take_catalog(&live.session, tools);
+                self.take_catalog(&live.session, &tools);
                 self.publish(Some(live));
             }
             Err(error) => {
@@ -266,12 +276,16 @@ impl Keeper {
         let now = Instant::now();
         let phase = self.life.lost(now.into_std(), fastrand::f64());
         let retry_in = wait_of(phase, now);
-        record(&Event::SessionLost { upstream: self.settings.name.clone(), fault: fault.clone(), retry_in });
+        record(&Event::SessionLost {
+            upstream: self.settings.name.clone(),
+            fault: fault.clone(),
+            retry_in,
+        });
         self.fault = Some(fault);
     }
 
     /// Takes over a list of tools; a list that says what is known already changes nothing.
-    fn take_catalog(&mut self, session: &Session, tools: Vec<Value>) {
+    fn take_catalog(&mut self, session: &Session, tools: &[Value]) {
         let definitions = tools.iter().filter_map(ToolDefinition::from_json).collect();
         let catalog = Catalog::new(session.identity().clone(), definitions, &self.settings.catalog);
         if self.catalog.as_ref().is_some_and(|known| known.is_same(&catalog)) {
@@ -312,7 +326,8 @@ impl Keeper {
             since,
             catalog: self.catalog.clone(),
             catalog_version: self.catalog_version,
-            session: live.map(|live| LiveSession { epoch: live.epoch, session: live.session.clone() }),
+            session: live
+                .map(|live| LiveSession { epoch: live.epoch, session: live.session.clone() }),
             timeout: self.settings.timeout,
             reconnects: self.epochs.saturating_sub(1),
         });
@@ -322,10 +337,15 @@ impl Keeper {
         let failures = self.life.failures();
         match self.life.phase() {
             Phase::Ready { .. } if live => State::Ready,
-            Phase::Ready { .. } | Phase::Starting => State::Starting { failures, fault: self.fault.clone() },
+            Phase::Ready { .. } | Phase::Starting => {
+                State::Starting { failures, fault: self.fault.clone() }
+            }
             Phase::Resting { until } => State::Resting {
                 failures,
-                fault: self.fault.clone().unwrap_or_else(|| Fault::new(FaultKind::Unreachable, "not started yet")),
+                fault: self
+                    .fault
+                    .clone()
+                    .unwrap_or_else(|| Fault::new(FaultKind::Unreachable, "not started yet")),
                 retry_at: until.into(),
             },
             Phase::Stopped => State::Stopped,
@@ -347,9 +367,10 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 /// Ends when that session, or a later one, is said to be of no use.
 async fn suspected(suspicions: &mut watch::Receiver<Suspicion>, epoch: u64) -> Fault {
-    match suspicions.wait_for(|known| known.epoch >= epoch).await {
-        Ok(known) => known.fault.clone().unwrap_or_else(|| Fault::new(FaultKind::SessionLost, "suspected")),
+    if suspicions.wait_for(|known| known.epoch >= epoch).await.is_err() {
         // Nobody is left who could suspect it: the snapshot without this upstream is out.
-        Err(_) => std::future::pending().await,
+        std::future::pending::<()>().await;
     }
+    let fault = suspicions.borrow().fault.clone();
+    fault.unwrap_or_else(|| Fault::new(FaultKind::SessionLost, "suspected"))
 }

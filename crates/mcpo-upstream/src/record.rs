@@ -8,7 +8,11 @@ macro_rules! emit {
     ($level:ident, $event:expr) => {
         match $event {
             Event::UpstreamReady { upstream, tools, protocol_version, took } => tracing::$level!(
-                upstream, tools, protocol_version, took_ms = millis(*took), "upstream ready"
+                upstream,
+                tools,
+                protocol_version,
+                took_ms = millis(*took),
+                "upstream ready"
             ),
             Event::UpstreamFailed { upstream, fault, failures, retry_in } => tracing::$level!(
                 upstream,
@@ -26,7 +30,10 @@ macro_rules! emit {
                 "session lost, connecting anew"
             ),
             Event::ToolsChanged { upstream, added, removed } => tracing::$level!(
-                upstream, added = added.join(","), removed = removed.join(","), "tools changed"
+                upstream,
+                added = added.join(","),
+                removed = removed.join(","),
+                "tools changed"
             ),
             Event::ToolsStale { upstream, fault } => tracing::$level!(
                 upstream,

@@ -55,7 +55,13 @@ impl Supervisor {
     /// A supervisor that publishes into `directory`.
     #[must_use]
     pub fn new(options: SupervisorOptions, directory: Arc<Directory>) -> Self {
-        Self { options, directory, keepers: JoinSet::new(), names: HashMap::new(), running: HashMap::new() }
+        Self {
+            options,
+            directory,
+            keepers: JoinSet::new(),
+            names: HashMap::new(),
+            running: HashMap::new(),
+        }
     }
 
     /// Follows `wanted` until its sender is gone; then stops all upstreams in good order.
@@ -75,7 +81,8 @@ impl Supervisor {
     }
 
     fn turn(&mut self, wanted: &[Server]) {
-        let now: Vec<Server> = self.running.values().map(|running| running.server.clone()).collect();
+        let now: Vec<Server> =
+            self.running.values().map(|running| running.server.clone()).collect();
         let plan = Plan::between(&now, wanted);
         for name in &plan.stop {
             self.stop(name.as_str(), None);

@@ -14,14 +14,20 @@ fn status(status: u16, body: &str, had_session: bool) -> Cause {
 
 fn status_rpc(code_http: u16, code: i64, message: &str, had_session: bool) -> Cause {
     let error = rpc(code, message);
-    Cause::Status { status: code_http, retry_after: None, body: String::new(), rpc: Some(error), had_session }
+    Cause::Status {
+        status: code_http,
+        retry_after: None,
+        body: String::new(),
+        rpc: Some(error),
+        had_session,
+    }
 }
 
 /// Each row: what happened, what it is, what the call came to when it may have been written.
-fn check(cause: Cause, kind: FaultKind, written: OutcomeKind) {
+fn check(cause: &Cause, kind: FaultKind, written: OutcomeKind) {
     let outcome = classify(Err(RequestError::maybe_sent(cause.clone())));
     assert_eq!(outcome.kind(), written, "{cause:?}");
-    assert_eq!(fault_of(&cause).kind, kind, "{cause:?}");
+    assert_eq!(fault_of(cause).kind, kind, "{cause:?}");
 }
 
 #[test]
@@ -42,7 +48,11 @@ fn every_cause_has_its_fault_and_its_outcome() {
         (status(403, "", true), F::Unauthorized, O::NotSent),
         (status(404, "", true), F::SessionLost, O::NotSent),
         (status(404, "Not Found", false), F::Nonsense, O::Unknown),
-        (status_rpc(400, -32000, "Bad Request: No valid session ID provided", true), F::SessionLost, O::NotSent),
+        (
+            status_rpc(400, -32000, "Bad Request: No valid session ID provided", true),
+            F::SessionLost,
+            O::NotSent,
+        ),
         (status_rpc(404, -32600, "Session not found", true), F::SessionLost, O::NotSent),
         (status_rpc(404, -32001, "Session not found", false), F::SessionLost, O::NotSent),
         (status(400, "Bad Request: Server not initialized", true), F::SessionLost, O::NotSent),
@@ -51,14 +61,16 @@ fn every_cause_has_its_fault_and_its_outcome() {
         (Cause::TooLarge { limit_bytes: 1 }, F::Nonsense, O::Unknown),
         (Cause::Closed, F::Stopping, O::Unknown),
     ] {
-        check(cause, kind, outcome);
+        check(&cause, kind, outcome);
     }
 }
 
 #[test]
 fn what_was_never_written_may_be_sent_again_whatever_broke() {
     let exited = Cause::Exited { status: "signal 9".into(), stderr: String::new() };
-    for cause in [Cause::Connect("refused".into()), exited, Cause::Broken("eof".into()), Cause::Deadline] {
+    for cause in
+        [Cause::Connect("refused".into()), exited, Cause::Broken("eof".into()), Cause::Deadline]
+    {
         let outcome = classify(Err(RequestError::not_sent(cause)));
         assert_eq!(outcome.kind(), OutcomeKind::NotSent);
     }
@@ -73,7 +85,11 @@ fn an_error_of_the_upstream_is_a_reply_unless_it_names_the_session() {
         (-32602, "session parameter is invalid", OutcomeKind::Reply),
         (-32603, "Internal error", OutcomeKind::Unknown),
     ] {
-        assert_eq!(classify(Ok(Answer::Error(rpc(code, message)))).kind(), kind, "{code} {message}");
+        assert_eq!(
+            classify(Ok(Answer::Error(rpc(code, message)))).kind(),
+            kind,
+            "{code} {message}"
+        );
     }
 }
 
@@ -91,7 +107,10 @@ fn the_wait_that_the_upstream_asks_for_is_kept() {
 
 #[test]
 fn the_last_words_of_a_child_are_in_the_detail_but_bounded() {
-    let cause = Cause::Exited { status: "exit code 1".into(), stderr: format!("{}\nlast line\n", "x".repeat(5000)) };
+    let cause = Cause::Exited {
+        status: "exit code 1".into(),
+        stderr: format!("{}\nlast line\n", "x".repeat(5000)),
+    };
     let detail = fault_of(&cause).detail;
     assert!(detail.ends_with("last line") && detail.len() < 600, "{detail}");
 }

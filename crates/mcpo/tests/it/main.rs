@@ -1,0 +1,3 @@
+//! Tests of the whole: the real program, scripted upstreams, and the order of the house.
+
+mod tidy;

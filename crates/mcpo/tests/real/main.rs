@@ -1,0 +1,16 @@
+//! The real program against real MCP servers, the official conformance suite, a public OpenAPI
+//! validator and a real browser. `scripts/test` installs what these need, and builds this
+//! target with `--features real-servers`.
+
+mod browser;
+mod case;
+mod conformance;
+mod everything;
+mod filesystem;
+mod heal;
+mod http;
+mod memory;
+mod places;
+mod process;
+mod python;
+mod time;
