@@ -1,7 +1,9 @@
 //! JSON-RPC frames: written around raw parameters, read without touching raw results.
 
+use std::fmt::Write;
+
 use bytes::{BufMut, Bytes, BytesMut};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::error::RpcError;
@@ -9,12 +11,12 @@ use crate::error::RpcError;
 /// A message from the upstream, told apart by its members.
 #[derive(Debug)]
 pub enum Message<'a> {
-    /// The answer to a request of ours. `id` is `None` where the upstream sent none or null.
+    /// The answer to a request of ours.
     Response {
-        /// The id that it answers.
+        /// The id that it answers; `None` where the upstream sent none, null, or none of ours.
         id: Option<u64>,
-        /// Its result, raw, or its error.
-        answer: Result<&'a RawValue, RpcError>,
+        /// What it says.
+        reply: Reply<'a>,
     },
     /// A request to us.
     Request {
@@ -30,6 +32,17 @@ pub enum Message<'a> {
         /// What it says.
         params: Option<&'a RawValue>,
     },
+}
+
+/// What a response says.
+#[derive(Debug)]
+pub enum Reply<'a> {
+    /// Its `result`, raw; `null` is a result.
+    Result(&'a RawValue),
+    /// Its `error`.
+    Error(RpcError),
+    /// It has an id and no meaning; why.
+    Nonsense(&'static str),
 }
 
 /// Why bytes are not a message.
@@ -51,10 +64,17 @@ struct Envelope<'a> {
     method: Option<String>,
     #[serde(borrow, default)]
     params: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "even_null")]
     result: Option<&'a RawValue>,
-    #[serde(default)]
-    error: Option<ErrorBody>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+/// Without this, `"result": null` would read as if there were no result, and its call would hang.
+fn even_null<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 #[derive(Deserialize)]
@@ -82,17 +102,38 @@ impl<'a> Message<'a> {
             });
         }
         let id = id.and_then(our_id);
-        match (envelope.result, envelope.error) {
-            (_, Some(error)) => Ok(Self::Response { id, answer: Err(error.into()) }),
-            (Some(result), None) => Ok(Self::Response { id, answer: Ok(result) }),
-            (None, None) => Err(FrameError::Shapeless),
-        }
+        let reply = match (envelope.result, envelope.error) {
+            (Some(result), None) => Reply::Result(result),
+            (None, Some(error)) => Reply::Error(read_error(error)),
+            // JSON-RPC 1.0 sent both always, one of them null.
+            (Some(result), Some(error)) if result.get() == "null" => {
+                Reply::Error(read_error(error))
+            }
+            (Some(_), Some(_)) => Reply::Nonsense("a response with both result and error"),
+            (None, None) if id.is_some() => {
+                Reply::Nonsense("a response with neither result nor error")
+            }
+            (None, None) => return Err(FrameError::Shapeless),
+        };
+        Ok(Self::Response { id, reply })
     }
 }
 
-/// Our ids are plain numbers; some upstreams give them back as strings.
+/// Our ids are plain numbers; some upstreams give them back as strings or as floats.
 fn our_id(id: &RawValue) -> Option<u64> {
-    id.get().trim_matches('"').parse().ok()
+    let digits = id.get().trim_matches('"');
+    digits.strip_suffix(".0").unwrap_or(digits).parse().ok()
+}
+
+/// An error of the wrong shape is still an error: nothing of it makes its call wait for ever.
+fn read_error(raw: &RawValue) -> RpcError {
+    match serde_json::from_str::<ErrorBody>(raw.get()) {
+        Ok(body) => body.into(),
+        Err(_) => {
+            let message = serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned());
+            RpcError { code: INTERNAL_ERROR, message, data: None }
+        }
+    }
 }
 
 impl From<ErrorBody> for RpcError {
@@ -112,23 +153,36 @@ pub const INTERNAL_ERROR: i64 = -32603;
 /// JSON-RPC 2.0, section 5.1: method not found.
 pub const METHOD_NOT_FOUND: i64 = -32601;
 
+/// Whether the text can only be a batch (2025-03-26 allows them).
+#[must_use]
+pub fn is_batch(text: &[u8]) -> bool {
+    text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
+}
+
 /// Splits a JSON-RPC batch into its messages; a single message comes back alone.
 ///
 /// # Errors
-/// When the text starts like an array and is not a JSON array.
+/// When it is not JSON.
 pub fn split_batch(text: &[u8]) -> Result<Vec<&RawValue>, FrameError> {
-    let start = text.iter().find(|byte| !byte.is_ascii_whitespace());
-    if start == Some(&b'[') { Ok(serde_json::from_slice(text)?) } else { Ok(vec![serde_json::from_slice(text)?]) }
+    if is_batch(text) {
+        Ok(serde_json::from_slice(text)?)
+    } else {
+        Ok(vec![serde_json::from_slice(text)?])
+    }
 }
+
+/// Room for what stands around the parameters, an id of 20 digits, and a line break.
+const FRAME_BYTES: usize = 80;
 
 /// A request: `{"jsonrpc":"2.0","id":ID,"method":"METHOD","params":PARAMS}`, without line breaks
 /// (JSON holds raw ones only between tokens, so a blank does as well).
 #[must_use]
 pub fn request(id: u64, method: &str, params: &[&[u8]]) -> BytesMut {
     let size: usize = params.iter().map(|part| part.len()).sum();
-    let mut frame = BytesMut::with_capacity(size + method.len() + 80);
+    let mut frame = BytesMut::with_capacity(size + method.len() + FRAME_BYTES);
     frame.put_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
-    frame.put_slice(id.to_string().as_bytes());
+    // Writing a number into a buffer that grows cannot fail.
+    let _ = write!(frame, "{id}");
     put_method_and_params(&mut frame, method, params);
     frame
 }
@@ -181,3 +235,6 @@ pub fn method_not_found(id: &RawValue) -> Bytes {
         id.get()
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,16 @@
 //! The MCP wire, from the side of the one who calls: JSON-RPC frames with raw pass-through, both
 //! protocol eras, three transports. Knows nothing of pools, retries or HTTP servers.
 
+pub mod answer;
+mod conversation;
 pub mod endpoint;
 pub mod error;
 pub mod frame;
-pub mod answer;
+mod http;
 mod inbound;
+pub mod launcher;
+mod multiplex;
+mod protocol;
 pub mod session;
+mod stdio;
+mod transport;

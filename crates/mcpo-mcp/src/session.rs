@@ -1,6 +1,7 @@
 //! One conversation with one upstream: a cheap handle for requests, and a driver that owns the
 //! tasks and the process or connections behind it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mcpo_core::catalog::ServerIdentity;
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 use crate::answer::Answer;
 use crate::endpoint::{Endpoint, Era};
 use crate::error::{Cause, RequestError};
+use crate::transport;
 
 /// How to connect.
 #[derive(Debug, Clone)]
@@ -38,72 +40,113 @@ pub struct Connected {
 
 /// A handle to a live session.
 #[derive(Debug, Clone)]
-pub struct Session {}
+pub struct Session {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    handle: transport::Handle,
+    identity: ServerIdentity,
+}
 
 /// Owns everything behind a session. Dropping it kills the child and closes the connections.
 #[derive(Debug)]
-pub struct Driver {}
+pub struct Driver {
+    driver: transport::Driver,
+}
 
 /// Starts the child or opens the connection, finds out the era, and shakes hands.
+///
+/// Must be called on a thread that lives as long as the runtime (a worker, not a blocking one)
+/// where a launcher ties the child's life to ours; see [`launcher`](crate::launcher).
 ///
 /// Cancel-safe: dropping it leaves neither a process nor a task behind.
 ///
 /// # Errors
 /// Why there is no session; after the deadline at the latest.
-pub async fn connect(_endpoint: &Endpoint, _options: &ConnectOptions) -> Result<Connected, Cause> {
-    Err(Cause::Closed)
+pub async fn connect(endpoint: &Endpoint, options: &ConnectOptions) -> Result<Connected, Cause> {
+    let transport::Connected { handle, driver, identity } =
+        transport::connect(endpoint, options).await?;
+    let session = Session { shared: Arc::new(Shared { handle, identity }) };
+    Ok(Connected { session, driver: Driver { driver } })
 }
 
 impl Session {
     /// Who the upstream says it is.
     #[must_use]
     pub fn identity(&self) -> &ServerIdentity {
-        unreachable!("not connected")
+        &self.shared.identity
     }
 
     /// Calls a tool. `arguments` is one JSON object and goes to the upstream byte for byte (only
-    /// line breaks between tokens become blanks where the transport needs that).
+    /// line breaks between tokens become blanks where the transport needs that); empty stands
+    /// for `{}`.
     ///
-    /// Dropping the future, and the deadline, cancel the request towards the upstream.
+    /// A result is a slice of the message, and of the read buffer, that it came in: copy what is
+    /// kept for long.
+    ///
+    /// Cancel-safe: dropping the future, and the deadline, cancel the request towards the
+    /// upstream; one that was not written yet never is.
     ///
     /// # Errors
     /// No answer; the error says whether the upstream can have seen the request.
-    pub async fn call_tool(&self, _name: &str, _arguments: &[u8], _deadline: Instant) -> Result<Answer, RequestError> {
-        Err(RequestError::not_sent(Cause::Closed))
+    pub async fn call_tool(
+        &self,
+        name: &str,
+        arguments: &[u8],
+        deadline: Instant,
+    ) -> Result<Answer, RequestError> {
+        self.shared.handle.call_tool(name, arguments, deadline).await
     }
 
     /// All pages of `tools/list`, each entry as it came.
     ///
+    /// Cancel-safe: dropping the future cancels the request that is on its way.
+    ///
     /// # Errors
     /// No answer, or an error as answer ([`Cause::Refused`]).
-    pub async fn list_tools(&self, _deadline: Instant) -> Result<Vec<Value>, RequestError> {
-        Err(RequestError::not_sent(Cause::Closed))
+    pub async fn list_tools(&self, deadline: Instant) -> Result<Vec<Value>, RequestError> {
+        self.shared.handle.list_tools(deadline).await
     }
 
     /// Asks for a sign of life: `ping`, or `server/discover` in the modern era.
     ///
+    /// Cancel-safe: dropping the future cancels the request.
+    ///
     /// # Errors
     /// No answer. A JSON-RPC error counts as a sign of life.
-    pub async fn probe(&self, _deadline: Instant) -> Result<(), RequestError> {
-        Err(RequestError::not_sent(Cause::Closed))
+    pub async fn probe(&self, deadline: Instant) -> Result<(), RequestError> {
+        self.shared.handle.probe(deadline).await
     }
 
     /// Changes each time the upstream says that its tools changed.
     #[must_use]
     pub fn tools_changed(&self) -> watch::Receiver<u64> {
-        unreachable!("not connected")
+        self.shared.handle.tools_changed()
     }
 
-    /// Asks the driver to end the session in good order; returns at once.
-    pub fn close(&self) {}
+    /// The last lines that the child wrote to stderr, without the secrets of its environment;
+    /// `None` where there is no child.
+    #[must_use]
+    pub fn last_words(&self) -> Option<String> {
+        self.shared.handle.last_words()
+    }
+
+    /// Asks the driver to end the session in good order; returns at once. New requests are
+    /// refused from now on, and those on their way may still be answered while the upstream ends.
+    pub fn close(&self) {
+        self.shared.handle.close();
+    }
 }
 
 impl Driver {
     /// Runs until the session has ended (by itself, or after [`Session::close`]) and nothing of it
-    /// is left: child reaped, tasks joined, connections closed.
+    /// is left: child reaped, tasks joined, connections closed. While nobody runs it, the loss of
+    /// the upstream goes unnoticed.
     ///
-    /// Dropping the future kills the child and ends the tasks at once.
+    /// Cancel-safe: dropping the future kills the child and ends the tasks at once.
     pub async fn run(self) -> Cause {
-        Cause::Closed
+        self.driver.run().await
     }
 }
