@@ -2,12 +2,19 @@
 //! that is right in itself, or the list of everything that is wrong with them, each with its
 //! place and its cure. The environment of this process is read here and nowhere else.
 
+mod check;
 mod config;
+mod dotenv;
+mod environment;
+mod field;
 mod flags;
+mod load;
 mod plan;
 mod problem;
+mod report;
 mod secret;
 mod server;
+mod source;
 
 pub use config::{Access, Config, Limits, Listen, Log, LogFormat, LogLevel, Mode, Site};
 pub use flags::Flags;

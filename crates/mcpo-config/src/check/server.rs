@@ -1,0 +1,410 @@
+//! One server of the configuration file.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::HeaderName;
+use mcpo_core::catalog::CatalogPolicy;
+use url::Url;
+
+use crate::check::values::{self, Header};
+use crate::check::{Around, keys};
+use crate::field::{Field, Table};
+use crate::report::Report;
+use crate::secret::Secret;
+use crate::server::{
+    Endpoint, Era, Http, HttpKind, InheritEnv, NameError, RESERVED_NAMES, Server, ServerName, Stdio,
+};
+
+/// What an entry of `mcpServers` comes to.
+pub(super) enum Checked {
+    Server(Box<Server>),
+    /// The operator took it out; the report has a warning.
+    Disabled,
+    /// The report has the errors.
+    Wrong,
+}
+
+/// Keys that mean something only for a command, and only for a URL.
+const STDIO_KEYS: [&str; 4] = ["args", "env", "cwd", "inheritEnv"];
+const HTTP_KEYS: [&str; 3] = ["headers", "client_header_forwarding", "oauth"];
+
+/// Checks one entry.
+pub(super) fn check(
+    name: &str,
+    field: &Field<'_>,
+    around: &Around<'_>,
+    report: &mut Report,
+) -> Checked {
+    let Some(table) = field.table(report) else { return Checked::Wrong };
+    let disabled = table.get("disabled").and_then(|disabled| disabled.boolean(report));
+    if disabled == Some(true) {
+        report.push(field.key_warning(format!("`{name}` is disabled and not served")));
+        return Checked::Disabled;
+    }
+    keys::report_unknown(&table, &keys::SERVER, report);
+    let name = server_name(name, field, around, report);
+    let endpoint = endpoint(field, &table, around, report);
+    let era = era(&table, report);
+    let timeout = timeout(&table, around.settings.limits.max_tool_timeout, report);
+    let catalog = catalog(&table, report);
+    match (name, endpoint) {
+        (Some(name), Some(endpoint)) => {
+            Checked::Server(Box::new(Server { name, endpoint, era, timeout, catalog }))
+        }
+        (Some(_) | None, Some(_) | None) => Checked::Wrong,
+    }
+}
+
+/// The transport of a word: `None` inside is a command.
+pub(super) fn kind(text: &str) -> Option<Option<HttpKind>> {
+    let folded: String = text.chars().filter(|char| !matches!(char, '-' | '_')).collect();
+    match folded.to_ascii_lowercase().as_str() {
+        "stdio" => Some(None),
+        "sse" => Some(Some(HttpKind::Sse)),
+        // `http` is the word of Claude Code and VS Code.
+        "streamablehttp" | "http" => Some(Some(HttpKind::Streamable)),
+        _ => None,
+    }
+}
+
+/// An MCP endpoint, or what is wrong with it, to follow "the URL".
+pub(super) fn url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text.trim()).map_err(|error| format!("is not a URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("does not start with `http://` or `https://`".to_owned());
+    }
+    Ok(url)
+}
+
+/// What to say of a header that the transport sets itself.
+pub(super) fn own_header(name: &str) -> String {
+    format!("header `{name}` is left out: mcpo sets it as the protocol needs it")
+}
+
+fn server_name(
+    name: &str,
+    field: &Field<'_>,
+    around: &Around<'_>,
+    report: &mut Report,
+) -> Option<ServerName> {
+    let error = match ServerName::new(name) {
+        Ok(_) if around.settings.site.path_prefix == "/" && RESERVED_NAMES.contains(&name) => {
+            let problem = field.key_error(format!(
+                "`{name}` is a path of mcpo itself, so no server can have this name"
+            ));
+            report.push(problem.cure(format!(
+                "rename it, for example to `{name}-server`, or set `--path-prefix`"
+            )));
+            return None;
+        }
+        Ok(name) => return Some(name),
+        Err(error) => error,
+    };
+    let cure = match error {
+        NameError::Slash => {
+            let last = name.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or("server");
+            format!("the name becomes a part of the path; rename it, for example to `{last}`")
+        }
+        NameError::Empty => "give it a name, such as `time`".to_owned(),
+        NameError::Dots | NameError::Control | NameError::Blank | NameError::TooLong => {
+            "the name becomes a part of the path; use a short word, such as `time`".to_owned()
+        }
+    };
+    report.push(field.key_error(error.to_string()).cure(cure));
+    None
+}
+
+// === where it is ===
+
+fn endpoint(
+    field: &Field<'_>,
+    table: &Table<'_>,
+    around: &Around<'_>,
+    report: &mut Report,
+) -> Option<Endpoint> {
+    let (command, url) = (table.get("command"), table.get("url"));
+    let kind = match table.get("type") {
+        Some(kind) => Some(typed_kind(kind, report)?),
+        None => None,
+    };
+    match (command, url) {
+        (Some(_), Some(url)) => {
+            let problem = url.key_error("both `command` and `url` are set");
+            report.push(
+                problem.cure("keep `command` to start a program, or `url` to reach one that runs"),
+            );
+            None
+        }
+        (None, None) => {
+            report.push(field.key_error("it has neither `command` nor `url`").cure(
+                "set `command` (and `args`) to start a program, or `url` (and `type`) to reach one that runs",
+            ));
+            None
+        }
+        (Some(command), None) => {
+            if let Some(Some(_)) = kind {
+                let problem = command
+                    .key_error("a `command` is started over stdio, but `type` says otherwise");
+                report.push(problem.cure("remove `type`, or set `url` instead of `command`"));
+                return None;
+            }
+            warn_of_useless(table, &HTTP_KEYS, "a server that is started by `command`", report);
+            stdio(command, table, around, report).map(Endpoint::Stdio)
+        }
+        (None, Some(url)) => {
+            // Without a type it is HTTP+SSE, as in Python's mcpo.
+            let Some(kind) = kind.unwrap_or(Some(HttpKind::Sse)) else {
+                let problem = url.key_error(
+                    "a server of type `stdio` is started by `command`, not reached by `url`",
+                );
+                report.push(
+                    problem.cure("set `type` to `streamable-http` or `sse`, or set `command`"),
+                );
+                return None;
+            };
+            warn_of_useless(table, &STDIO_KEYS, "a server that is reached by `url`", report);
+            http(url, kind, table, report).map(Endpoint::Http)
+        }
+    }
+}
+
+fn typed_kind(field: &Field<'_>, report: &mut Report) -> Option<Option<HttpKind>> {
+    let text = field.text(report)?;
+    let kind = kind(text);
+    if kind.is_none() {
+        let problem = field.error(format!("`{text}` is not a type of server"));
+        report.push(problem.cure("one of `stdio`, `sse`, `streamable-http`"));
+    }
+    kind
+}
+
+fn warn_of_useless(table: &Table<'_>, useless: &[&str], of_what: &str, report: &mut Report) {
+    for key in useless {
+        if let Some(field) = table.get(key) {
+            report.push(field.key_warning(format!("`{key}` does nothing for {of_what}")));
+        }
+    }
+}
+
+fn stdio(
+    command: &Field<'_>,
+    table: &Table<'_>,
+    around: &Around<'_>,
+    report: &mut Report,
+) -> Option<Stdio> {
+    let program = command.text(report);
+    let program = program.and_then(|text| {
+        let wrong = if text.trim().is_empty() {
+            "the command is empty"
+        } else if text.contains('\0') {
+            "the command holds a NUL character"
+        } else if text.starts_with("http://") || text.starts_with("https://") {
+            "this is a URL, not a command"
+        } else {
+            return Some(text);
+        };
+        report.push(
+            command
+                .error(wrong)
+                .cure("name a program, such as `uvx`, or set `url` instead of `command`"),
+        );
+        None
+    });
+    if let Some((first, rest)) = program.and_then(|text| text.split_once(' '))
+        && !first.contains(['/', '\\'])
+    {
+        let problem =
+            command.key_warning("the command holds blanks and is taken as the name of one program");
+        let rest: Vec<_> = rest.split_whitespace().map(|word| format!("{word:?}")).collect();
+        report.push(problem.cure(format!(
+            r#"if not: `"command": "{first}", "args": [{}, ...]`"#,
+            rest.join(", ")
+        )));
+    }
+    let args =
+        table.get("args").map_or_else(|| Some(Vec::new()), |args| args.hidden().texts(report));
+    let own = environment(table, report);
+    let inherit = inherit_env(table, report);
+    let cwd = table
+        .get("cwd")
+        .and_then(|cwd| cwd.text(report))
+        .filter(|cwd| !cwd.is_empty())
+        .map(PathBuf::from);
+    let environment = around.environment.for_child(&inherit, own);
+    let args = args?.into_iter().map(str::to_owned).collect();
+    Some(Stdio { command: program?.to_owned(), args, environment, cwd })
+}
+
+fn environment(table: &Table<'_>, report: &mut Report) -> Vec<(String, String)> {
+    let variables = table.get("env").and_then(|env| env.hidden().table(report));
+    let Some(variables) = variables else { return Vec::new() };
+    let mut own = Vec::with_capacity(variables.fields.len());
+    for (name, field) in &variables.fields {
+        if field.value.as_string_lit().is_none() {
+            let problem = field
+                .error(format!("a variable's value must be a string, found {}", field.type_name()));
+            report.push(problem.cure("put double quotes around it"));
+            continue;
+        }
+        let Some(value) = field.text(report) else { continue };
+        if !values::is_variable_name(name) || value.contains('\0') {
+            report.push(
+                field
+                    .key_error("this cannot be a variable of an environment")
+                    .cure("write `\"NAME\": \"value\"`"),
+            );
+            continue;
+        }
+        warn_of_placeholder(field, value, report);
+        own.push((name.clone(), value.to_owned()));
+    }
+    own
+}
+
+fn inherit_env(table: &Table<'_>, report: &mut Report) -> InheritEnv {
+    let Some(field) = table.get("inheritEnv") else { return InheritEnv::All };
+    match (field.value.as_boolean_lit(), field.value.as_array()) {
+        (Some(all), _) if all.value => InheritEnv::All,
+        (Some(_), _) => InheritEnv::Named(Vec::new()),
+        (None, Some(_)) => {
+            let names = field.texts(report).unwrap_or_default();
+            InheritEnv::Named(names.into_iter().map(str::to_owned).collect())
+        }
+        (None, None) => {
+            let problem = field.error(format!(
+                "expected `true`, `false` or a list of names, found {}",
+                field.type_name()
+            ));
+            report.push(problem);
+            InheritEnv::All
+        }
+    }
+}
+
+fn http(field: &Field<'_>, kind: HttpKind, table: &Table<'_>, report: &mut Report) -> Option<Http> {
+    let headers = headers(table, report);
+    forwarding(table, report);
+    if let Some(oauth) = table.get("oauth") {
+        let problem = oauth.key_error("OAuth towards a server is not supported yet");
+        report.push(
+            problem.cure("set `headers` with a token, such as `\"Authorization\": \"Bearer ...\"`"),
+        );
+    }
+    let field = field.hidden();
+    let text = field.text(report)?;
+    warn_of_placeholder(&field, text, report);
+    match url(text) {
+        Ok(url) => Some(Http { url, headers, kind }),
+        Err(wrong) => {
+            report.push(
+                field
+                    .error(format!("the URL {wrong}"))
+                    .cure("for example `http://127.0.0.1:8001/mcp`"),
+            );
+            None
+        }
+    }
+}
+
+fn headers(table: &Table<'_>, report: &mut Report) -> Vec<(HeaderName, Secret)> {
+    let fields = table.get("headers").and_then(|headers| headers.hidden().table(report));
+    let Some(fields) = fields else { return Vec::new() };
+    let mut headers: Vec<(HeaderName, Secret)> = Vec::with_capacity(fields.fields.len());
+    for (name, field) in &fields.fields {
+        let Some(value) = field.text(report) else { continue };
+        warn_of_placeholder(field, value, report);
+        match values::header(name, value) {
+            Ok(Header::Sent(name)) if headers.iter().any(|(other, _)| *other == name) => {
+                let problem = field.key_error(format!("header `{name}` stands here a second time"));
+                report.push(problem.cure("keep one of the two; case makes no difference"));
+            }
+            Ok(Header::Sent(name)) => headers.push((name, Secret::new(value))),
+            Ok(Header::Own(name)) => report.push(field.key_warning(own_header(name.as_str()))),
+            Err(wrong) => {
+                report.push(field.key_error(format!("header `{}` {wrong}", name.escape_debug())));
+            }
+        }
+    }
+    headers
+}
+
+/// Checks the shape, which Python's mcpo does, too; it is not done yet.
+fn forwarding(table: &Table<'_>, report: &mut Report) {
+    let Some(field) = table.get("client_header_forwarding") else { return };
+    let Some(inside) = field.table(report) else { return };
+    keys::report_unknown(&inside, &keys::FORWARDING, report);
+    let enabled = inside.get("enabled").and_then(|enabled| enabled.boolean(report));
+    for list in ["whitelist", "blacklist"] {
+        inside.get(list).and_then(|list| list.texts(report));
+    }
+    inside.get("debug_headers").and_then(|debug| debug.boolean(report));
+    if enabled == Some(true) {
+        report.push(
+            field.key_warning(
+                "forwarding headers of requests is not supported yet and does nothing",
+            ),
+        );
+    }
+}
+
+fn warn_of_placeholder(field: &Field<'_>, value: &str, report: &mut Report) {
+    if let Some(placeholder) = values::placeholder(value) {
+        let problem = field.key_warning(format!("`{placeholder}` is passed on as it stands"));
+        report.push(problem.cure(
+            "mcpo does not expand variables here; a command inherits the environment anyway, so leave it out of `env`",
+        ));
+    }
+}
+
+// === how it is treated ===
+
+fn era(table: &Table<'_>, report: &mut Report) -> Era {
+    let Some(field) = table.get("era") else { return Era::Auto };
+    match field.text(report) {
+        Some("auto") | None => Era::Auto,
+        Some("legacy") => Era::Legacy,
+        Some("modern") => Era::Modern,
+        Some(other) => {
+            let problem = field.error(format!("`{other}` is not an era of the protocol"));
+            report.push(
+                problem
+                    .cure("one of `auto`, `legacy` (2025-11-25 and older), `modern` (2026-07-28)"),
+            );
+            Era::Auto
+        }
+    }
+}
+
+fn timeout(table: &Table<'_>, longest: Duration, report: &mut Report) -> Option<Duration> {
+    let field = table.get("timeout")?;
+    let text = field.number(report)?;
+    let wrong = match values::seconds(text) {
+        Ok(timeout) if timeout <= longest => return Some(timeout),
+        Ok(_) => format!(
+            "is longer than the longest timeout, {} s (`--max-tool-timeout`)",
+            longest.as_secs_f64()
+        ),
+        Err(wrong) => wrong,
+    };
+    report.push(
+        field
+            .error(format!("`{text}` {wrong}"))
+            .cure("seconds, such as 30 or 0.5 (not milliseconds)"),
+    );
+    None
+}
+
+fn catalog(table: &Table<'_>, report: &mut Report) -> CatalogPolicy {
+    let trust = table.get("trustAnnotations").and_then(|trust| trust.boolean(report));
+    let (camel, snake) = (table.get("disabledTools"), table.get("disabled_tools"));
+    if let (Some(_), Some(snake)) = (camel, snake) {
+        let problem = snake.key_error("both `disabledTools` and `disabled_tools` are set");
+        report.push(problem.cure("keep `disabledTools`"));
+    }
+    let disabled = camel.or(snake).and_then(|tools| tools.texts(report)).unwrap_or_default();
+    CatalogPolicy {
+        trust_annotations: trust.unwrap_or(true),
+        disabled_tools: disabled.into_iter().map(str::to_owned).collect(),
+    }
+}
