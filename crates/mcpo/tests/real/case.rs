@@ -70,7 +70,11 @@ pub(crate) async fn check(entry: Value, tools: &[&str], calls: &[Call]) {
     }
     validate("server", &document, &taken).await;
     let root = mcpo.get("/openapi.json").await.json();
-    assert_eq!(paths(&root).len(), tools.len(), "the root document lists every tool of every server");
+    assert_eq!(
+        paths(&root).len(),
+        tools.len(),
+        "the root document lists every tool of every server"
+    );
     validate("root", &root, &[]).await;
     mcpo.stop().await;
 }
@@ -96,7 +100,10 @@ impl Call {
                 assert_eq!(answer.status, 500, "{context}");
                 let detail = &answer.json()["detail"];
                 assert_eq!(detail["code"], "tool_error", "{context}");
-                assert!(detail["message"].as_str().is_some_and(|text| text.contains(message)), "{context}");
+                assert!(
+                    detail["message"].as_str().is_some_and(|text| text.contains(message)),
+                    "{context}"
+                );
             }
         }
     }
@@ -110,12 +117,21 @@ fn paths(document: &Value) -> Vec<String> {
 /// Has the public validators read a document, and compares answers with what it promises.
 async fn validate(name: &str, document: &Value, answers: &[Value]) {
     let folder = scratch();
-    let (document_file, answers_file) = (folder.join(format!("{name}.json")), folder.join(format!("{name}-answers.json")));
+    let (document_file, answers_file) =
+        (folder.join(format!("{name}.json")), folder.join(format!("{name}-answers.json")));
     std::fs::write(&document_file, document.to_string()).expect("the scratch folder is writable");
-    std::fs::write(&answers_file, Value::from(answers).to_string()).expect("the scratch folder is writable");
+    std::fs::write(&answers_file, Value::from(answers).to_string())
+        .expect("the scratch folder is writable");
     let (document_file, answers_file) = (text(&document_file), text(&answers_file));
-    succeed(&[&installed("tools/bin/python"), &support("python/validate.py"), &document_file, &answers_file]).await;
-    succeed(&[&node(), &npm("@redocly/cli/bin/cli.js"), "lint", "--extends=spec", &document_file]).await;
+    succeed(&[
+        &installed("tools/bin/python"),
+        &support("python/validate.py"),
+        &document_file,
+        &answers_file,
+    ])
+    .await;
+    succeed(&[&node(), &npm("@redocly/cli/bin/cli.js"), "lint", "--extends=spec", &document_file])
+        .await;
 }
 
 /// Runs a program that must end with success.
@@ -124,7 +140,11 @@ pub(crate) async fn succeed(command: &[&str]) -> String {
     process.args(&command[1..]).kill_on_drop(true);
     process.env("REDOCLY_TELEMETRY", "off").env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true");
     let output = process.output().await.expect("it is installed");
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(output.status.success(), "{command:?} ended with {}: {said}", output.status);
     said
 }

@@ -62,20 +62,41 @@ fn calls() -> Vec<Call> {
             json!({"messageType": "error", "includeImage": false}),
             json!("Error: Operation failed"),
         ),
-        satisfies("get-annotated-message", json!({"messageType": "success", "includeImage": true}), |answer| {
-            is_list(answer, 2) && answer[0] == "Operation completed successfully" && starts_with(&answer[1], PNG)
-        }),
-        satisfies("get-resource-reference", json!({"resourceType": "Text", "resourceId": 1}), |answer| {
-            is_list(answer, 3)
-                && answer[0] == "Returning resource reference for Resource 1:"
-                && starts_with(&answer[1], "Resource 1: This is a plaintext resource created at ")
-                && answer[2] == "You can access this resource using the URI: demo://resource/dynamic/text/1"
-        }),
-        satisfies("get-resource-reference", json!({"resourceType": "Blob", "resourceId": 2}), |answer| {
-            // "Resource 2: This is a base64 blob", as base64.
-            is_list(answer, 3)
-                && starts_with(&answer[1], "data:text/plain;base64,UmVzb3VyY2UgMjogVGhpcyBpcyBhIGJhc2U2NCBibG9i")
-        }),
+        satisfies(
+            "get-annotated-message",
+            json!({"messageType": "success", "includeImage": true}),
+            |answer| {
+                is_list(answer, 2)
+                    && answer[0] == "Operation completed successfully"
+                    && starts_with(&answer[1], PNG)
+            },
+        ),
+        satisfies(
+            "get-resource-reference",
+            json!({"resourceType": "Text", "resourceId": 1}),
+            |answer| {
+                is_list(answer, 3)
+                    && answer[0] == "Returning resource reference for Resource 1:"
+                    && starts_with(
+                        &answer[1],
+                        "Resource 1: This is a plaintext resource created at ",
+                    )
+                    && answer[2]
+                        == "You can access this resource using the URI: demo://resource/dynamic/text/1"
+            },
+        ),
+        satisfies(
+            "get-resource-reference",
+            json!({"resourceType": "Blob", "resourceId": 2}),
+            |answer| {
+                // "Resource 2: This is a base64 blob", as base64.
+                is_list(answer, 3)
+                    && starts_with(
+                        &answer[1],
+                        "data:text/plain;base64,UmVzb3VyY2UgMjogVGhpcyBpcyBhIGJhc2U2NCBibG9i",
+                    )
+            },
+        ),
         answers("get-resource-links", json!({"count": 2}), links),
         answers(
             "trigger-long-running-operation",

@@ -26,7 +26,8 @@ const TOOLS: [&str; 14] = [
 async fn filesystem_reads_and_writes_inside_its_folder_only() {
     let folder = scratch().join("files");
     std::fs::create_dir_all(&folder).expect("the scratch folder is writable");
-    std::fs::write(folder.join("hello.txt"), "hello\nworld\n").expect("the scratch folder is writable");
+    std::fs::write(folder.join("hello.txt"), "hello\nworld\n")
+        .expect("the scratch folder is writable");
     let (inside, outside) = (text(&folder), text(&scratch().join("config.json")));
     let (hello, written) = (format!("{inside}/hello.txt"), format!("{inside}/new.txt"));
     let content = |text: String| json!({"content": text});
@@ -39,9 +40,21 @@ async fn filesystem_reads_and_writes_inside_its_folder_only() {
             content(format!("Successfully wrote to {written}")),
         ),
         answers("read_text_file", json!({"path": written}), content("tab\tquote\" λ\n".to_owned())),
-        answers("list_directory", json!({"path": inside}), content("[FILE] hello.txt\n[FILE] new.txt".to_owned())),
-        answers("list_allowed_directories", json!({}), content(format!("Allowed directories:\n{inside}"))),
-        fails("read_text_file", json!({"path": outside}), "Access denied - path outside allowed directories"),
+        answers(
+            "list_directory",
+            json!({"path": inside}),
+            content("[FILE] hello.txt\n[FILE] new.txt".to_owned()),
+        ),
+        answers(
+            "list_allowed_directories",
+            json!({}),
+            content(format!("Allowed directories:\n{inside}")),
+        ),
+        fails(
+            "read_text_file",
+            json!({"path": outside}),
+            "Access denied - path outside allowed directories",
+        ),
     ];
     let script = npm("@modelcontextprotocol/server-filesystem/dist/index.js");
     check(json!({"command": node(), "args": [script, inside]}), &TOOLS, &calls).await;

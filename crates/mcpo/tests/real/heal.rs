@@ -1,11 +1,12 @@
 //! Upstreams that die under mcpo: works, break, heal, works, without an operator.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::everything;
-use crate::places::{everything as everything_stdio, time_server};
-use crate::process::{Listening, Mcpo, kill_all};
-use crate::python;
+use crate::places::{everything as everything_stdio, scratch, text, time_server};
+use crate::process::{Listening, Mcpo, kill_all, until};
+use crate::{everything, python};
 
 /// A call that works before and after, with its answer.
 struct Probe {
@@ -15,17 +16,29 @@ struct Probe {
 }
 
 fn echo() -> Probe {
-    Probe { path: "/real/echo", arguments: json!({"message": "still here"}), answer: json!("Echo: still here") }
+    Probe {
+        path: "/real/echo",
+        arguments: json!({"message": "still here"}),
+        answer: json!("Echo: still here"),
+    }
 }
 
 fn add() -> Probe {
-    Probe { path: "/real/add", arguments: json!({"a": 2, "b": 3}), answer: python::result(&json!(5)) }
+    Probe {
+        path: "/real/add",
+        arguments: json!({"a": 2, "b": 3}),
+        answer: python::result(&json!(5)),
+    }
 }
 
 impl Probe {
     async fn works(&self, mcpo: &Mcpo, when: &str) {
         let answer = mcpo.call(self.path, &self.arguments).await;
-        assert_eq!((answer.status, answer.json()), (200, self.answer.clone()), "{when}: {answer:?}");
+        assert_eq!(
+            (answer.status, answer.json()),
+            (200, self.answer.clone()),
+            "{when}: {answer:?}"
+        );
     }
 }
 
@@ -83,12 +96,24 @@ async fn a_restarted_sse_server_gets_a_new_session_under_the_next_call() {
 /// It answers 400 to the sessions of its former life.
 #[tokio::test]
 async fn a_restarted_streamable_server_that_answers_400_gets_a_new_session_under_the_next_call() {
-    survives_a_restart(everything::listening("streamableHttp").await, "streamable-http", "/mcp", &echo()).await;
+    survives_a_restart(
+        everything::listening("streamableHttp").await,
+        "streamable-http",
+        "/mcp",
+        &echo(),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_restarted_modern_server_answers_the_next_call() {
-    survives_a_restart(python::listening("streamable-http").await, "streamable-http", "/mcp", &add()).await;
+    survives_a_restart(
+        python::listening("streamable-http").await,
+        "streamable-http",
+        "/mcp",
+        &add(),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -99,14 +124,15 @@ async fn a_restarted_python_sse_server_gets_a_new_session_under_the_next_call() 
 /// One dead neighbour changes nothing for the others.
 #[tokio::test]
 async fn a_server_that_never_starts_leaves_its_neighbour_alone() {
-    let file = crate::places::scratch().join("config.json");
+    let file = scratch().join("config.json");
     let broken = json!({"command": "/nonexistent/command"});
     let config = json!({"mcpServers": {"broken": broken, "real": everything_stdio()}});
     std::fs::write(&file, config.to_string()).expect("the scratch folder is writable");
-    let mcpo = Mcpo::start(&["--config", &crate::places::text(&file)]);
+    let mcpo = Mcpo::start(&["--config", &text(&file)]);
+    mcpo.listens().await;
     let probe = echo();
-    let heals = async || mcpo.try_call(probe.path, &probe.arguments).await.is_some_and(|answer| answer.status == 200);
-    assert!(crate::process::until(std::time::Duration::from_secs(30), heals).await, "the neighbour works");
+    let works = async || mcpo.call(probe.path, &probe.arguments).await.status == 200;
+    assert!(until(Duration::from_secs(30), works).await, "the neighbour works");
     assert_eq!(mcpo.get("/readyz").await.status, 503, "one is missing");
     assert_eq!(mcpo.call("/broken/anything", &json!({})).await.status, 503, "and says so");
     mcpo.stop().await;

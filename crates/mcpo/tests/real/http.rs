@@ -37,7 +37,9 @@ pub(crate) async fn request(port: u16, head: &str, body: &str) -> Option<Answer>
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
         let (line, headers) = head.split_once('\n').unwrap_or((head, ""));
         let length = body.len();
-        let message = format!("{line} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {length}\r\n{headers}\r\n{body}");
+        let message = format!(
+            "{line} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        );
         stream.write_all(message.as_bytes()).await.ok()?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.ok()?;
@@ -48,7 +50,12 @@ pub(crate) async fn request(port: u16, head: &str, body: &str) -> Option<Answer>
 
 /// A POST of JSON.
 pub(crate) async fn post(port: u16, path: &str, body: &Value, headers: &str) -> Option<Answer> {
-    request(port, &format!("POST {path}\nContent-Type: application/json\r\n{headers}"), &body.to_string()).await
+    request(
+        port,
+        &format!("POST {path}\nContent-Type: application/json\r\n{headers}"),
+        &body.to_string(),
+    )
+    .await
 }
 
 fn parse(text: &str) -> Option<Answer> {

@@ -20,7 +20,8 @@ const TOOLS: [&str; 9] = [
 
 #[tokio::test]
 async fn memory_answers_what_its_document_promises() {
-    let ada = json!({"name": "Ada", "entityType": "person", "observations": ["wrote the first program"]});
+    let ada =
+        json!({"name": "Ada", "entityType": "person", "observations": ["wrote the first program"]});
     let relation = json!({"from": "Ada", "to": "Engine", "relationType": "programmed"});
     let missing = |name: &str| {
         let input = json!({"entityType": "person"});
@@ -30,8 +31,16 @@ async fn memory_answers_what_its_document_promises() {
         answers("read_graph", json!({}), json!({"entities": [], "relations": []})),
         answers("create_entities", json!({"entities": [ada]}), json!({"entities": [ada]})),
         answers("read_graph", json!({}), json!({"entities": [ada], "relations": []})),
-        answers("create_relations", json!({"relations": [relation]}), json!({"relations": [relation]})),
-        answers("open_nodes", json!({"names": ["Ada"]}), json!({"entities": [ada], "relations": [relation]})),
+        answers(
+            "create_relations",
+            json!({"relations": [relation]}),
+            json!({"relations": [relation]}),
+        ),
+        answers(
+            "open_nodes",
+            json!({"names": ["Ada"]}),
+            json!({"entities": [ada], "relations": [relation]}),
+        ),
         refused(
             "create_entities",
             json!({"entities": [{"entityType": "person"}]}),

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 /// The root of the repository.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the crate lies two folders below the root")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .expect("the crate lies two folders below the root")
 }
 
 /// A file that `scripts/test` installed.
@@ -23,7 +26,8 @@ pub(crate) fn support(path: &str) -> String {
 
 /// A folder of this process's own, which stays for reading after a failure.
 pub(crate) fn scratch() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("real-{}", std::process::id()));
+    let folder =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("real-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("the target folder is writable");
     folder
 }

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
@@ -47,7 +48,8 @@ impl Mcpo {
     /// Starts it with a configuration file of these servers, and waits until all are ready.
     pub(crate) async fn with_servers(servers: Value) -> Self {
         let file = scratch().join("config.json");
-        std::fs::write(&file, json!({"mcpServers": servers}).to_string()).expect("the scratch folder is writable");
+        std::fs::write(&file, json!({"mcpServers": servers}).to_string())
+            .expect("the scratch folder is writable");
         let mcpo = Self::start(&["--config", &text(&file)]);
         mcpo.ready().await;
         mcpo
@@ -60,13 +62,30 @@ impl Mcpo {
 
     /// Waits until every server is ready.
     pub(crate) async fn ready(&self) {
-        let is_ready = async || request(self.port, "GET /readyz", "").await.is_some_and(|answer| answer.status == 200);
-        assert!(until(START_TIMEOUT, is_ready).await, "not ready in time; see {}", self.log.display());
+        let is_ready = async || {
+            request(self.port, "GET /readyz", "").await.is_some_and(|answer| answer.status == 200)
+        };
+        assert!(
+            until(START_TIMEOUT, is_ready).await,
+            "not ready in time; see {}",
+            self.log.display()
+        );
+    }
+
+    /// Waits until it listens, which it does before its servers are ready.
+    pub(crate) async fn listens(&self) {
+        assert!(
+            until(START_TIMEOUT, async || listens(self.port).await).await,
+            "see {}",
+            self.log.display()
+        );
     }
 
     /// One GET.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        request(self.port, &format!("GET {path}"), "").await.expect("mcpo answers as long as it runs")
+        request(self.port, &format!("GET {path}"), "")
+            .await
+            .expect("mcpo answers as long as it runs")
     }
 
     /// One call of a tool.
@@ -89,11 +108,16 @@ impl Mcpo {
     pub(crate) async fn stop(mut self) {
         let children = self.descendants();
         terminate(&self.child);
-        let status = tokio::time::timeout(END_TIMEOUT, self.child.wait()).await.expect("it ends in time");
+        let status =
+            tokio::time::timeout(END_TIMEOUT, self.child.wait()).await.expect("it ends in time");
         let status = status.expect("it is our child");
         assert!(status.success(), "it ended with {status}; see {}", self.log.display());
         for child in children {
-            assert!(!is_running(child), "process {child} outlived mcpo; see {}", self.log.display());
+            assert!(
+                !is_running(child),
+                "process {child} outlived mcpo; see {}",
+                self.log.display()
+            );
         }
     }
 }
@@ -111,18 +135,23 @@ impl Listening {
     /// until it listens.
     pub(crate) async fn start(command: &[String]) -> Self {
         let port = free_port();
-        let command: Vec<_> = command.iter().map(|part| part.replace("PORT", &port.to_string())).collect();
+        let command: Vec<_> =
+            command.iter().map(|part| part.replace("PORT", &port.to_string())).collect();
         let child = Self::spawn(&command, port).await;
         Self { command, port, child }
     }
 
     async fn spawn(command: &[String], port: u16) -> Child {
-        let log = File::create(scratch().join(format!("upstream-{port}.log"))).expect("the scratch folder is writable");
+        let log = File::create(scratch().join(format!("upstream-{port}.log")))
+            .expect("the scratch folder is writable");
         let mut process = Command::new(&command[0]);
         process.args(&command[1..]).env("PORT", port.to_string());
         process.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
         let child = process.spawn().expect("it is installed");
-        assert!(until(START_TIMEOUT, async || listens(port).await).await, "{command:?} does not listen");
+        assert!(
+            until(START_TIMEOUT, async || listens(port).await).await,
+            "{command:?} does not listen"
+        );
         child
     }
 
@@ -145,8 +174,9 @@ impl Listening {
 /// Kills processes and waits until they are gone.
 pub(crate) async fn kill_all(processes: &[Pid]) {
     for &process in processes {
+        let killed = kill_process(process, Signal::KILL);
         // One may have followed its parent already.
-        drop(kill_process(process, Signal::KILL));
+        assert!(matches!(killed, Ok(()) | Err(Errno::SRCH)), "kill {process}: {killed:?}");
     }
     let gone = async || processes.iter().all(|&process| !is_running(process));
     assert!(until(END_TIMEOUT, gone).await, "killed processes stay");
@@ -176,7 +206,8 @@ fn free_port() -> u16 {
     const COUNT: u16 = 12_000;
     const STEP: u16 = 7;
     static TRIES: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() * u32::from(STEP) % u32::from(COUNT)).expect("it is below COUNT");
+    let start = u16::try_from(std::process::id() * u32::from(STEP) % u32::from(COUNT))
+        .expect("it is below COUNT");
     loop {
         let offset = TRIES.fetch_add(1, Ordering::Relaxed);
         let port = FIRST + (start + offset % COUNT) % COUNT;
@@ -188,7 +219,8 @@ fn free_port() -> u16 {
 
 fn terminate(child: &Child) {
     let id = child.id().expect("it was not awaited yet").cast_signed();
-    kill_process(Pid::from_raw(id).expect("ids are above 0"), Signal::TERM).expect("it is our child");
+    kill_process(Pid::from_raw(id).expect("ids are above 0"), Signal::TERM)
+        .expect("it is our child");
 }
 
 /// Whether a process is there and not only waits to be awaited.
@@ -201,7 +233,11 @@ fn descendants_of(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").expect("Linux has /proc");
     let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     let children: Vec<_> = ids.filter(|&id| parent_of(id) == Some(parent)).collect();
-    children.iter().flat_map(|&child| descendants_of(child)).chain(children.iter().copied()).collect()
+    children
+        .iter()
+        .flat_map(|&child| descendants_of(child))
+        .chain(children.iter().copied())
+        .collect()
 }
 
 fn parent_of(id: u32) -> Option<u32> {

@@ -34,7 +34,13 @@ pub(crate) fn result(value: &Value) -> Value {
 /// Starts it over `sse` or `streamable-http`.
 pub(crate) async fn listening(transport: &str) -> Listening {
     let script = support("python/upstream.py");
-    Listening::start(&[installed("modern/bin/python"), script, transport.to_owned(), "PORT".to_owned()]).await
+    Listening::start(&[
+        installed("modern/bin/python"),
+        script,
+        transport.to_owned(),
+        "PORT".to_owned(),
+    ])
+    .await
 }
 
 #[tokio::test]

@@ -10,7 +10,9 @@ async fn check_time(environment: &str) {
     let missing = json!([{"type": "missing", "loc": ["body", "timezone"], "msg": "Field required", "input": {}}]);
     let calls = [
         satisfies("get_current_time", json!({"timezone": "UTC"}), |answer| {
-            answer["timezone"] == "UTC" && answer["is_dst"] == false && ends_with(&answer["datetime"], "+00:00")
+            answer["timezone"] == "UTC"
+                && answer["is_dst"] == false
+                && ends_with(&answer["datetime"], "+00:00")
         }),
         satisfies("convert_time", tokyo, |answer| {
             answer["time_difference"] == "-3.5h"
@@ -18,7 +20,11 @@ async fn check_time(environment: &str) {
                 && ends_with(&answer["target"]["datetime"], "T09:00:00+05:30")
         }),
         refused("get_current_time", json!({}), missing),
-        fails("get_current_time", json!({"timezone": "Nowhere/Land"}), "No time zone found with key Nowhere/Land"),
+        fails(
+            "get_current_time",
+            json!({"timezone": "Nowhere/Land"}),
+            "No time zone found with key Nowhere/Land",
+        ),
     ];
     check(time_server(environment), &["get_current_time", "convert_time"], &calls).await;
 }
