@@ -1,11 +1,32 @@
 //! Checks the arguments of a call against the tool's own schema, and coerces what lenient
-//! clients send.
+//! clients send: first our own pass (types, defaults, unknown names), then the schema itself has
+//! the last word. A body that the schema accepts as it came is never refused.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+mod coerce;
+mod json;
+mod number;
+mod plan;
+mod problem;
+mod scalar;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+pub use problem::Problem;
+
+use coerce::{PROBLEMS_MAX, Passed, Told};
+use plan::Plan;
+use problem::{missing, not_an_object};
+use verdict::Verdict;
 
 /// How the arguments of one tool are checked. Compiled once per catalog.
 #[derive(Debug)]
-pub struct ArgumentCheck {}
+pub struct ArgumentCheck {
+    rules: Option<Rules>,
+    takes_arguments: bool,
+}
 
 /// Arguments that passed: what goes to the upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,34 +46,160 @@ pub enum ArgumentError {
     Invalid(Vec<Problem>),
 }
 
-/// One thing that is wrong, as pydantic would say it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Problem {
-    /// pydantic's error type, e.g. `missing`, `int_parsing`.
-    pub kind: &'static str,
-    /// Where: names and indices, starting with `"body"`.
-    pub loc: Vec<Value>,
-    /// What is wrong, as pydantic words it.
-    pub msg: String,
-    /// What was sent there.
-    pub input: Value,
-    /// Further facts, e.g. the bound that was passed.
-    pub ctx: Option<Value>,
+#[derive(Debug)]
+struct Rules {
+    plan: Plan,
+    verdict: Verdict,
 }
+
+/// A body that is JSON, and whether its bytes can be passed on as they are.
+struct Body {
+    value: Value,
+    can_go_as_sent: bool,
+    /// No body at all, or `null`, which FastAPI takes for none.
+    is_absent: bool,
+}
+
+// === impl ArgumentCheck ===
 
 impl ArgumentCheck {
     /// Compiles the check. A schema that cannot be used makes a check that lets every object
-    /// through, and a note that says what is wrong with it.
+    /// through, and a note that says what is wrong with it. `format` is not checked.
     #[must_use]
-    pub fn compile(_schema: &Value) -> (Self, Vec<String>) {
-        (Self {}, Vec::new())
+    pub fn compile(schema: &Value) -> (Self, Vec<String>) {
+        match Rules::compile(schema) {
+            Ok((rules, notes)) => {
+                let takes_arguments = rules.plan.takes_arguments();
+                (Self { rules: Some(rules), takes_arguments }, notes)
+            }
+            Err(reason) => {
+                let note = format!(
+                    "arguments are not checked, because the schema cannot be used: {reason}"
+                );
+                (Self { rules: None, takes_arguments: true }, vec![note])
+            }
+        }
+    }
+
+    /// Whether the tool has any arguments. If not, every body is taken as `{}`.
+    #[must_use]
+    pub const fn takes_arguments(&self) -> bool {
+        self.takes_arguments
     }
 
     /// Checks one request body. An empty body counts as `{}`.
     ///
     /// # Errors
-    /// All problems at once, or that the body is not text.
-    pub fn check(&self, _body: &[u8]) -> Result<Checked, ArgumentError> {
-        Ok(Checked::AsSent)
+    /// All problems at once (the first hundred), or that the body is not text.
+    pub fn check(&self, body: &[u8]) -> Result<Checked, ArgumentError> {
+        if !self.takes_arguments {
+            return Ok(if body == b"{}" {
+                Checked::AsSent
+            } else {
+                Checked::Rewritten(b"{}".to_vec())
+            });
+        }
+        let body = Body::read(body)?;
+        let Some(rules) = &self.rules else { return Ok(body.unchanged()) };
+        let passed = coerce::coerce(&rules.plan, &body.value);
+        if passed.problems.is_empty()
+            && rules.verdict.accepts(passed.changed.as_ref().unwrap_or(&body.value))
+        {
+            return Ok(match passed.changed {
+                Some(changed) => Checked::Rewritten(serialized(&changed)),
+                None => body.unchanged(),
+            });
+        }
+        rules.settle(&body, passed)
     }
+}
+
+// === impl Rules ===
+
+impl Rules {
+    fn compile(schema: &Value) -> Result<(Self, Vec<String>), String> {
+        let mut plan = plan::plan(schema);
+        // The validator would follow such a circle until the stack ends.
+        if plan.is_endless() {
+            return Err("it refers to itself without end".into());
+        }
+        let compiled = Verdict::compile(schema)?;
+        let mut notes = plan.settle_defaults(&compiled);
+        notes.extend(compiled.notes);
+        Ok((Self { plan, verdict: compiled.verdict }, notes))
+    }
+
+    /// Decides what did not simply pass: what the schema accepts as it came goes as it came, the
+    /// rest is refused.
+    fn settle(&self, body: &Body, passed: Passed) -> Result<Checked, ArgumentError> {
+        if self.verdict.accepts(&body.value) {
+            return Ok(body.unchanged());
+        }
+        if body.is_absent {
+            return Err(refused(missing(), Value::Null));
+        }
+        let value = passed.changed.as_ref().unwrap_or(&body.value);
+        let mut found = self.verdict.problems(value, &body.value);
+        found.retain(|problem| !passed.problems.iter().any(|told| says_as_much(told, problem)));
+        let mut problems: Vec<Problem> =
+            passed.problems.into_iter().map(|told| told.problem).collect();
+        problems.append(&mut found);
+        problems.truncate(PROBLEMS_MAX);
+        Err(ArgumentError::Invalid(problems))
+    }
+}
+
+/// Whether `other` adds nothing to what was told: about the same place, or in general about
+/// a value of which the exact place is already told.
+fn says_as_much(told: &Told, other: &Problem) -> bool {
+    let is_general = other.kind.starts_with("union_")
+        || other.kind.ends_with("_type")
+        || other.kind.ends_with("_mismatch");
+    told.place == other.loc || (is_general && told.place.starts_with(&other.loc))
+}
+
+// === impl Body ===
+
+impl Body {
+    fn read(bytes: &[u8]) -> Result<Self, ArgumentError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| ArgumentError::NotUtf8)?;
+        if text.is_empty() {
+            return Ok(Self::absent());
+        }
+        let (has_mark, text) = match text.strip_prefix('\u{feff}') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let parsed = json::parse(text)?;
+        match parsed.value {
+            Value::Null => Ok(Self::absent()),
+            Value::Object(_) => {
+                let can_go_as_sent = !has_mark && !parsed.has_duplicates;
+                Ok(Self { value: parsed.value, can_go_as_sent, is_absent: false })
+            }
+            other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+                Err(refused(not_an_object(), other))
+            }
+        }
+    }
+
+    fn absent() -> Self {
+        Self { value: Value::Object(Map::new()), can_go_as_sent: false, is_absent: true }
+    }
+
+    fn unchanged(&self) -> Checked {
+        if self.can_go_as_sent {
+            Checked::AsSent
+        } else {
+            Checked::Rewritten(serialized(&self.value))
+        }
+    }
+}
+
+fn serialized(value: &Value) -> Vec<u8> {
+    serde_json::to_vec(value).expect("a JSON value with text keys can be written")
+}
+
+fn refused(complaint: problem::Complaint, input: Value) -> ArgumentError {
+    ArgumentError::Invalid(vec![Problem::new(complaint, vec!["body".into()], input)])
 }

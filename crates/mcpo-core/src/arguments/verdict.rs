@@ -1,0 +1,135 @@
+//! The last word on arguments: the server's own schema, compiled once.
+
+use std::fmt;
+
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator, ValidatorMap};
+use serde_json::Value;
+
+use super::problem::Problem;
+
+mod words;
+
+use words::{is_undecided, tell};
+
+/// One pattern may take this many steps back; then it is not decided. A twentieth of the
+/// library's own limit: a worker must not stand still for it.
+const BACKTRACKS_MAX: usize = 50_000;
+/// A compiled pattern may take this many bytes.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+/// A schema is mended at this many places before it is given up.
+const MENDS_MAX: usize = 32;
+
+/// A compiled schema.
+pub(super) struct Verdict {
+    validator: Validator,
+}
+
+/// A schema that compiled, perhaps after some of its keywords were left out.
+pub(super) struct Compiled {
+    pub(super) verdict: Verdict,
+    /// The schema that compiled.
+    pub(super) schema: Value,
+    pub(super) draft: Draft,
+    /// What was left out, a line each.
+    pub(super) notes: Vec<String>,
+}
+
+// === impl Verdict ===
+
+impl Verdict {
+    /// Compiles the schema as it is, in the draft that it names, else 2020-12, else an older one
+    /// in which it makes sense. A keyword that makes no sense in any is left out.
+    ///
+    /// # Errors
+    /// Says in a line why nothing can be made of it.
+    pub(super) fn compile(schema: &Value) -> Result<Compiled, String> {
+        let named = Draft::default().detect(schema);
+        let named = if named == Draft::Unknown { Draft::Draft202012 } else { named };
+        for draft in [named, Draft::Draft202012, Draft::Draft7, Draft::Draft4] {
+            if let Ok(validator) = options(draft).build(schema) {
+                let verdict = Self { validator };
+                return Ok(Compiled { verdict, schema: schema.clone(), draft, notes: Vec::new() });
+            }
+        }
+        Self::compile_mended(schema, named)
+    }
+
+    fn compile_mended(schema: &Value, draft: Draft) -> Result<Compiled, String> {
+        let mut schema = schema.clone();
+        let mut notes = Vec::new();
+        for _ in 0..MENDS_MAX {
+            let error = match options(draft).build(&schema) {
+                Ok(validator) => {
+                    return Ok(Compiled { verdict: Self { validator }, schema, draft, notes });
+                }
+                Err(error) => error,
+            };
+            let place = error.instance_path().as_str().to_owned();
+            let reason = one_line(&error);
+            if !remove(&mut schema, &place) {
+                return Err(reason);
+            }
+            notes.push(format!("the schema's {place} is not checked: {reason}"));
+        }
+        Err("it has too many mistakes".into())
+    }
+
+    /// Whether the schema accepts the value. What it cannot decide it accepts.
+    pub(super) fn accepts(&self, value: &Value) -> bool {
+        self.validator.is_valid(value)
+            || self.validator.iter_errors(value).all(|error| is_undecided(error.kind()))
+    }
+
+    /// What the schema finds wrong with `value`, which came of `raw`.
+    pub(super) fn problems(&self, value: &Value, raw: &Value) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for error in self.validator.iter_errors(value) {
+            tell(&error, raw, &mut problems);
+        }
+        problems
+    }
+}
+
+impl fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verdict").finish_non_exhaustive()
+    }
+}
+
+/// Compiles every part of the schema on its own, for checking its defaults.
+pub(super) fn parts(compiled: &Compiled) -> Option<ValidatorMap> {
+    options(compiled.draft).build_map(&compiled.schema).ok()
+}
+
+/// Nothing is fetched, and formats are notes to the reader, as the current draft has them: what
+/// one library takes for a date or an address another does not.
+fn options(draft: Draft) -> jsonschema::ValidationOptions<'static> {
+    let patterns =
+        PatternOptions::fancy_regex().backtrack_limit(BACKTRACKS_MAX).size_limit(PATTERN_BYTES_MAX);
+    jsonschema::options()
+        .with_draft(draft)
+        .offline()
+        .should_validate_formats(false)
+        .with_pattern_options(patterns)
+}
+
+fn one_line(error: &ValidationError<'_>) -> String {
+    let text: String =
+        error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match text.char_indices().nth(200) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
+/// Takes the keyword at the place out of the schema.
+fn remove(schema: &mut Value, place: &str) -> bool {
+    let Some((parent, last)) = place.rsplit_once('/') else { return false };
+    let name = last.replace("~1", "/").replace("~0", "~");
+    match schema.pointer_mut(parent) {
+        Some(Value::Object(keywords)) => keywords.shift_remove(&name).is_some(),
+        // A list without one of its members means something else: the whole keyword goes.
+        Some(Value::Array(_)) => remove(schema, parent),
+        Some(_) | None => false,
+    }
+}
