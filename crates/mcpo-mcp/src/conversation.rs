@@ -152,7 +152,7 @@ impl Conversation {
         if subscribes {
             self.keep_subscribed().await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Ends when the upstream says that it has no subscriptions, or when the session has ended.

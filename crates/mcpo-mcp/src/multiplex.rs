@@ -172,6 +172,11 @@ impl Multiplexer {
     /// the outbox ends.
     pub(crate) fn close(&self) {
         self.shared.table().ended.get_or_insert(Cause::Closed);
+        self.end_outbox();
+    }
+
+    /// What is queued is still written; then the outbox ends.
+    pub(crate) fn end_outbox(&self) {
         self.shared.closing.notify_one();
     }
 
@@ -182,7 +187,7 @@ impl Multiplexer {
             table.ended.get_or_insert_with(|| cause.clone());
             std::mem::take(&mut table.pending)
         };
-        self.shared.closing.notify_one();
+        self.end_outbox();
         for pending in pending.into_values() {
             let error = RequestError { sent: pending.sent(), cause: cause.clone() };
             // Whoever gave up at this moment needs no answer.
@@ -268,7 +273,7 @@ impl Multiplexer {
                 self.shared.queue_or_drop(BytesMut::from(reply));
             }
             Message::Notification { method, params } => {
-                self.shared.on_notification(&method, params)
+                self.shared.on_notification(&method, params);
             }
         }
         Ok(())

@@ -1,16 +1,31 @@
-//! A child process that speaks on its stdin and stdout.
+//! A child process that speaks on its stdin and stdout: starting it, finding out its era, and
+//! keeping the session until the child ends or we end it.
+
+mod command;
+mod driver;
+mod process;
+mod reader;
+mod redact;
+mod stderr;
+mod writer;
+
+use std::ops::Deref;
+use std::sync::Arc;
 
 use mcpo_core::catalog::ServerIdentity;
-use serde_json::Value;
-use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{timeout, timeout_at};
 
-use crate::answer::Answer;
-use crate::endpoint;
+use crate::conversation::Conversation;
+use crate::endpoint::{self, Era};
 use crate::error::{Cause, RequestError};
+use crate::protocol;
 use crate::session::ConnectOptions;
 
-/// What the handshake gives.
+pub(crate) use driver::Driver;
+use stderr::Tail;
+
+/// What a handshake gives.
 #[derive(Debug)]
 pub(crate) struct StdioConnected {
     pub(crate) handle: Handle,
@@ -20,50 +35,136 @@ pub(crate) struct StdioConnected {
 
 /// For requests; cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Handle {}
-
-/// Owns the child.
-#[derive(Debug)]
-pub(crate) struct Driver {}
-
-pub(crate) async fn connect(
-    _endpoint: &endpoint::Stdio,
-    _options: &ConnectOptions,
-) -> Result<StdioConnected, Cause> {
-    Err(Cause::Unsupported("stdio upstreams".to_owned()))
+pub(crate) struct Handle {
+    conversation: Conversation,
+    tail: Arc<Tail>,
+    close: Arc<Notify>,
 }
+
+/// How a conversation is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    Initialize,
+    Discover,
+}
+
+/// Starts the child and shakes hands. Where the era is to be found out, `initialize` comes first:
+/// asking for a discovery first makes some upstreams refuse `initialize` for good, and others end.
+/// One that refuses `initialize` or ends over it is started anew and asked for a discovery.
+///
+/// # Errors
+/// Why there is no session. Where both openings fail, the first one's reason, unless the upstream
+/// itself pointed to the second.
+pub(crate) async fn connect(
+    endpoint: &endpoint::Stdio,
+    options: &ConnectOptions,
+) -> Result<StdioConnected, Cause> {
+    match options.era {
+        Era::Legacy => attempt(endpoint, options, Opening::Initialize).await,
+        Era::Modern => attempt(endpoint, options, Opening::Discover).await,
+        Era::Auto => {
+            let first = match attempt(endpoint, options, Opening::Initialize).await {
+                Ok(connected) => return Ok(connected),
+                Err(cause) => cause,
+            };
+            if !may_be_modern(&first) {
+                return Err(first);
+            }
+            tracing::debug!(error = %first, "initialize failed, trying server/discover");
+            attempt(endpoint, options, Opening::Discover)
+                .await
+                .map_err(|second| if says_modern(&first) { second } else { first })
+        }
+    }
+}
+
+async fn attempt(
+    endpoint: &endpoint::Stdio,
+    options: &ConnectOptions,
+    opening: Opening,
+) -> Result<StdioConnected, Cause> {
+    let mut driver = Driver::start(endpoint, options.grace)?;
+    let multiplexer = driver.multiplexer().clone();
+    let handshake = async {
+        match opening {
+            Opening::Initialize => Conversation::initialize(multiplexer, options).await,
+            Opening::Discover => Conversation::discover(multiplexer, options).await,
+        }
+    };
+    let opened = tokio::select! {
+        // An end that came together with an answer is an end.
+        biased;
+        sign = driver.lost() => return Err(driver.bury(sign).await),
+        opened = handshake => opened,
+    };
+    match opened {
+        Ok(conversation) => {
+            let identity = conversation.introduction().identity.clone();
+            let (tail, close) = driver.attach(conversation.clone());
+            Ok(StdioConnected { handle: Handle { conversation, tail, close }, driver, identity })
+        }
+        Err(error) => Err(why(driver, error, options).await),
+    }
+}
+
+/// Ends a child with which no session came about.
+async fn why(mut driver: Driver, error: RequestError, options: &ConnectOptions) -> Cause {
+    if matches!(error.cause, Cause::Broken(_)) {
+        // The pipe broke before the end of the process was noticed, which says more.
+        if let Ok(sign) = timeout(driver::LAST_WORDS_TIMEOUT, driver.lost()).await {
+            return driver.bury(sign).await;
+        }
+    }
+    // In good order, within the deadline; dropping the driver does the rest.
+    let _ = timeout_at(options.deadline, driver.close_down()).await;
+    error.cause
+}
+
+/// Whether an upstream that failed `initialize` so may be one of the modern era only.
+const fn may_be_modern(cause: &Cause) -> bool {
+    match cause {
+        Cause::Refused { .. } | Cause::Exited { .. } | Cause::Broken(_) | Cause::Unsupported(_) => {
+            true
+        }
+        Cause::Start { .. }
+        | Cause::Connect(_)
+        | Cause::Deadline
+        | Cause::Status { .. }
+        | Cause::Malformed(_)
+        | Cause::TooLarge { .. }
+        | Cause::Full { .. }
+        | Cause::Closed => false,
+    }
+}
+
+fn says_modern(cause: &Cause) -> bool {
+    matches!(cause, Cause::Unsupported(_))
+        || matches!(cause, Cause::Refused { error, .. } if protocol::offers_modern(error))
+}
+
+// === impl Handle ===
 
 impl Handle {
-    pub(crate) async fn call_tool(
-        &self,
-        _name: &str,
-        _arguments: &[u8],
-        _deadline: Instant,
-    ) -> Result<Answer, RequestError> {
-        Err(RequestError::not_sent(Cause::Closed))
-    }
-
-    pub(crate) async fn list_tools(&self, _deadline: Instant) -> Result<Vec<Value>, RequestError> {
-        Err(RequestError::not_sent(Cause::Closed))
-    }
-
-    pub(crate) async fn probe(&self, _deadline: Instant) -> Result<(), RequestError> {
-        Err(RequestError::not_sent(Cause::Closed))
-    }
-
-    pub(crate) fn tools_changed(&self) -> watch::Receiver<u64> {
-        watch::Sender::new(0).subscribe()
-    }
-
+    /// See [`Session::last_words`](crate::session::Session::last_words).
     pub(crate) fn last_words(&self) -> String {
-        String::new()
+        self.tail.text()
     }
 
-    pub(crate) fn close(&self) {}
-}
-
-impl Driver {
-    pub(crate) async fn run(self) -> Cause {
-        Cause::Closed
+    /// See [`Session::close`](crate::session::Session::close).
+    pub(crate) fn close(&self) {
+        self.conversation.multiplexer().close();
+        self.close.notify_one();
     }
 }
+
+/// Requests are the conversation's own.
+impl Deref for Handle {
+    type Target = Conversation;
+
+    fn deref(&self) -> &Conversation {
+        &self.conversation
+    }
+}
+
+#[cfg(test)]
+mod tests;
