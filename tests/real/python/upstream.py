@@ -1,9 +1,11 @@
-"""An MCP server made with the Python SDK 2.x: `upstream.py sse|streamable-http PORT`."""
+"""An MCP server made with the Python SDK 2.x: `upstream.py stdio`, or `sse|streamable-http PORT`."""
 
 import sys
 
+import anyio
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import ToolAnnotations
 
 server = MCPServer("python-real", instructions="A server for tests.", version="2.0")
 calls = 0
@@ -35,5 +37,32 @@ def fail(reason: str) -> str:
     raise ToolError(reason)
 
 
+async def run(journal: str) -> int:
+    """Notes that it ran, and tells how often it has; but the first time it never answers."""
+    with open(journal, "a+", encoding="utf-8") as file:
+        file.write("ran\n")
+        file.seek(0)
+        runs = len(file.readlines())
+    if runs == 1:
+        await anyio.sleep_forever()
+    return runs
+
+
+@server.tool(annotations=ToolAnnotations(read_only_hint=True))
+async def look(journal: str) -> int:
+    """A tool that may be run again."""
+    return await run(journal)
+
+
+@server.tool()
+async def act(journal: str) -> int:
+    """A tool that must not be run twice."""
+    return await run(journal)
+
+
 if __name__ == "__main__":
-    server.run(sys.argv[1], port=int(sys.argv[2]))
+    transport = sys.argv[1]
+    if transport == "stdio":
+        server.run(transport)
+    else:
+        server.run(transport, port=int(sys.argv[2]))

@@ -1,6 +1,8 @@
 //! What a newcomer sees: `mcpo demo`, the README's curl, and the pages in a real browser
 //! without a network.
 
+use serde_json::Value;
+
 use crate::case::succeed;
 use crate::places::{node, npm, root, support, text};
 use crate::process::Mcpo;
@@ -13,6 +15,30 @@ async fn the_pages_of_the_demo_work_in_a_browser_without_a_network() {
     let pictures = root().join(".cache/pictures");
     let script = support("browser/docs.mjs");
     npm("playwright-core/package.json");
-    succeed(&[&node(), &script, &text(&playwright), &mcpo.base(), "echo", &text(&pictures)]).await;
+    succeed(&[
+        &node(),
+        &script,
+        &text(&playwright),
+        &mcpo.base(),
+        "get_current_time",
+        &text(&pictures),
+    ])
+    .await;
+    mcpo.stop().await;
+}
+
+/// The first `curl` of the README, as it stands there but for the port.
+#[tokio::test]
+async fn the_demo_answers_the_curl_from_the_readme() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("there is a README");
+    let curl =
+        readme.lines().find(|line| line.starts_with("curl ")).expect("the README shows a call");
+    let mcpo = Mcpo::start(&["demo"]);
+    mcpo.ready().await;
+    let here =
+        curl.replace("http://localhost:8000", &mcpo.base()).replace("localhost:8000", &mcpo.base());
+    let said = succeed(&["sh", "-c", &here]).await;
+    let answer: Value = serde_json::from_str(&said).expect("the answer is JSON");
+    assert!(answer["time"].is_string(), "{here}: {answer}");
     mcpo.stop().await;
 }

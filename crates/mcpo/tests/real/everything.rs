@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::case::{Call, answers, check, refused, satisfies};
 use crate::places::{everything, node, npm};
-use crate::process::Listening;
+use crate::process::{Listening, Mcpo};
 
 /// Its tools for a client without capabilities of its own.
 const TOOLS: [&str; 13] = [
@@ -25,7 +25,22 @@ const TOOLS: [&str; 13] = [
 
 const PNG: &str = "data:image/png;base64,iVBORw0KGgo";
 
-fn calls() -> Vec<Call> {
+fn plain() -> Vec<Call> {
+    let missing = json!([{"type": "missing", "loc": ["body", "b"], "msg": "Field required", "input": {"a": 2}}]);
+    vec![
+        answers("echo", json!({"message": "grüße, 世界"}), json!("Echo: grüße, 世界")),
+        answers("get-sum", json!({"a": 2, "b": 3}), json!("The sum of 2 and 3 is 5.")),
+        answers("get-sum", json!({"a": "2", "b": 3}), json!("The sum of 2 and 3 is 5.")),
+        refused("get-sum", json!({"a": 2}), missing),
+        answers(
+            "get-structured-content",
+            json!({"location": "New York"}),
+            json!({"temperature": 33, "conditions": "Cloudy", "humidity": 82}),
+        ),
+    ]
+}
+
+fn rich() -> Vec<Call> {
     let link = |id: u8, kind: &str, path: &str| {
         json!({
             "type": "resource_link",
@@ -40,17 +55,7 @@ fn calls() -> Vec<Call> {
         link(1, "Blob", "blob"),
         link(2, "Text", "text"),
     ]);
-    let missing = json!([{"type": "missing", "loc": ["body", "b"], "msg": "Field required", "input": {"a": 2}}]);
     vec![
-        answers("echo", json!({"message": "grüße, 世界"}), json!("Echo: grüße, 世界")),
-        answers("get-sum", json!({"a": 2, "b": 3}), json!("The sum of 2 and 3 is 5.")),
-        answers("get-sum", json!({"a": "2", "b": 3}), json!("The sum of 2 and 3 is 5.")),
-        refused("get-sum", json!({"a": 2}), missing),
-        answers(
-            "get-structured-content",
-            json!({"location": "New York"}),
-            json!({"temperature": 33, "conditions": "Cloudy", "humidity": 82}),
-        ),
         satisfies("get-tiny-image", json!({}), |answer| {
             is_list(answer, 3)
                 && answer[0] == "Here's the image you requested:"
@@ -106,6 +111,10 @@ fn calls() -> Vec<Call> {
     ]
 }
 
+fn calls() -> Vec<Call> {
+    plain().into_iter().chain(rich()).collect()
+}
+
 fn is_list(answer: &Value, length: usize) -> bool {
     answer.as_array().is_some_and(|items| items.len() == length)
 }
@@ -135,4 +144,18 @@ async fn everything_works_over_sse() {
 async fn everything_works_over_streamable_http() {
     let server = listening("streamableHttp").await;
     check(json!({"type": "streamable-http", "url": server.url("/mcp")}), &TOOLS, &calls()).await;
+}
+
+/// What becomes of content is a convenience; nothing of the result is lost to who asks for it.
+#[tokio::test]
+async fn a_caller_can_have_the_whole_result() {
+    let mcpo = Mcpo::with_servers(json!({"real": everything()})).await;
+    let arguments = json!({"messageType": "error", "includeImage": false});
+    let accept = "Accept: application/vnd.mcp.result+json\r\n";
+    let answer = mcpo.call_with("/real/get-annotated-message", &arguments, accept).await;
+    let annotations = json!({"priority": 1, "audience": ["user", "assistant"]});
+    let content =
+        json!([{"type": "text", "text": "Error: Operation failed", "annotations": annotations}]);
+    assert_eq!((answer.status, &answer.json()["content"]), (200, &content), "{answer:?}");
+    mcpo.stop().await;
 }

@@ -9,6 +9,7 @@ mod everything;
 mod filesystem;
 mod heal;
 mod http;
+mod inflight;
 mod memory;
 mod places;
 mod process;

@@ -6,7 +6,7 @@ use crate::case::{Call, answers, check, fails, refused};
 use crate::places::{installed, support};
 use crate::process::Listening;
 
-const TOOLS: [&str; 4] = ["add", "era", "count", "fail"];
+const TOOLS: [&str; 6] = ["add", "era", "count", "fail", "look", "act"];
 
 fn calls(era: &str) -> Vec<Call> {
     let problem = json!([{
