@@ -97,7 +97,7 @@ impl<'s> Field<'s> {
 
     /// An object; a repeated name is reported, and the first one stays.
     pub(crate) fn table(&self, report: &mut Report) -> Option<Table<'s>> {
-        let object = self.or_wrong_type(self.value.as_object(), "an object", report)?;
+        let object = self.hidden().or_wrong_type(self.value.as_object(), "an object", report)?;
         let mut fields: Vec<(String, Self)> = Vec::with_capacity(object.properties.len());
         for property in &object.properties {
             let name = property.name.as_str().to_owned();

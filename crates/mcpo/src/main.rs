@@ -1,2 +1,68 @@
-//! The `mcpo` program.
-fn main() {}
+//! The `mcpo` program: reads the command line and does what it asks for.
+
+mod app;
+mod check;
+mod cli;
+mod completions;
+mod demo;
+mod exit;
+mod greeting;
+mod launch;
+mod render;
+mod signals;
+mod surface;
+mod telemetry;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::Parser;
+use mcpo_config::{Config, Flags};
+
+use crate::cli::{Cli, Command};
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == launch::SUBCOMMAND) {
+        // Before anything else: this process is about to become somebody else's program.
+        return launch::run(&arguments.collect::<Vec<_>>()).into();
+    }
+    let cli = Cli::parse();
+    if cli.asks_for_our_version() {
+        return completions::print_version().into();
+    }
+    let exit = match cli.command {
+        None => serve(&cli.serve.into_flags()),
+        Some(Command::Check(options)) => check::run(&options.into_flags()),
+        Some(Command::Demo(options)) => match demo::flags(&options) {
+            Ok(flags) => serve(&flags),
+            Err(error) => {
+                render::failure(&format!("cannot find out where this program is: {error}"))
+            }
+        },
+        Some(Command::Completions { shell }) => completions::print(shell),
+        Some(Command::DemoServer) => {
+            block_on(&mut tokio::runtime::Builder::new_current_thread(), demo::serve_stdio())
+        }
+    };
+    exit.into()
+}
+
+/// Checks what was typed, and runs until told to stop.
+fn serve(flags: &Flags) -> Exit {
+    let config = match Config::load(flags) {
+        Ok(config) => config,
+        Err(problems) => return render::refusal(&problems),
+    };
+    telemetry::start(config.log);
+    telemetry::tell_warnings(&config);
+    block_on(&mut tokio::runtime::Builder::new_multi_thread(), app::run(config))
+}
+
+fn block_on(runtime: &mut tokio::runtime::Builder, work: impl Future<Output = Exit>) -> Exit {
+    match runtime.enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => render::failure(&format!("cannot start the runtime: {error}")),
+    }
+}

@@ -206,21 +206,19 @@ fn stdio(
         };
         report.push(
             command
+                .hidden()
                 .error(wrong)
                 .cure("name a program, such as `uvx`, or set `url` instead of `command`"),
         );
         None
     });
-    if let Some((first, rest)) = program.and_then(|text| text.split_once(' '))
+    if let Some((first, _)) = program.and_then(|text| text.split_once(' '))
         && !first.contains(['/', '\\'])
     {
-        let problem =
-            command.key_warning("the command holds blanks and is taken as the name of one program");
-        let rest: Vec<_> = rest.split_whitespace().map(|word| format!("{word:?}")).collect();
-        report.push(problem.cure(format!(
-            r#"if not: `"command": "{first}", "args": [{}, ...]`"#,
-            rest.join(", ")
-        )));
+        let message = "the command holds blanks and is taken as the name of one program";
+        let cure =
+            format!(r#"if that is not meant: `"command": "{first}", "args": ["...", "..."]`"#);
+        report.push(command.key_warning(message).cure(cure));
     }
     let args =
         table.get("args").map_or_else(|| Some(Vec::new()), |args| args.hidden().texts(report));

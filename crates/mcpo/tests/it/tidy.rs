@@ -44,8 +44,10 @@ fn read(path: &Path) -> String {
 
 /// The names in `[dependencies]` of a crate.
 fn dependencies(room: &str) -> Vec<String> {
-    let manifest: toml::Table = read(&root().join("crates").join(room).join("Cargo.toml")).parse().unwrap();
-    let table = manifest.get("dependencies").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+    let manifest: toml::Table =
+        read(&root().join("crates").join(room).join("Cargo.toml")).parse().unwrap();
+    let table =
+        manifest.get("dependencies").and_then(toml::Value::as_table).cloned().unwrap_or_default();
     table.keys().cloned().collect()
 }
 
@@ -100,8 +102,13 @@ fn a_library_is_named_by_its_owner_alone() {
             }
         }
     }
-    for (library, owner) in OWNERS.iter().filter(|(library, _)| !matches!(*library, "notify" | "tower-http")) {
-        assert!(dependencies(owner).contains(&(*library).to_owned()), "{owner} does not use {library} any more");
+    for (library, owner) in
+        OWNERS.iter().filter(|(library, _)| !matches!(*library, "notify" | "tower-http"))
+    {
+        assert!(
+            dependencies(owner).contains(&(*library).to_owned()),
+            "{owner} does not use {library} any more"
+        );
     }
 }
 
@@ -109,7 +116,8 @@ fn a_library_is_named_by_its_owner_alone() {
 fn every_file_says_what_it_is_for() {
     for path in all_rust_files() {
         let text = read(&path);
-        let tests = path.file_stem().is_some_and(|stem| stem == "tests") || path.components().any(|part| part.as_os_str() == "tests");
+        let tests = path.file_stem().is_some_and(|stem| stem == "tests")
+            || path.components().any(|part| part.as_os_str() == "tests");
         let first = text.lines().next().unwrap_or_default();
         assert!(tests || first.starts_with("//!"), "{} does not start with `//!`", path.display());
     }
@@ -120,7 +128,9 @@ fn files_stay_short_enough_to_read() {
     let long: Vec<String> = all_rust_files()
         .iter()
         .map(|path| (path, read(path)))
-        .filter(|(_, text)| text.lines().count() > FILE_LINES_MAX && !text.contains("Longer than 500 lines:"))
+        .filter(|(_, text)| {
+            text.lines().count() > FILE_LINES_MAX && !text.contains("Longer than 500 lines:")
+        })
         .map(|(path, text)| format!("{} {}", text.lines().count(), path.display()))
         .collect();
     assert!(long.is_empty(), "too long:\n{}", long.join("\n"));

@@ -1,0 +1,115 @@
+//! `mcpo check`: tells everything that is wrong with options and file, or what they come to.
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anstyle::{AnsiColor, Style};
+use mcpo_config::{Config, Endpoint, Flags, HttpKind, Mode, Server, Stdio};
+
+use crate::exit::Exit;
+use crate::render;
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const ODD: Style = AnsiColor::Yellow.on_default().bold();
+const BOLD: Style = Style::new().bold();
+
+/// Checks, and tells the result. Starts nothing and connects to nobody.
+pub(crate) fn run(flags: &Flags) -> Exit {
+    match Config::load(flags) {
+        Ok(config) => {
+            render::to_stderr(&render::all(&config.warnings));
+            let text = summary(&config);
+            anstream::stdout().write_all(text.as_bytes()).map_or(Exit::Failure, |()| Exit::Ok)
+        }
+        Err(problems) => render::refusal(&problems),
+    }
+}
+
+/// What the configuration comes to, with ANSI styles; without secrets.
+fn summary(config: &Config) -> String {
+    let mut out = format!("{GOOD}ok{GOOD:#}: {}", render::counted(config.servers.len(), "server"));
+    if !config.warnings.is_empty() {
+        write!(out, ", {}", render::counted(config.warnings.len(), "warning")).expect(STRING);
+    }
+    out.push_str("\n\n");
+    let width = |text: fn(&Server) -> String| {
+        config.servers.iter().map(|server| text(server).chars().count()).max()
+    };
+    let (paths, kinds) =
+        (width(|server| server.name.segment()).unwrap_or(0), width(kind).unwrap_or(0));
+    for server in &config.servers {
+        let path = match config.mode {
+            Mode::Single => config.site.path_prefix.clone(),
+            Mode::Many => format!("{}{}", config.site.path_prefix, server.name.segment()),
+        };
+        let paths = paths + config.site.path_prefix.chars().count();
+        writeln!(out, "  {BOLD}{path:paths$}{BOLD:#}  {:kinds$}  {}", kind(server), target(server))
+            .expect(STRING);
+    }
+    let key = match (&config.access.api_key, config.access.strict) {
+        (None, _) => "none, everybody may call",
+        (Some(_), false) => "needed for calls",
+        (Some(_), true) => "needed for calls and documents",
+    };
+    let timeout = config.limits.tool_timeout.as_secs_f64();
+    let host = &config.listen.host;
+    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let port = config.listen.port;
+    write!(out, "\n  listens on   http://{host}:{port}\n  key          {key}\n  timeout      {timeout} s a call\n")
+        .expect(STRING);
+    out
+}
+
+const STRING: &str = "writing to a string cannot fail";
+
+fn kind(server: &Server) -> String {
+    let kind = match &server.endpoint {
+        Endpoint::Stdio(_) => "stdio",
+        Endpoint::Http(http) => match http.kind {
+            HttpKind::Streamable => "streamable-http",
+            HttpKind::Sse => "sse",
+        },
+    };
+    kind.to_owned()
+}
+
+/// Where it is. Of a command only the program: arguments often hold tokens.
+fn target(server: &Server) -> String {
+    match &server.endpoint {
+        Endpoint::Http(http) => http.shown_url(),
+        Endpoint::Stdio(stdio) => {
+            let args = match stdio.args.len() {
+                0 => String::new(),
+                count => format!(" with {}", render::counted(count, "argument")),
+            };
+            let missing = if program(stdio).is_some() {
+                String::new()
+            } else {
+                format!("  {ODD}not found on this machine{ODD:#}")
+            };
+            format!("{}{args}{missing}", stdio.command)
+        }
+    }
+}
+
+/// Where the program of a command is, as the child's own environment has it.
+fn program(stdio: &Stdio) -> Option<PathBuf> {
+    if stdio.command.contains('/') {
+        let base = stdio.cwd.as_deref().unwrap_or(Path::new(""));
+        return Some(base.join(&stdio.command)).filter(|path| is_executable(path));
+    }
+    let path = stdio.environment.get("PATH").unwrap_or(OsStr::new(""));
+    std::env::split_paths(path)
+        .map(|folder| folder.join(&stdio.command))
+        .find(|path| is_executable(path))
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests;
