@@ -58,14 +58,19 @@ impl ToolDefinition {
     #[must_use]
     pub fn from_json(entry: &Value) -> Option<Self> {
         let text = |key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
-        let hint = |key: &str| entry.pointer(&format!("/annotations/{key}")).and_then(Value::as_bool);
+        let hint =
+            |key: &str| entry.pointer(&format!("/annotations/{key}")).and_then(Value::as_bool);
         let name = text("name").filter(|name| !name.is_empty())?;
-        let annotated_title = || entry.pointer("/annotations/title").and_then(Value::as_str).map(str::to_owned);
+        let annotated_title =
+            || entry.pointer("/annotations/title").and_then(Value::as_str).map(str::to_owned);
         Some(Self {
             name,
             title: text("title").or_else(annotated_title),
             description: text("description"),
-            input_schema: entry.get("inputSchema").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+            input_schema: entry
+                .get("inputSchema")
+                .cloned()
+                .unwrap_or_else(|| Value::Object(serde_json::Map::new())),
             output_schema: entry.get("outputSchema").filter(|schema| !schema.is_null()).cloned(),
             annotations: Annotations {
                 read_only: hint("readOnlyHint"),
@@ -118,11 +123,17 @@ impl Catalog {
     /// Builds the catalog: drops disabled tools and repeated names (the first one stays), compiles
     /// each tool's argument check. Never fails: a broken schema becomes a note of its tool.
     #[must_use]
-    pub fn new(identity: ServerIdentity, definitions: Vec<ToolDefinition>, policy: &CatalogPolicy) -> Self {
+    pub fn new(
+        identity: ServerIdentity,
+        definitions: Vec<ToolDefinition>,
+        policy: &CatalogPolicy,
+    ) -> Self {
         let mut tools = Vec::with_capacity(definitions.len());
         let mut by_name = HashMap::with_capacity(definitions.len());
         for definition in definitions {
-            if policy.disabled_tools.contains(&definition.name) || by_name.contains_key(&definition.name) {
+            if policy.disabled_tools.contains(&definition.name)
+                || by_name.contains_key(&definition.name)
+            {
                 continue;
             }
             by_name.insert(definition.name.clone(), tools.len());

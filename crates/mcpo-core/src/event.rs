@@ -114,7 +114,9 @@ impl Event {
     #[must_use]
     pub fn level(&self) -> Level {
         match self {
-            Self::UpstreamReady { .. } | Self::ToolsChanged { .. } | Self::UpstreamStopped { .. } => Level::Info,
+            Self::UpstreamReady { .. }
+            | Self::ToolsChanged { .. }
+            | Self::UpstreamStopped { .. } => Level::Info,
             Self::UpstreamFailed { fault, .. } if fault.kind.needs_operator() => Level::Error,
             Self::UpstreamFailed { .. }
             | Self::SessionLost { .. }

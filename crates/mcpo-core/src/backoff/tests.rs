@@ -1,10 +1,12 @@
 use super::*;
 
-const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), most: Duration::from_secs(60) };
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(500), most: Duration::from_secs(60) };
 
 #[test]
 fn waits_double_from_the_first_to_the_most() {
-    let waits: Vec<u128> = (1..=9).map(|failures| BACKOFF.wait(failures, 0.0).as_millis()).collect();
+    let waits: Vec<u128> =
+        (1..=9).map(|failures| BACKOFF.wait(failures, 0.0).as_millis()).collect();
     assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 16000, 32000, 40000, 40000]);
 }
 
