@@ -1,19 +1,41 @@
-//! OpenAPI 3.1 documents from catalogs.
+//! OpenAPI 3.1 documents from catalogs, in the shape in which FastAPI writes them: clients that
+//! were made for the Python original find everything where it was.
 
-use serde_json::Value;
+mod names;
+mod operation;
 
-use crate::catalog::Catalog;
+#[cfg(test)]
+mod tests;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value};
+
+use self::names::Wanted;
+use self::operation::{Place, object};
+use crate::catalog::{Catalog, Tool};
+
+/// Characters of an operation id in the root document. Model providers refuse functions with
+/// longer names, and there the server's name comes on top of the tool's. The documents of single
+/// servers keep the ids of the Python original at any length.
+pub const ROOT_OPERATION_ID_CHARS_MAX: usize = 64;
+
+/// What stands for itself in a path segment (RFC 3986, `unreserved`).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The same, where slashes divide segments.
+const SEGMENTS: &AsciiSet = &SEGMENT.remove(b'/');
 
 /// What a document says beside the tools.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentInfo {
     /// `info.title`.
     pub title: String,
-    /// `info.description`.
+    /// `info.description`; left out when empty.
     pub description: String,
     /// `info.version`.
     pub version: String,
-    /// `servers[0].url`: where the paths start, e.g. `/time`; empty means the document's origin.
+    /// `servers[0].url`: where the paths start, e.g. `/time`; `None` or empty means the document's
+    /// origin.
     pub server_url: Option<String>,
     /// Whether calls need a key: adds the `HTTPBearer` security scheme.
     pub needs_key: bool,
@@ -22,21 +44,166 @@ pub struct DocumentInfo {
 /// One upstream's place in the root document.
 #[derive(Debug, Clone, Copy)]
 pub struct Mounted<'a> {
-    /// The path under which its tools are, without slashes at the ends, percent-encoded as needed
-    /// by the document: e.g. `time`.
+    /// The path under which its tools are, without slashes at the ends and not percent-encoded
+    /// (the document does that): e.g. `time`. No two upstreams have the same.
     pub name: &'a str,
     /// What it offers.
     pub catalog: &'a Catalog,
 }
 
-/// The document of one upstream: every tool is `POST /{tool}`.
+/// The document of one upstream: every tool is `POST /{tool}`. The same catalog gives the same
+/// bytes.
 #[must_use]
-pub fn server_document(_info: &DocumentInfo, _catalog: &Catalog) -> Value {
-    Value::Null
+pub fn server_document(info: &DocumentInfo, catalog: &Catalog) -> Value {
+    let wanted: Vec<Wanted> = catalog.tools().iter().map(|tool| wanted(None, tool)).collect();
+    let mut document = Document::new(info, wanted.len());
+    for (tool, base) in catalog.tools().iter().zip(names::plain_forms(&wanted, usize::MAX)) {
+        let operation_id = format!("tool_{base}_post");
+        let place = Place { base: &base, operation_id, tag: None, needs_key: info.needs_key };
+        document.add(None, tool, place);
+    }
+    document.finish(None)
 }
 
-/// The document of all upstreams: every tool is `POST /{server}/{tool}`.
+/// The document of all upstreams: every tool is `POST /{server}/{tool}`. The same catalogs in the
+/// same order give the same bytes.
 #[must_use]
-pub fn root_document(_info: &DocumentInfo, _servers: &[Mounted<'_>]) -> Value {
-    Value::Null
+pub fn root_document(info: &DocumentInfo, servers: &[Mounted<'_>]) -> Value {
+    let tools: Vec<(&Mounted<'_>, &Tool)> = servers
+        .iter()
+        .flat_map(|server| server.catalog.tools().iter().map(move |tool| (server, tool)))
+        .collect();
+    let wanted: Vec<Wanted> =
+        tools.iter().map(|(server, tool)| wanted(Some(server.name), tool)).collect();
+    let mut document = Document::new(info, wanted.len());
+    for ((server, tool), base) in
+        tools.iter().zip(names::plain_forms(&wanted, ROOT_OPERATION_ID_CHARS_MAX))
+    {
+        let operation_id = base.clone();
+        let place =
+            Place { base: &base, operation_id, tag: Some(server.name), needs_key: info.needs_key };
+        document.add(Some(server.name), tool, place);
+    }
+    let tags = servers.iter().filter(|server| !server.catalog.tools().is_empty()).map(tag);
+    let tags: Vec<Value> = tags.collect();
+    document.finish((!tags.is_empty()).then_some(tags))
+}
+
+fn wanted(server: Option<&str>, tool: &Tool) -> Wanted {
+    let name = &tool.definition.name;
+    match server {
+        None => Wanted { full: name.clone(), shown: name.clone() },
+        // No name holds a NUL, so no two pairs have the same full name.
+        Some(server) => {
+            Wanted { full: format!("{server}\0{name}"), shown: format!("{server}_{name}") }
+        }
+    }
+}
+
+fn tag(server: &Mounted<'_>) -> Value {
+    let identity = &server.catalog.identity;
+    let about = identity.title.as_deref().or(identity.instructions.as_deref());
+    match about.filter(|text| !text.is_empty()) {
+        Some(about) => object([("name", server.name.into()), ("description", about.into())]),
+        None => object([("name", server.name.into())]),
+    }
+}
+
+/// A document while tools are added to it.
+struct Document {
+    head: Map<String, Value>,
+    paths: Map<String, Value>,
+    schemas: Map<String, Value>,
+    needs_key: bool,
+}
+
+// === impl Document ===
+
+impl Document {
+    fn new(info: &DocumentInfo, tools: usize) -> Self {
+        let mut about = Map::with_capacity(3);
+        about.insert("title".to_owned(), info.title.as_str().into());
+        if !info.description.is_empty() {
+            about.insert("description".to_owned(), info.description.as_str().into());
+        }
+        about.insert("version".to_owned(), info.version.as_str().into());
+        let mut head = Map::with_capacity(6);
+        head.insert("openapi".to_owned(), "3.1.0".into());
+        head.insert("info".to_owned(), about.into());
+        if let Some(url) = info.server_url.as_deref().filter(|url| !url.is_empty()) {
+            head.insert("servers".to_owned(), Value::Array(vec![object([("url", url.into())])]));
+        }
+        let mut schemas = Map::with_capacity(tools + 2);
+        schemas.insert("HTTPValidationError".to_owned(), validation_errors());
+        schemas.insert("ValidationError".to_owned(), validation_error());
+        Self { head, paths: Map::with_capacity(tools), schemas, needs_key: info.needs_key }
+    }
+
+    fn add(&mut self, server: Option<&str>, tool: &Tool, place: Place<'_>) {
+        let name = utf8_percent_encode(&tool.definition.name, SEGMENT);
+        let path = match server {
+            None => format!("/{name}"),
+            Some(server) => format!("/{}/{name}", utf8_percent_encode(server, SEGMENTS)),
+        };
+        let item = operation::path_item(tool, place, &mut self.schemas);
+        self.paths.insert(path, item);
+    }
+
+    fn finish(self, tags: Option<Vec<Value>>) -> Value {
+        let Self { mut head, paths, mut schemas, needs_key } = self;
+        let mut components = Map::with_capacity(2);
+        // Without arguments anywhere nothing can fail validation.
+        let validates = paths.values().any(|item| item["post"].get("requestBody").is_some());
+        if !validates {
+            schemas.shift_remove("HTTPValidationError");
+            schemas.shift_remove("ValidationError");
+        }
+        if !schemas.is_empty() {
+            components.insert("schemas".to_owned(), schemas.into());
+        }
+        if needs_key && !paths.is_empty() {
+            let bearer = object([("type", "http".into()), ("scheme", "bearer".into())]);
+            components.insert("securitySchemes".to_owned(), object([("HTTPBearer", bearer)]));
+        }
+        head.insert("paths".to_owned(), paths.into());
+        if !components.is_empty() {
+            head.insert("components".to_owned(), components.into());
+        }
+        if let Some(tags) = tags {
+            head.insert("tags".to_owned(), tags.into());
+        }
+        Value::Object(head)
+    }
+}
+
+/// The body of a 422, as FastAPI describes it.
+fn validation_errors() -> Value {
+    let items = crate::schema::component_reference("ValidationError");
+    let detail = object([("items", items), ("type", "array".into()), ("title", "Detail".into())]);
+    object([
+        ("properties", object([("detail", detail)])),
+        ("type", "object".into()),
+        ("title", "HTTPValidationError".into()),
+    ])
+}
+
+/// One problem in the body of a 422, as FastAPI describes it.
+fn validation_error() -> Value {
+    let of_type = |name: &str| object([("type", name.into())]);
+    let titled = |name: &str, title: &str| object([("type", name.into()), ("title", title.into())]);
+    let step = object([("anyOf", Value::Array(vec![of_type("string"), of_type("integer")]))]);
+    let loc = object([("items", step), ("type", "array".into()), ("title", "Location".into())]);
+    let properties = object([
+        ("loc", loc),
+        ("msg", titled("string", "Message")),
+        ("type", titled("string", "Error Type")),
+        ("input", object([("title", "Input".into())])),
+        ("ctx", titled("object", "Context")),
+    ]);
+    object([
+        ("properties", properties),
+        ("type", "object".into()),
+        ("required", vec!["loc", "msg", "type"].into()),
+        ("title", "ValidationError".into()),
+    ])
 }
