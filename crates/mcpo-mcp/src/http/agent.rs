@@ -1,0 +1,168 @@
+//! The HTTP clients of this process, made when the first HTTP upstream is, and what their errors
+//! mean. TLS roots and pools cost memory that a user of stdio alone never pays.
+
+use std::error::Error as _;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use reqwest::{Client, ClientBuilder};
+use url::{Host, Url};
+
+use crate::error::{Cause, RequestError, Sent};
+use crate::http::bounds::{CONNECT_WAIT_MAX, HEADER_BYTES_MAX, HEADERS_MAX};
+
+/// How long an unused connection is kept: below the 60 s after which common proxies close theirs,
+/// so that we rarely write into a connection that is being closed.
+const POOL_IDLE_MAX: Duration = Duration::from_secs(50);
+const POOL_IDLE_CONNECTIONS_MAX: usize = 32;
+const KEEPALIVE: Duration = Duration::from_secs(20);
+const KEEPALIVE_WAIT: Duration = Duration::from_secs(10);
+
+static LOOPBACK_PLAIN: OnceLock<Client> = OnceLock::new();
+static LOOPBACK_TLS: OnceLock<Client> = OnceLock::new();
+static OUTWARD: OnceLock<Client> = OnceLock::new();
+
+/// The client for an address. A proxy from the environment is never asked for loopback, and
+/// without TLS no certificates are loaded there.
+///
+/// # Errors
+/// [`Cause::Connect`] when no client can be made (no usable TLS roots).
+pub(crate) fn client(url: &Url) -> Result<&'static Client, Cause> {
+    let (place, builder) = match (is_loopback(url), url.scheme()) {
+        (true, "http") => (&LOOPBACK_PLAIN, base().no_proxy().tls_certs_only([])),
+        (true, _) => (&LOOPBACK_TLS, base().no_proxy()),
+        (false, _) => (&OUTWARD, base()),
+    };
+    if let Some(client) = place.get() {
+        return Ok(client);
+    }
+    let client = builder.build().map_err(|error| Cause::Connect(reason(&error)))?;
+    Ok(place.get_or_init(|| client))
+}
+
+fn base() -> ClientBuilder {
+    Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .connect_timeout(CONNECT_WAIT_MAX)
+        .tcp_nodelay(true)
+        .tcp_keepalive(KEEPALIVE)
+        .tcp_keepalive_interval(KEEPALIVE_WAIT)
+        .tcp_keepalive_retries(3)
+        .http2_keep_alive_interval(KEEPALIVE)
+        .http2_keep_alive_timeout(KEEPALIVE_WAIT)
+        .http2_adaptive_window(true)
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http1_max_headers(HEADERS_MAX)
+        .pool_idle_timeout(POOL_IDLE_MAX)
+        .pool_max_idle_per_host(POOL_IDLE_CONNECTIONS_MAX)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Whether the body of one request has been handed to a connection. The HTTP stack reads it when
+/// the connection stands and the head is in its buffer, never before: until then the upstream
+/// cannot have seen a request that it could act on.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HandedOver(Arc<AtomicBool>);
+
+impl HandedOver {
+    pub(crate) fn sent(&self) -> Sent {
+        if self.0.load(Ordering::Acquire) { Sent::Maybe } else { Sent::No }
+    }
+
+    /// A body of known length that remembers that it was read.
+    pub(crate) fn body(&self, bytes: Bytes) -> reqwest::Body {
+        reqwest::Body::wrap(WatchedBody { bytes: Some(bytes), handed_over: self.clone() })
+    }
+}
+
+struct WatchedBody {
+    bytes: Option<Bytes>,
+    handed_over: HandedOver,
+}
+
+impl http_body::Body for WatchedBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.handed_over.0.store(true, Ordering::Release);
+        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}
+
+/// What the failure of a request means.
+pub(crate) fn failure(error: &reqwest::Error, handed_over: &HandedOver) -> RequestError {
+    if error.is_connect() || error.is_builder() {
+        return RequestError::not_sent(Cause::Connect(reason(error)));
+    }
+    let sent = if was_refused_unseen(error) { Sent::No } else { handed_over.sent() };
+    RequestError { sent, cause: Cause::Broken(reason(error)) }
+}
+
+/// HTTP/2 says outright when a stream was not looked at (RFC 9113, section 8.7).
+fn was_refused_unseen(error: &reqwest::Error) -> bool {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(error) = cause.downcast_ref::<h2::Error>() {
+            let reason = error.reason();
+            return error.is_remote()
+                && (error.is_go_away() && reason == Some(h2::Reason::NO_ERROR)
+                    || error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM));
+        }
+        source = cause.source();
+    }
+    false
+}
+
+/// The chain of sources below reqwest's own words, which may hold the URL and say little else.
+pub(crate) fn reason(error: &reqwest::Error) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        let said = words.last().is_some_and(|last| last.ends_with(&text));
+        if !said && !text.starts_with("client error (") {
+            words.push(text);
+        }
+        source = cause.source();
+    }
+    if words.is_empty() { kind(error).to_owned() } else { words.join(": ") }
+}
+
+fn kind(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() {
+        "timed out"
+    } else if error.is_builder() {
+        "not an HTTP address"
+    } else if error.is_body() || error.is_decode() {
+        "the body broke off"
+    } else {
+        "the connection was closed"
+    }
+}

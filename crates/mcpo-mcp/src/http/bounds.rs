@@ -1,0 +1,69 @@
+//! What bounds everything that an HTTP upstream can send us or make us wait for.
+
+use std::time::Duration;
+
+/// One message: a body, an SSE line, or an event. Far above any real result (the largest seen are
+/// images of some MiB), low enough that one upstream cannot exhaust a small machine.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How much room is made ahead of the bytes because a `Content-Length` promises them; the rest
+/// grows as they come, so that a lie costs its teller the bytes.
+pub(crate) const BODY_AHEAD_BYTES_MAX: usize = 1024 * 1024;
+
+/// The body of an HTTP error: enough for a JSON-RPC error with data.
+pub(crate) const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// How much of that body is kept as text, for the log and for telling what a status means.
+pub(crate) const EXCERPT_BYTES_MAX: usize = 2048;
+
+/// How long the body of an HTTP error may take once its head is there.
+pub(crate) const ERROR_BODY_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// The id of an SSE event goes back in a header, and servers commonly refuse headers over 8 KiB.
+pub(crate) const EVENT_ID_BYTES_MAX: usize = 4096;
+
+/// A session id, and an `endpoint` event: both end up in a request's head as well.
+pub(crate) const SESSION_ID_BYTES_MAX: usize = 4096;
+
+/// `Retry-After` beyond this is cut to it: an hour is as good as "ask an operator".
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// SSE `retry` beyond this is cut to it, so that a stream comes back within the minute.
+pub(crate) const STREAM_RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// SSE `retry` below this is raised to it for streams of our own, so that an upstream that closes
+/// them at once does not make us spin.
+pub(crate) const STREAM_RETRY_MIN: Duration = Duration::from_millis(100);
+
+/// The wait before a stream is taken up again where the upstream named none.
+pub(crate) const STREAM_RETRY: Duration = Duration::from_secs(1);
+
+/// Reconnections of one call's stream that bring nothing new, before the call is given up.
+pub(crate) const RESUMES_IN_VAIN_MAX: u32 = 5;
+
+/// How often one request is sent to another address of the same origin.
+pub(crate) const REDIRECTS_MAX: usize = 3;
+
+/// A connection that takes longer than this will hardly come at all.
+pub(crate) const CONNECT_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Replies and cancellations that wait to be sent; when it is full the newest is dropped, which
+/// costs the upstream no more than work on a call that nobody awaits.
+pub(crate) const OUTBOUND_WAITING_MAX: usize = 64;
+
+/// How many of them are under way at once.
+pub(crate) const OUTBOUND_POSTS_MAX: usize = 4;
+
+/// How long one of them, or the DELETE at the end, may take.
+pub(crate) const SIDE_POST_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Header fields in an answer, and their bytes over HTTP/2 (HTTP/1 has hyper's own bound).
+pub(crate) const HEADERS_MAX: usize = 128;
+pub(crate) const HEADER_BYTES_MAX: u32 = 64 * 1024;
+
+/// Over HTTP+SSE, POSTs under way at once: each is short, their answers come on the stream.
+pub(crate) const POSTS_MAX: usize = 64;
+
+/// How long one of them may take. Their callers have deadlines of their own; this only keeps the
+/// places from being held for ever.
+pub(crate) const POST_WAIT_MAX: Duration = Duration::from_secs(300);

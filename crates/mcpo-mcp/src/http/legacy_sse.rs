@@ -1,0 +1,248 @@
+//! HTTP+SSE (2024-11-05): requests are POSTed, everything comes back on one stream of events. When
+//! that breaks, what was under way is lost and the session with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+use url::Url;
+
+use crate::conversation::Conversation;
+use crate::error::{Cause, RequestError};
+use crate::http::HttpConnected;
+use crate::http::agent::HandedOver;
+use crate::http::bounds::{POST_WAIT_MAX, POSTS_MAX, SESSION_ID_BYTES_MAX};
+use crate::http::detect::endpoint_wait;
+use crate::http::peer::{Outgoing, Peer, origin};
+use crate::http::refusal::{is_event_stream, is_session_lost, refusal};
+use crate::http::reply::{EventStream, Next, whole_body};
+use crate::http::sse_stream::{Cursor, Event, EventKind};
+use crate::multiplex::{self, Multiplexer, Outbox};
+use crate::session::ConnectOptions;
+
+/// Owns the stream, and the POSTs that are under way.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    stream: EventStream,
+    outbox: Outbox,
+    /// Taken out of the outbox, not POSTed yet.
+    batch: Vec<multiplex::Outgoing>,
+    /// What ended a session is their result.
+    posts: JoinSet<Option<Cause>>,
+    target: Arc<Target>,
+    multiplexer: Multiplexer,
+    grace: Duration,
+}
+
+/// Where messages are POSTed.
+#[derive(Debug)]
+struct Target {
+    peer: Peer,
+    headers: HeaderMap,
+    multiplexer: Multiplexer,
+}
+
+/// Opens the stream and shakes hands.
+///
+/// # Errors
+/// No stream of that kind, or no agreement.
+pub(crate) async fn connect(peer: Peer, options: &ConnectOptions) -> Result<HttpConnected, Cause> {
+    let mut stream = open(&peer).await?;
+    let wait = endpoint_wait(options.deadline);
+    let endpoint = timeout(wait, endpoint(&mut stream, &peer.url())).await;
+    let endpoint = endpoint.unwrap_or_else(|_| {
+        Err(Cause::Malformed("a stream without an endpoint event".to_owned()))
+    })?;
+    let (multiplexer, outbox) = Multiplexer::new();
+    let mut headers = peer.headers().clone();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let target = Target { peer: peer.at(endpoint), headers, multiplexer: multiplexer.clone() };
+    let mut driver = Driver {
+        stream,
+        outbox,
+        batch: Vec::new(),
+        posts: JoinSet::new(),
+        target: Arc::new(target),
+        multiplexer: multiplexer.clone(),
+        grace: options.grace,
+    };
+    let conversation = tokio::select! {
+        agreed = Conversation::initialize(multiplexer, options) => agreed.map_err(|error| error.cause)?,
+        cause = driver.work() => return Err(cause),
+    };
+    let identity = conversation.introduction().identity.clone();
+    let handle = crate::http::Handle::Sse(Box::new(conversation));
+    Ok(HttpConnected { handle, driver: crate::http::Driver::Sse(Box::new(driver)), identity })
+}
+
+async fn open(peer: &Peer) -> Result<EventStream, Cause> {
+    let mut headers = peer.headers().clone();
+    headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+    let handed_over = HandedOver::default();
+    let get = Outgoing { method: Method::GET, headers, body: None, handed_over: &handed_over };
+    let response = peer.send(get).await.map_err(|error| error.cause)?;
+    if !response.status().is_success() {
+        return Err(refusal(response, false).await);
+    }
+    if !is_event_stream(response.headers()) {
+        return Err(Cause::Malformed(
+            "a GET was answered with something else than events".to_owned(),
+        ));
+    }
+    Ok(EventStream::new(response, Cursor::default()))
+}
+
+/// Waits for the event that says where to POST; that must be where the stream comes from, since
+/// credentials go there.
+async fn endpoint(stream: &mut EventStream, base: &Url) -> Result<Url, Cause> {
+    loop {
+        match stream.next().await? {
+            Next::Event(Event { kind: EventKind::Endpoint, data }) => return resolve(&data, base),
+            Next::Event(_) => {}
+            Next::Json(_) => {
+                return Err(Cause::Malformed("JSON instead of an endpoint event".to_owned()));
+            }
+            Next::End(reason) => {
+                return Err(Cause::Malformed(format!("no endpoint event: {reason}")));
+            }
+        }
+    }
+}
+
+fn resolve(data: &Bytes, base: &Url) -> Result<Url, Cause> {
+    if data.len() > SESSION_ID_BYTES_MAX {
+        return Err(Cause::TooLarge { limit_bytes: SESSION_ID_BYTES_MAX });
+    }
+    let url = std::str::from_utf8(data).ok().and_then(|text| base.join(text.trim()).ok());
+    let url =
+        url.ok_or_else(|| Cause::Malformed("an endpoint event without an address".to_owned()))?;
+    if url.origin() == base.origin() {
+        Ok(url)
+    } else {
+        Err(Cause::Malformed(format!(
+            "the endpoint event leads from {} to {}",
+            origin(base),
+            origin(&url)
+        )))
+    }
+}
+
+// === impl Driver ===
+
+impl Driver {
+    pub(crate) async fn run(mut self) -> Cause {
+        let cause = self.work().await;
+        self.multiplexer.end(&cause);
+        self.posts.shutdown().await;
+        cause
+    }
+
+    /// Carries messages in both directions until the session is lost or closed.
+    ///
+    /// Cancel-safe: it goes on where it was.
+    async fn work(&mut self) -> Cause {
+        loop {
+            while self.posts.len() < POSTS_MAX
+                && let Some(message) = self.batch.pop()
+            {
+                self.posts.spawn(post(Arc::clone(&self.target), message));
+            }
+            tokio::select! {
+                next = self.stream.next() => {
+                    if let Some(cause) = self.take(next) {
+                        return cause;
+                    }
+                }
+                more = self.outbox.next(&mut self.batch), if self.batch.is_empty() => {
+                    if !more {
+                        return self.finish().await;
+                    }
+                    // They are taken from the end.
+                    self.batch.reverse();
+                }
+                Some(posted) = self.posts.join_next() => {
+                    if let Ok(Some(cause)) = posted {
+                        return cause;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Closed by us: those under way may still be answered for a while.
+    async fn finish(&mut self) -> Cause {
+        let until = Instant::now() + self.grace;
+        while self.multiplexer.pending() > 0 {
+            let Ok(next) = tokio::time::timeout_at(until, self.stream.next()).await else { break };
+            if self.take(next).is_some() {
+                break;
+            }
+        }
+        Cause::Closed
+    }
+
+    fn take(&self, next: Result<Next, Cause>) -> Option<Cause> {
+        match next {
+            Ok(Next::Event(Event { kind: EventKind::Message, data })) => {
+                if let Err(error) = self.multiplexer.receive(&data) {
+                    tracing::debug!(%error, "an event that is not MCP");
+                }
+                None
+            }
+            Ok(Next::Event(_)) => None,
+            Ok(Next::Json(_)) => Some(Cause::Malformed("a stream without events".to_owned())),
+            Ok(Next::End(reason)) => Some(Cause::Broken(reason)),
+            Err(cause) => Some(cause),
+        }
+    }
+}
+
+/// POSTs one message; gives the cause where the answer says that the session is gone.
+async fn post(target: Arc<Target>, message: multiplex::Outgoing) -> Option<Cause> {
+    let multiplex::Outgoing { id, frame } = message;
+    let handed_over = HandedOver::default();
+    let headers = target.headers.clone();
+    let post = Outgoing {
+        method: Method::POST,
+        headers,
+        body: Some(frame.freeze()),
+        handed_over: &handed_over,
+    };
+    let late = |_| Err(RequestError { sent: handed_over.sent(), cause: Cause::Deadline });
+    let sent = timeout(POST_WAIT_MAX, target.peer.send(post)).await.unwrap_or_else(late);
+    let fail = |error: RequestError| {
+        if let Some(id) = id {
+            target.multiplexer.fail(id, error);
+        }
+    };
+    let response = match sent {
+        Ok(response) => response,
+        Err(error) => {
+            fail(error);
+            return None;
+        }
+    };
+    if !response.status().is_success() {
+        let cause = refusal(response, true).await;
+        let lost = is_session_lost(&cause).then(|| cause.clone());
+        fail(RequestError::maybe_sent(cause));
+        return lost;
+    }
+    // Some upstreams answer right here.
+    let is_json = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if is_json
+        && let Ok(body) = whole_body(response).await
+        && body.trim_ascii_start().first() == Some(&b'{')
+    {
+        let _not_an_answer = target.multiplexer.receive(&body);
+    }
+    None
+}

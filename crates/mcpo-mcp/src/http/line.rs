@@ -1,0 +1,334 @@
+//! Streamable HTTP, below the eras: one POST a request, its answer on whichever stream it comes,
+//! and the state of the session that all of them share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use reqwest::Response;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::answer::Answer;
+use crate::error::{Cause, RequestError, Sent};
+use crate::frame;
+use crate::http::agent::HandedOver;
+use crate::http::bounds::{
+    RESUMES_IN_VAIN_MAX, SIDE_POST_WAIT_MAX, STREAM_RETRY, STREAM_RETRY_MAX, STREAM_RETRY_MIN,
+};
+use crate::http::ear::Ear;
+use crate::http::peer::{Outgoing, Peer};
+use crate::http::refusal::{is_event_stream, is_session_lost, refusal};
+use crate::http::reply::{EventStream, Read, follow, read};
+use crate::http::sse_stream::Cursor;
+
+pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(crate) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+const ACCEPT_BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+const ACCEPT_EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// One upstream over Streamable HTTP.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) peer: Peer,
+    pub(crate) ear: Ear,
+    /// Of every POST.
+    headers: HeaderMap,
+    next_id: AtomicU64,
+    state: watch::Sender<State>,
+}
+
+/// How a line stands.
+#[derive(Debug, Clone)]
+enum State {
+    Open,
+    /// No new request is taken; those under way may end.
+    Ended(Cause),
+    /// Nobody runs the line any more: nothing goes on.
+    Abandoned,
+}
+
+/// One request to be made.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'static str,
+    /// Raw JSON in parts.
+    pub(crate) params: &'a [&'a [u8]],
+    /// Beyond those of every POST.
+    pub(crate) headers: HeaderMap,
+    pub(crate) deadline: Instant,
+    pub(crate) manner: Manner,
+}
+
+/// What becomes of a request that is given up or cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Closing its stream is all (modern, and all handshakes).
+    CloseOnly,
+    /// It is cancelled by a notification, and its stream can be taken up again (legacy).
+    CancelAndResume,
+}
+
+// === impl Line ===
+
+impl Line {
+    /// The line, and the messages that are to be POSTed beside the requests.
+    pub(crate) fn new(peer: Peer) -> (Self, mpsc::Receiver<Bytes>) {
+        let mut headers = peer.headers().clone();
+        headers.insert(ACCEPT, ACCEPT_BOTH);
+        headers.insert(CONTENT_TYPE, JSON);
+        for ours in [SESSION_ID, PROTOCOL_VERSION, LAST_EVENT_ID] {
+            headers.remove(ours);
+        }
+        let (ear, outbound) = Ear::new();
+        // Not 0: some upstreams take that for no id.
+        let next_id = AtomicU64::new(1);
+        (Self { peer, ear, headers, next_id, state: watch::Sender::new(State::Open) }, outbound)
+    }
+
+    /// Sends a header with every request from now on.
+    pub(crate) fn always_send(&mut self, name: HeaderName, value: HeaderValue) {
+        self.headers.insert(name, value);
+    }
+
+    pub(crate) fn has_session(&self) -> bool {
+        self.headers.contains_key(SESSION_ID)
+    }
+
+    /// Makes a request and waits for its answer.
+    ///
+    /// Cancel-safe: dropping it closes its stream, and cancels it where the manner says so.
+    pub(crate) async fn request(&self, request: Request<'_>) -> Result<Answer, RequestError> {
+        self.ask(request).await.map(|(answer, _)| answer)
+    }
+
+    /// [`Line::request`], with the session id that came with the answer.
+    pub(crate) async fn ask(
+        &self,
+        request: Request<'_>,
+    ) -> Result<(Answer, Option<HeaderValue>), RequestError> {
+        self.still_open()?;
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let body = frame::request(id, request.method, request.params).freeze();
+        let mut waiting = self.ear.wait_for(id);
+        let mut care =
+            Care { line: self, id, manner: request.manner, handed_over: HandedOver::default() };
+        let handed_over = care.handed_over.clone();
+        let own_stream = self.post_and_read(id, body, &request, &handed_over);
+        let answered = tokio::select! {
+            biased;
+            answered = timeout_at(request.deadline, own_stream) => answered
+                .unwrap_or_else(|_| Err(RequestError { sent: handed_over.sent(), cause: Cause::Deadline })),
+            Some(answer) = waiting.answer() => Ok((answer, None)),
+            () = self.abandoned() => Err(RequestError { sent: handed_over.sent(), cause: Cause::Closed }),
+        };
+        let given_up = matches!(
+            &answered,
+            Err(RequestError { cause: Cause::Deadline | Cause::Broken(_), .. })
+        );
+        if !given_up {
+            care.manner = Manner::CloseOnly;
+        }
+        answered
+    }
+
+    async fn post_and_read(
+        &self,
+        id: u64,
+        body: Bytes,
+        request: &Request<'_>,
+        handed_over: &HandedOver,
+    ) -> Result<(Answer, Option<HeaderValue>), RequestError> {
+        let mut headers = self.headers.clone();
+        headers.extend(request.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let post = Outgoing { method: Method::POST, headers, body: Some(body), handed_over };
+        let response = self.peer.send(post).await?;
+        let session = response.headers().get(SESSION_ID).cloned();
+        let read = read(response, &self.ear, id, self.has_session())
+            .await
+            .map_err(RequestError::maybe_sent)?;
+        let answer = match read {
+            Read::Answer(answer) => answer,
+            Read::Cut { cursor, .. }
+                if request.manner == Manner::CancelAndResume && cursor.last_event_id.is_some() =>
+            {
+                self.resume(id, cursor).await.map_err(RequestError::maybe_sent)?
+            }
+            Read::Cut { reason, .. } => {
+                return Err(RequestError::maybe_sent(Cause::Broken(reason)));
+            }
+        };
+        Ok((answer, session))
+    }
+
+    /// Takes up a call's stream where it was cut (2025-11-25, "Resumability"), until the deadline
+    /// around it. What the upstream says to that is never given as a status: the call itself was
+    /// accepted, and must not look refused.
+    async fn resume(&self, id: u64, mut cursor: Cursor) -> Result<Answer, Cause> {
+        let mut in_vain = 0;
+        loop {
+            let pause =
+                cursor.retry.unwrap_or(STREAM_RETRY).clamp(STREAM_RETRY_MIN, STREAM_RETRY_MAX);
+            sleep(pause * 2_u32.pow(in_vain)).await;
+            let failed = match self.open_stream(&cursor).await {
+                Ok(stream) => match follow(stream, &self.ear, id).await? {
+                    Read::Answer(answer) => return Ok(answer),
+                    Read::Cut { cursor: next, .. } => {
+                        (cursor, in_vain) = (next, 0);
+                        continue;
+                    }
+                },
+                Err(failed) => failed,
+            };
+            in_vain += 1;
+            if let Cause::Status { status, .. } = &failed {
+                self.lose_if_lost(&failed);
+                if (400..500).contains(status) && *status != 429 || in_vain > RESUMES_IN_VAIN_MAX {
+                    return Err(Cause::Broken(format!(
+                        "taking the stream up again: HTTP status {status}"
+                    )));
+                }
+            } else if in_vain > RESUMES_IN_VAIN_MAX {
+                return Err(Cause::Broken(format!("taking the stream up again: {failed}")));
+            }
+        }
+    }
+
+    /// GETs a stream of events: the one that the cursor belongs to, or the upstream's own.
+    pub(crate) async fn open_stream(&self, cursor: &Cursor) -> Result<EventStream, Cause> {
+        let mut headers = self.headers.clone();
+        headers.remove(CONTENT_TYPE);
+        headers.insert(ACCEPT, ACCEPT_EVENTS);
+        if let Some(id) = &cursor.last_event_id {
+            headers.insert(LAST_EVENT_ID, id.clone());
+        }
+        let handed_over = HandedOver::default();
+        let get = Outgoing { method: Method::GET, headers, body: None, handed_over: &handed_over };
+        let response = self.peer.send(get).await.map_err(|error| error.cause)?;
+        if !response.status().is_success() {
+            return Err(refusal(response, self.has_session()).await);
+        }
+        if is_event_stream(response.headers()) {
+            Ok(EventStream::new(response, cursor.clone()))
+        } else {
+            Err(Cause::Malformed("a GET was answered with something else than events".to_owned()))
+        }
+    }
+
+    /// POSTs a message that has no answer, within its own bound of time.
+    pub(crate) async fn post(&self, message: Bytes) -> Result<Response, RequestError> {
+        let handed_over = HandedOver::default();
+        let headers = self.headers.clone();
+        let post = Outgoing {
+            method: Method::POST,
+            headers,
+            body: Some(message),
+            handed_over: &handed_over,
+        };
+        let late = |_| Err(RequestError { sent: handed_over.sent(), cause: Cause::Deadline });
+        timeout(SIDE_POST_WAIT_MAX, self.peer.send(post)).await.unwrap_or_else(late)
+    }
+
+    /// Tells the upstream that its session is not needed any more. It may not care (405).
+    pub(crate) async fn delete(&self) {
+        let mut headers = self.headers.clone();
+        headers.remove(CONTENT_TYPE);
+        let handed_over = HandedOver::default();
+        let delete =
+            Outgoing { method: Method::DELETE, headers, body: None, handed_over: &handed_over };
+        let answer = timeout(SIDE_POST_WAIT_MAX, self.peer.send(delete)).await;
+        tracing::debug!(status = ?answer.ok().and_then(Result::ok).map(|answer| answer.status()), "ended the session");
+    }
+
+    fn still_open(&self) -> Result<(), RequestError> {
+        match &*self.state.borrow() {
+            State::Open => Ok(()),
+            State::Ended(cause) => Err(RequestError::not_sent(cause.clone())),
+            State::Abandoned => Err(RequestError::not_sent(Cause::Closed)),
+        }
+    }
+
+    /// Ends the line, unless it has ended: no request is taken any more.
+    pub(crate) fn end(&self, cause: Cause) {
+        self.state.send_if_modified(|state| {
+            let open = matches!(state, State::Open);
+            if open {
+                *state = State::Ended(cause);
+            }
+            open
+        });
+    }
+
+    /// Ends the line with the cause if that says that the session is gone.
+    pub(crate) fn lose_if_lost(&self, cause: &Cause) {
+        if is_session_lost(cause) {
+            self.end(cause.clone());
+        }
+    }
+
+    /// Nobody runs the line any more: requests under way fail as well.
+    pub(crate) fn abandon(&self) {
+        self.state.send_replace(State::Abandoned);
+    }
+
+    /// Nobody runs the line any more. Where it has ended before, requests under way live on.
+    pub(crate) fn abandon_unless_ended(&self) {
+        self.state.send_if_modified(|state| {
+            let open = matches!(state, State::Open);
+            if open {
+                *state = State::Abandoned;
+            }
+            open
+        });
+    }
+
+    /// Returns when the line has ended; why.
+    ///
+    /// Cancel-safe.
+    pub(crate) async fn ended(&self) -> Cause {
+        let mut state = self.state.subscribe();
+        let ended = state.wait_for(|state| !matches!(state, State::Open)).await;
+        match ended.as_deref() {
+            Ok(State::Ended(cause)) => cause.clone(),
+            Ok(State::Open | State::Abandoned) | Err(_) => Cause::Closed,
+        }
+    }
+
+    async fn abandoned(&self) {
+        let mut state = self.state.subscribe();
+        let _the_sender_is_ours = state.wait_for(|state| matches!(state, State::Abandoned)).await;
+    }
+}
+
+/// Cancels its request when dropped, unless it was answered or closing is all.
+struct Care<'a> {
+    line: &'a Line,
+    id: u64,
+    manner: Manner,
+    handed_over: HandedOver,
+}
+
+impl Drop for Care<'_> {
+    fn drop(&mut self) {
+        if self.manner == Manner::CancelAndResume && self.handed_over.sent() == Sent::Maybe {
+            let params = format!(
+                "{{\"requestId\":{},\"reason\":\"nobody waits for it any more\"}}",
+                self.id
+            );
+            self.line
+                .ear
+                .say(frame::notification("notifications/cancelled", &[params.as_bytes()]).freeze());
+        }
+    }
+}
+
+/// How long to wait before a stream is opened again after so many vain attempts.
+pub(crate) fn pause_after(vain_attempts: u32, asked: Option<Duration>) -> Duration {
+    let doubled = STREAM_RETRY.saturating_mul(2_u32.saturating_pow(vain_attempts));
+    asked.unwrap_or(STREAM_RETRY).max(doubled).clamp(STREAM_RETRY_MIN, STREAM_RETRY_MAX)
+}

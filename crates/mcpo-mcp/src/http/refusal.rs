@@ -1,0 +1,112 @@
+//! An HTTP status that is no answer: what it says, as facts.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue};
+use reqwest::Response;
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::{Cause, RpcError};
+use crate::frame::{METHOD_NOT_FOUND, Message, Reply};
+use crate::http::bounds::{
+    ERROR_BODY_BYTES_MAX, ERROR_BODY_WAIT_MAX, EXCERPT_BYTES_MAX, RETRY_AFTER_MAX,
+};
+use crate::http::sse_stream::Parser;
+
+/// Reads the body, within its bounds, and tells what came. Never fails: a body that breaks off
+/// only says less.
+pub(crate) async fn refusal(mut response: Response, had_session: bool) -> Cause {
+    let status = response.status();
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(retry_after);
+    let redirected = status.is_redirection().then(|| redirected_to(response.headers())).flatten();
+    let is_stream = is_event_stream(response.headers());
+    let body = start_of_body(&mut response).await;
+    let rpc = if is_stream { error_in_stream(body.clone()) } else { error_in(&body) };
+    let body = redirected.unwrap_or_else(|| excerpt(&body));
+    Cause::Status { status: status.as_u16(), retry_after, body, rpc, had_session }
+}
+
+/// Whether the cause says that the session is gone. The status alone does not tell (the
+/// specification wants 404, common servers answer 400), and where several codes are in use for it
+/// only the text names the session; what a call makes of it is decided elsewhere.
+pub(crate) fn is_session_lost(cause: &Cause) -> bool {
+    let Cause::Status { status, body, rpc, had_session: true, .. } = cause else { return false };
+    let code = rpc.as_ref().map(|error| error.code);
+    match status {
+        404 => code != Some(METHOD_NOT_FOUND),
+        400 => {
+            let text = rpc.as_ref().map_or(body.as_str(), |error| &error.message);
+            matches!(code, None | Some(-32000 | -32001 | -32600))
+                && text.to_ascii_lowercase().contains("session")
+        }
+        _other => false,
+    }
+}
+
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| {
+        let kind = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+        kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+    })
+}
+
+/// The start of a text for people, cut at a character.
+pub(crate) fn excerpt(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(EXCERPT_BYTES_MAX)]);
+    text.trim_end_matches('\u{FFFD}').to_owned()
+}
+
+async fn start_of_body(response: &mut Response) -> Bytes {
+    let until = Instant::now() + ERROR_BODY_WAIT_MAX;
+    let mut body = BytesMut::new();
+    while body.len() < ERROR_BODY_BYTES_MAX {
+        match timeout_at(until, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+            Ok(Ok(None) | Err(_)) | Err(_) => break,
+        }
+    }
+    body.truncate(ERROR_BODY_BYTES_MAX);
+    body.freeze()
+}
+
+fn error_in(body: &[u8]) -> Option<RpcError> {
+    match Message::parse(body).ok()? {
+        Message::Response { reply: Reply::Error(error), .. } => Some(error),
+        Message::Response { .. } | Message::Request { .. } | Message::Notification { .. } => None,
+    }
+}
+
+fn error_in_stream(body: Bytes) -> Option<RpcError> {
+    let mut parser = Parser::default();
+    parser.feed(body);
+    let event = parser.next_event().ok()?.or(parser.finish().ok()?)?;
+    error_in(&event.data)
+}
+
+/// Where a redirect that we do not follow leads, without what may be secret in it.
+fn redirected_to(headers: &HeaderMap) -> Option<String> {
+    let location = headers.get(LOCATION)?.to_str().ok()?;
+    let target = url::Url::parse(location).ok()?;
+    Some(format!("redirected to {}, which is not followed", crate::http::peer::origin(&target)))
+}
+
+/// Seconds, or an HTTP date (RFC 9110, section 10.2.3).
+fn retry_after(value: &HeaderValue) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let seconds = text.parse().unwrap_or(u64::MAX);
+        return Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now()).unwrap_or_default().min(RETRY_AFTER_MAX))
+}
+
+#[expect(clippy::disallowed_methods, reason = "an HTTP date means wall clock time")]
+fn now() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
+#[cfg(test)]
+mod tests;
