@@ -93,6 +93,10 @@ impl<'a> Message<'a> {
     /// # Errors
     /// See [`FrameError`].
     pub fn parse(text: &'a [u8]) -> Result<Self, FrameError> {
+        if is_batch(text) {
+            // Serde would read an array as the members in order.
+            return Err(FrameError::Shapeless);
+        }
         let envelope: Envelope<'a> = serde_json::from_slice(text)?;
         let id = envelope.id.filter(|id| id.get() != "null");
         if let Some(method) = envelope.method {

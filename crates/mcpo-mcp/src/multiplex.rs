@@ -188,6 +188,7 @@ impl Multiplexer {
             std::mem::take(&mut table.pending)
         };
         self.end_outbox();
+        self.shared.counts.tell();
         for pending in pending.into_values() {
             let error = RequestError { sent: pending.sent(), cause: cause.clone() };
             // Whoever gave up at this moment needs no answer.
@@ -217,6 +218,7 @@ impl Multiplexer {
     }
 
     /// What went past unheard.
+    #[cfg(test)]
     pub(crate) fn counts(&self) -> &Counts {
         &self.shared.counts
     }
@@ -372,6 +374,16 @@ impl Shared {
     fn queue_or_drop(&self, frame: BytesMut) {
         if self.queue.try_send(Outgoing { id: None, frame }).is_err() {
             self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Counts {
+    fn tell(&self) {
+        let [late, homeless, dropped] =
+            [&self.late, &self.homeless, &self.dropped].map(|count| count.load(Ordering::Relaxed));
+        if late + homeless + dropped > 0 {
+            tracing::debug!(late, homeless, dropped, "messages that meant nothing to anybody");
         }
     }
 }

@@ -135,7 +135,8 @@ fn check_complete(result: &[u8]) -> Result<(), Cause> {
         #[serde(rename = "resultType", default)]
         result_type: Option<Value>,
     }
-    if memchr::memmem::find(result, b"\"resultType\"").is_none() {
+    // Serde would read an array as the members in order.
+    if !result.starts_with(b"{") || memchr::memmem::find(result, b"\"resultType\"").is_none() {
         return Ok(());
     }
     // The words may stand deep inside a result of any shape; only a member of the result counts.

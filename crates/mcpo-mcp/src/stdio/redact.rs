@@ -78,3 +78,6 @@ impl Redactor {
 fn is_open(name: &str) -> bool {
     OPEN_NAMES.contains(&name) || OPEN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
+
+#[cfg(test)]
+mod tests;
