@@ -1,1 +1,23 @@
-//! Placeholder.
+//! The surface: what downstreams see. One route table made from the snapshot, tool calls,
+//! documents, documentation pages, probes, access, and the one place where a status is chosen.
+
+mod access;
+mod answer;
+mod assets;
+mod body;
+mod call;
+mod cors;
+mod documents;
+mod health;
+mod json;
+mod pages;
+mod problem;
+mod reply;
+mod request_id;
+mod route;
+mod serve;
+mod surface;
+mod watched;
+
+pub use serve::{ServeOptions, serve};
+pub use surface::{Surface, SurfaceOptions};

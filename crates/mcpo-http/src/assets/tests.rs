@@ -1,0 +1,37 @@
+use http_body_util::BodyExt;
+
+use super::*;
+
+fn asking(encoding: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(encoding))])
+}
+
+async fn bytes(answer: Answer) -> Bytes {
+    answer.into_body().collect().await.unwrap().to_bytes()
+}
+
+#[tokio::test]
+async fn every_file_unpacks_for_those_who_cannot() {
+    for asset in &ASSETS {
+        let packed = asset.answer(&asking("br, gzip;q=0.5"));
+        let plain = asset.answer(&asking("gzip;q=0, identity"));
+        assert!(!plain.headers().contains_key(CONTENT_ENCODING));
+        let plain = bytes(plain).await;
+        assert!(!plain.is_empty());
+        if packed.headers().get(CONTENT_ENCODING).is_some() {
+            assert_eq!(unpacked(&bytes(packed).await), plain);
+        } else {
+            assert_eq!(bytes(packed).await, plain);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_known_is_not_sent_again() {
+    let asset = asset("redoc.js").unwrap();
+    let known =
+        HeaderMap::from_iter([(http::header::IF_NONE_MATCH, HeaderValue::from_static(asset.etag))]);
+    let told = asset.answer(&known);
+    assert_eq!(told.status(), StatusCode::NOT_MODIFIED);
+    assert!(bytes(told).await.is_empty());
+}

@@ -1,0 +1,202 @@
+//! One call of a tool, from the body of the request to the answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body::Body;
+use mcpo_config::Limits;
+use mcpo_core::arguments::{Checked, Problem as ArgumentProblem};
+use mcpo_core::catalog::Tool;
+use mcpo_core::outcome::{Outcome, OutcomeKind};
+use mcpo_mcp::answer::Answer as Said;
+use mcpo_policy::pipeline::{Call, Pipeline, Report};
+use mcpo_upstream::directory::{State, Upstream};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::answer::{Answer, JSON, answer, put};
+use crate::body;
+use crate::problem::Problem;
+use crate::reply::{Told, tell};
+
+const TOOL_TIMEOUT: HeaderName = HeaderName::from_static("x-tool-timeout");
+const OUTCOME: HeaderName = HeaderName::from_static("x-mcpo-outcome");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-mcpo-attempts");
+
+/// Asks for the whole result as the upstream wrote it.
+const RAW_RESULT: &str = "application/vnd.mcp.result+json";
+
+/// What is called.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) upstream: &'a Upstream,
+    pub(crate) tool: &'a Tool,
+}
+
+/// An answer, and what the call behind it came to, if there was one.
+#[derive(Debug)]
+pub(crate) struct Called {
+    pub(crate) answer: Answer,
+    pub(crate) outcome: Option<OutcomeKind>,
+}
+
+/// Reads the arguments, makes the call, and answers it. Who may call has been asked before.
+///
+/// Cancel-safe: dropping it cancels the call.
+pub(crate) async fn call<B>(
+    limits: &Limits,
+    pipeline: &Pipeline,
+    target: Target<'_>,
+    headers: &HeaderMap,
+    body: B,
+) -> Called
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    match prepare(limits, target, headers, body).await {
+        Err(problem) => Called { answer: problem.answer(), outcome: None },
+        Ok(call) => {
+            let report = pipeline.call(call).await;
+            told(&target.upstream.view.name, target.tool, report, wants_raw(headers))
+        }
+    }
+}
+
+async fn prepare<'a, B>(
+    limits: &Limits,
+    target: Target<'a>,
+    headers: &HeaderMap,
+    body: B,
+) -> Result<Call<'a>, Problem>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let timeout = timeout(limits, target.upstream.view.timeout, headers)?;
+    let arrived = Instant::now();
+    let body =
+        body::read(headers, body, limits.body_bytes_max, arrived + body::BODY_TIME_MAX).await?;
+    let arguments = arguments(target.tool, headers, body)?;
+    // The tool gets its whole time, however long the body took.
+    let deadline = Instant::now() + timeout;
+    Ok(Call { upstream: target.upstream, tool: target.tool, arguments, deadline })
+}
+
+/// The caller's wish, else what is set for the upstream, else the default; never more than the
+/// operator allows.
+fn timeout(
+    limits: &Limits,
+    of_upstream: Option<Duration>,
+    headers: &HeaderMap,
+) -> Result<Duration, Problem> {
+    let wish = match headers.get(TOOL_TIMEOUT) {
+        None => of_upstream.unwrap_or(limits.tool_timeout),
+        Some(sent) => seconds(sent).ok_or(Problem::BadTimeout)?,
+    };
+    Ok(wish.min(limits.max_tool_timeout))
+}
+
+fn seconds(sent: &HeaderValue) -> Option<Duration> {
+    let seconds: f64 = sent.to_str().ok()?.trim().parse().ok()?;
+    // More than fits is as good as for ever; what is allowed is asked later.
+    let long = || (seconds > 0.0 && seconds.is_finite()).then_some(Duration::MAX);
+    Duration::try_from_secs_f64(seconds).ok().or_else(long).filter(|length| !length.is_zero())
+}
+
+fn arguments(tool: &Tool, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Problem> {
+    if !body.is_empty() && !is_json(headers) {
+        return not_json(tool, &body);
+    }
+    match tool.arguments.check(&body)? {
+        Checked::AsSent if body.is_empty() => Ok(Bytes::from_static(b"{}")),
+        Checked::AsSent => Ok(body),
+        Checked::Rewritten(rewritten) => Ok(rewritten.into()),
+    }
+}
+
+/// What FastAPI says of a body that it does not take for JSON. Where there is nothing to read it
+/// does not look.
+fn not_json(tool: &Tool, body: &[u8]) -> Result<Bytes, Problem> {
+    let properties = tool.definition.input_schema.get("properties").and_then(Value::as_object);
+    if properties.is_none_or(serde_json::Map::is_empty) {
+        return Ok(Bytes::from_static(b"{}"));
+    }
+    Err(Problem::BadArguments(vec![ArgumentProblem {
+        kind: "model_attributes_type",
+        loc: vec![Value::from("body")],
+        msg: "Input should be a valid dictionary or object to extract fields from".to_owned(),
+        input: Value::from(String::from_utf8_lossy(body)),
+        ctx: None,
+    }]))
+}
+
+/// Whether the body is said to be JSON. Nothing said counts as JSON.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(sent) = headers.get(CONTENT_TYPE) else { return true };
+    if sent.as_bytes() == b"application/json" || sent.is_empty() {
+        return true;
+    }
+    let essence = sent.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let Some((kind, subtype)) = essence.split_once('/') else { return false };
+    let subtype = subtype.to_ascii_lowercase();
+    kind.eq_ignore_ascii_case("application") && (subtype == "json" || subtype.ends_with("+json"))
+}
+
+fn wants_raw(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|list| list.split([',', ';'])).any(|part| part.trim() == RAW_RESULT)
+}
+
+/// What a call came to, as an answer.
+fn told(upstream: &str, tool: &Tool, report: Report, raw: bool) -> Called {
+    let outcome = report.outcome.kind();
+    let upstream = || upstream.to_owned();
+    let mut answer = match report.outcome {
+        Outcome::Reply(Said::Result(result)) if raw => {
+            answer(StatusCode::OK, HeaderValue::from_static(RAW_RESULT), result)
+        }
+        Outcome::Reply(Said::Result(result)) => {
+            match tell(&result, tool.definition.output_schema.is_some()) {
+                Told::Value(value) => answer(StatusCode::OK, JSON, value),
+                Told::Failed { message, content } => {
+                    Problem::ToolFailed { message, content }.answer()
+                }
+                Told::Nonsense => Problem::NotAResult { upstream: upstream() }.answer(),
+            }
+        }
+        Outcome::Reply(Said::Error(error)) => Problem::Refused(error).answer(),
+        Outcome::NotSent(fault) | Outcome::Refused(fault) | Outcome::Unknown(fault) => {
+            Problem::NoReply { upstream: upstream(), outcome, fault: Box::new(fault) }.answer()
+        }
+    };
+    answer.headers_mut().insert(OUTCOME, HeaderValue::from_static(outcome.name()));
+    match report.attempts {
+        1 => drop(answer.headers_mut().insert(ATTEMPTS, HeaderValue::from_static("1"))),
+        more => put(&mut answer, ATTEMPTS, &more.to_string()),
+    }
+    Called { answer, outcome: Some(outcome) }
+}
+
+/// Why an upstream whose tools are not known cannot be called; `None` if it has no place yet.
+pub(crate) fn not_ready(upstream: Option<&Upstream>) -> Problem {
+    let Some(view) = upstream.map(|upstream| &upstream.view) else {
+        return Problem::NotReady {
+            upstream: "default".to_owned(),
+            fault: None,
+            retry_after: None,
+        };
+    };
+    let retry_after = match &view.state {
+        State::Resting { retry_at, .. } => Some(retry_at.saturating_duration_since(Instant::now())),
+        State::Starting { .. } | State::Ready | State::Stopped => None,
+    };
+    Problem::NotReady {
+        upstream: view.name.clone(),
+        fault: view.state.fault().map(|fault| fault.kind),
+        retry_after,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition};
+use serde_json::json;
+
+use super::*;
+
+fn catalog() -> Catalog {
+    let tool = |value: Value| ToolDefinition::from_json(&value).unwrap();
+    let echo = json!({"name": "echo", "inputSchema": {
+        "type": "object", "properties": {"i": {"type": "integer"}}, "required": ["i"],
+    }});
+    let plain = json!({"name": "plain", "inputSchema": {"type": "object"}});
+    Catalog::new(
+        ServerIdentity::default(),
+        vec![tool(echo), tool(plain)],
+        &CatalogPolicy::default(),
+    )
+}
+
+fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
+    pairs
+        .iter()
+        .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()))
+        .collect()
+}
+
+#[test]
+fn content_types_are_taken_as_by_the_original() {
+    let fixture: Vec<Value> =
+        serde_json::from_str(include_str!("../fixtures/content_types.json")).unwrap();
+    let catalog = catalog();
+    for case in &fixture {
+        let sent = case["sent"].as_str().unwrap();
+        // What the arguments check says of other bodies is its own business.
+        if case["path"] == "/echo" && sent != "{\"i\":1}" {
+            continue;
+        }
+        let tool = catalog.tool(case["path"].as_str().unwrap().trim_start_matches('/')).unwrap();
+        let sent_type = case["content_type"].as_str();
+        let headers =
+            sent_type.map_or_else(HeaderMap::new, |sent| headers(&[(CONTENT_TYPE, sent)]));
+        match arguments(tool, &headers, Bytes::copy_from_slice(sent.as_bytes())) {
+            Ok(_) => assert_eq!(case["status"], 200, "{case}"),
+            Err(problem) => {
+                assert_eq!(u64::from(problem.status().as_u16()), case["status"], "{case}");
+                let body = http_body_util::BodyExt::collect(problem.answer().into_body());
+                let body = futures_lite(body);
+                assert_eq!(body, case["body"].as_str().unwrap(), "{case}");
+            }
+        }
+    }
+}
+
+/// A body that is all there needs no runtime.
+fn futures_lite<F>(body: F) -> String
+where
+    F: Future<Output = Result<http_body_util::Collected<Bytes>, std::convert::Infallible>>,
+{
+    let mut body = std::pin::pin!(body);
+    let waker = std::task::Waker::noop();
+    match body.as_mut().poll(&mut std::task::Context::from_waker(waker)) {
+        std::task::Poll::Ready(Ok(all)) => String::from_utf8(all.to_bytes().to_vec()).unwrap(),
+        std::task::Poll::Ready(Err(never)) => match never {},
+        std::task::Poll::Pending => panic!("the body is not all there"),
+    }
+}
+
+#[test]
+fn a_call_takes_as_long_as_asked_within_what_is_allowed() {
+    let limits = Limits {
+        tool_timeout: Duration::from_secs(60),
+        max_tool_timeout: Duration::from_secs(100),
+        ..Limits::default()
+    };
+    let asked = |sent: &str| {
+        timeout(&limits, None, &headers(&[(TOOL_TIMEOUT, sent)])).map(|time| time.as_secs_f64())
+    };
+    for (sent, seconds) in
+        [("5", 5.0), ("0.5", 0.5), (" 7 ", 7.0), ("100", 100.0), ("1e300", 100.0), ("1e9", 100.0)]
+    {
+        assert_eq!(asked(sent).unwrap(), seconds, "{sent}");
+    }
+    for sent in ["", "0", "-1", "NaN", "inf", "-inf", "5s", "1 2", "1e-30"] {
+        assert!(matches!(asked(sent), Err(Problem::BadTimeout)), "{sent}");
+    }
+    let unasked = |of_upstream| timeout(&limits, of_upstream, &HeaderMap::new()).unwrap().as_secs();
+    assert_eq!([unasked(None), unasked(Some(Duration::from_secs(9)))], [60, 9]);
+}
+
+#[test]
+fn a_raw_result_is_given_to_who_asks_for_it() {
+    for sent in [RAW_RESULT, "application/json, application/vnd.mcp.result+json;q=0.9"] {
+        assert!(wants_raw(&headers(&[(ACCEPT, sent)])), "{sent}");
+    }
+    for sent in ["*/*", "application/json", "application/vnd.mcp.result+json2"] {
+        assert!(!wants_raw(&headers(&[(ACCEPT, sent)])), "{sent}");
+    }
+    assert!(!wants_raw(&HeaderMap::new()));
+}

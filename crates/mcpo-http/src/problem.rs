@@ -1,0 +1,350 @@
+//! Everything that can be wrong with a request or a call, and the answer to it: the only place
+//! where a status is chosen, and where it is decided what a downstream may learn.
+
+use std::time::Duration;
+
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use mcpo_core::arguments::{ArgumentError, Problem as ArgumentProblem};
+use mcpo_core::fault::{Fault, FaultKind, Said};
+use mcpo_core::outcome::OutcomeKind;
+use mcpo_mcp::error::RpcError;
+use serde_json::{Map, Value, json};
+
+use crate::answer::{Answer, JSON, answer, put};
+use crate::json::push_string;
+
+/// Why a request does not get what it asked for.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// No such path or tool.
+    NotFound,
+    /// The path is there, the method is not.
+    MethodNotAllowed {
+        /// What is.
+        allow: &'static str,
+    },
+    /// No credentials that we can read: 401.
+    NoCredentials {
+        /// What is wrong with them.
+        why: &'static str,
+        /// What is wanted.
+        challenge: &'static str,
+    },
+    /// Wrong credentials: 403.
+    WrongCredentials {
+        /// What is wrong with them.
+        why: &'static str,
+    },
+    /// The body is larger than allowed.
+    BodyTooLarge {
+        /// The bound in bytes.
+        limit: usize,
+    },
+    /// The body did not come in time.
+    BodyTooSlow,
+    /// The body broke off, or is no text.
+    BodyUnreadable,
+    /// `X-Tool-Timeout` is no length of time.
+    BadTimeout,
+    /// The arguments do not fit the tool.
+    BadArguments(Vec<ArgumentProblem>),
+    /// The tool itself says that it failed.
+    ToolFailed {
+        /// What it says, as a JSON string.
+        message: Vec<u8>,
+        /// All that it says, as a JSON array.
+        content: Option<Vec<u8>>,
+    },
+    /// The upstream answered with a JSON-RPC error.
+    Refused(RpcError),
+    /// The upstream answered with something that is no result of a tool.
+    NotAResult {
+        /// The upstream's name in the configuration.
+        upstream: String,
+    },
+    /// The upstream has never been reached, so nobody knows its tools.
+    NotReady {
+        /// The upstream's name in the configuration.
+        upstream: String,
+        /// Why, if an attempt has failed.
+        fault: Option<FaultKind>,
+        /// When it is tried again.
+        retry_after: Option<Duration>,
+    },
+    /// The call got no reply.
+    NoReply {
+        /// The upstream's name in the configuration.
+        upstream: String,
+        /// What the call came to.
+        outcome: OutcomeKind,
+        /// Why.
+        fault: Box<Fault>,
+    },
+}
+
+/// When to try again where nobody knows better: an ordinary restart takes about as long.
+const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
+
+impl From<ArgumentError> for Problem {
+    fn from(error: ArgumentError) -> Self {
+        match error {
+            ArgumentError::NotUtf8 => Self::BodyUnreadable,
+            ArgumentError::Invalid(problems) => Self::BadArguments(problems),
+        }
+    }
+}
+
+// === impl Problem ===
+
+impl Problem {
+    /// The status. 502 is kept for calls that may have acted, so that a downstream can tell them.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoCredentials { .. } => StatusCode::UNAUTHORIZED,
+            Self::WrongCredentials { .. } => StatusCode::FORBIDDEN,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyUnreadable | Self::BadTimeout => StatusCode::BAD_REQUEST,
+            Self::BadArguments(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::ToolFailed { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Refused(error) => status_of_code(error.code),
+            Self::NotAResult { .. } => StatusCode::BAD_GATEWAY,
+            Self::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoReply { outcome, fault, .. } => match &fault.said {
+                Some(said) => status_of_code(said.code),
+                None => status_of_fault(*outcome, fault.kind),
+            },
+        }
+    }
+
+    /// The answer to it.
+    pub(crate) fn answer(&self) -> Answer {
+        let mut answer = answer(self.status(), JSON, self.body());
+        match self {
+            Self::MethodNotAllowed { allow } => {
+                answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+            }
+            Self::NoCredentials { challenge, .. } => {
+                answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
+            Self::NotReady { retry_after, .. } => {
+                put(&mut answer, RETRY_AFTER, &seconds(*retry_after).to_string());
+            }
+            Self::NoReply { fault, .. }
+                if fault.said.is_none() && asks_to_come_again(answer.status()) =>
+            {
+                put(&mut answer, RETRY_AFTER, &seconds(fault.retry_after).to_string());
+            }
+            Self::NotFound
+            | Self::WrongCredentials { .. }
+            | Self::BodyTooLarge { .. }
+            | Self::BodyTooSlow
+            | Self::BodyUnreadable
+            | Self::BadTimeout
+            | Self::BadArguments(_)
+            | Self::ToolFailed { .. }
+            | Self::Refused(_)
+            | Self::NotAResult { .. }
+            | Self::NoReply { .. } => {}
+        }
+        answer
+    }
+
+    fn body(&self) -> Vec<u8> {
+        match self {
+            Self::NotFound => words("Not Found"),
+            Self::MethodNotAllowed { .. } => words("Method Not Allowed"),
+            Self::NoCredentials { why, .. } | Self::WrongCredentials { why } => words(why),
+            Self::BodyUnreadable => words("There was an error parsing the body"),
+            Self::BodyTooLarge { limit } => coded(
+                &format!("The request body is larger than {limit} bytes"),
+                "body_too_large",
+                None,
+            ),
+            Self::BodyTooSlow => {
+                coded("The request body did not arrive in time", "body_too_slow", None)
+            }
+            Self::BadTimeout => {
+                coded("X-Tool-Timeout must be a number of seconds above zero", "bad_timeout", None)
+            }
+            Self::BadArguments(problems) => bad_arguments(problems),
+            Self::ToolFailed { message, content } => tool_failed(message, content.as_deref()),
+            Self::Refused(error) => {
+                refused(&error.message, error.data.as_ref().map(|data| data.get()), None)
+            }
+            Self::NotAResult { upstream } => coded(
+                &format!(
+                    "The server '{upstream}' answered with something that is not a tool result"
+                ),
+                FaultKind::Nonsense.name(),
+                Some(OutcomeKind::Reply),
+            ),
+            Self::NotReady { upstream, fault, .. } => not_ready(upstream, *fault),
+            Self::NoReply { upstream, outcome, fault } => {
+                let code = fault.kind.name();
+                match &fault.said {
+                    Some(Said { message, data, .. }) => {
+                        refused(message, data.as_deref(), Some((code, *outcome)))
+                    }
+                    None => coded(&sentence(upstream, *outcome, fault.kind), code, Some(*outcome)),
+                }
+            }
+        }
+    }
+}
+
+const fn status_of_code(code: i64) -> StatusCode {
+    match code {
+        -32700 | -32600 => StatusCode::BAD_REQUEST,
+        -32601 => StatusCode::NOT_FOUND,
+        -32602 => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+const fn status_of_fault(outcome: OutcomeKind, kind: FaultKind) -> StatusCode {
+    match (kind, outcome) {
+        (FaultKind::Timeout, _) => StatusCode::GATEWAY_TIMEOUT,
+        (_, OutcomeKind::Unknown | OutcomeKind::Reply) => StatusCode::BAD_GATEWAY,
+        (FaultKind::Throttled, OutcomeKind::NotSent | OutcomeKind::Refused) => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
+        (
+            FaultKind::Unreachable
+            | FaultKind::NotStartable
+            | FaultKind::Disconnected
+            | FaultKind::ServerError
+            | FaultKind::SessionLost
+            | FaultKind::Unauthorized
+            | FaultKind::Nonsense
+            | FaultKind::Overloaded
+            | FaultKind::Stopping,
+            OutcomeKind::NotSent | OutcomeKind::Refused,
+        ) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+fn asks_to_come_again(status: StatusCode) -> bool {
+    matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+}
+
+/// Whole seconds, rounded up, at least one.
+fn seconds(wait: Option<Duration>) -> u64 {
+    let wait = wait.unwrap_or(RETRY_AFTER_DEFAULT);
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+/// What is said of a fault. Fixed words: a fault's detail may name addresses and commands.
+fn sentence(upstream: &str, outcome: OutcomeKind, kind: FaultKind) -> String {
+    let server = format!("The server '{upstream}'");
+    let what = match kind {
+        FaultKind::Unreachable => "cannot be reached",
+        FaultKind::NotStartable => "cannot be started",
+        FaultKind::Disconnected => "went away",
+        FaultKind::Timeout => "did not answer in time",
+        FaultKind::ServerError => "failed inside",
+        FaultKind::SessionLost => "does not know the session any more",
+        FaultKind::Throttled => "takes no more calls for now",
+        FaultKind::Unauthorized => "refuses the credentials that it is called with",
+        FaultKind::Nonsense => "does not speak MCP as expected",
+        FaultKind::Overloaded => "was not called: too many calls are in flight",
+        FaultKind::Stopping => "is being stopped",
+    };
+    let then = match outcome {
+        OutcomeKind::Unknown => "; the call may or may not have been carried out",
+        OutcomeKind::NotSent | OutcomeKind::Refused => "; the call was not carried out",
+        OutcomeKind::Reply => "",
+    };
+    format!("{server} {what}{then}")
+}
+
+fn not_ready(upstream: &str, fault: Option<FaultKind>) -> Vec<u8> {
+    match fault {
+        Some(kind) => coded(
+            &sentence(upstream, OutcomeKind::NotSent, kind),
+            kind.name(),
+            Some(OutcomeKind::NotSent),
+        ),
+        None => {
+            let message =
+                format!("The server '{upstream}' is still starting; the call was not carried out");
+            coded(&message, "starting", Some(OutcomeKind::NotSent))
+        }
+    }
+}
+
+/// `{"detail": "..."}`.
+fn words(detail: &str) -> Vec<u8> {
+    let mut out = b"{\"detail\":".to_vec();
+    push_string(&mut out, detail);
+    out.push(b'}');
+    out
+}
+
+/// `{"detail": {"message": ..., "code": ..., "outcome": ...}}`.
+fn coded(message: &str, code: &str, outcome: Option<OutcomeKind>) -> Vec<u8> {
+    let mut out = b"{\"detail\":{\"message\":".to_vec();
+    push_string(&mut out, message);
+    push_code(&mut out, code, outcome);
+    out.extend_from_slice(b"}}");
+    out
+}
+
+/// The upstream's own error, its data untouched.
+fn refused(message: &str, data: Option<&str>, fault: Option<(&str, OutcomeKind)>) -> Vec<u8> {
+    let mut out = b"{\"detail\":{\"message\":".to_vec();
+    push_string(&mut out, message);
+    if let Some(data) = data.filter(|data| *data != "null") {
+        out.extend_from_slice(b",\"data\":");
+        out.extend_from_slice(data.as_bytes());
+    }
+    if let Some((code, outcome)) = fault {
+        push_code(&mut out, code, Some(outcome));
+    }
+    out.extend_from_slice(b"}}");
+    out
+}
+
+fn push_code(out: &mut Vec<u8>, code: &str, outcome: Option<OutcomeKind>) {
+    out.extend_from_slice(b",\"code\":");
+    push_string(out, code);
+    if let Some(outcome) = outcome {
+        out.extend_from_slice(b",\"outcome\":");
+        push_string(out, outcome.name());
+    }
+}
+
+fn tool_failed(message: &[u8], content: Option<&[u8]>) -> Vec<u8> {
+    let mut out = b"{\"detail\":{\"message\":".to_vec();
+    out.extend_from_slice(message);
+    push_code(&mut out, "tool_error", None);
+    if let Some(content) = content {
+        out.extend_from_slice(b",\"content\":");
+        out.extend_from_slice(content);
+    }
+    out.extend_from_slice(b"}}");
+    out
+}
+
+fn bad_arguments(problems: &[ArgumentProblem]) -> Vec<u8> {
+    let detail: Vec<Value> = problems.iter().map(bad_argument).collect();
+    json!({ "detail": detail }).to_string().into_bytes()
+}
+
+fn bad_argument(problem: &ArgumentProblem) -> Value {
+    let mut out = Map::new();
+    out.insert("type".to_owned(), Value::from(problem.kind));
+    out.insert("loc".to_owned(), Value::Array(problem.loc.clone()));
+    out.insert("msg".to_owned(), Value::from(problem.msg.as_str()));
+    out.insert("input".to_owned(), problem.input.clone());
+    if let Some(ctx) = &problem.ctx {
+        out.insert("ctx".to_owned(), ctx.clone());
+    }
+    Value::Object(out)
+}
+
+#[cfg(test)]
+mod tests;

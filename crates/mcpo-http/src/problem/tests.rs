@@ -1,0 +1,138 @@
+use http_body_util::BodyExt;
+use serde_json::value::RawValue;
+
+use super::*;
+
+async fn told(problem: Problem) -> (u16, Option<String>, Value) {
+    let answer = problem.answer();
+    let retry_after =
+        answer.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned());
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, retry_after, serde_json::from_slice(&body).unwrap())
+}
+
+fn no_reply(outcome: OutcomeKind, kind: FaultKind) -> Problem {
+    let fault = Fault::new(kind, "http://10.0.0.1 token=secret")
+        .with_retry_after(Some(Duration::from_millis(2100)));
+    Problem::NoReply { upstream: "time".to_owned(), outcome, fault: Box::new(fault) }
+}
+
+#[tokio::test]
+async fn a_call_without_a_reply_says_whether_it_may_have_acted() {
+    use FaultKind::*;
+    use OutcomeKind::*;
+    let cases = [
+        (NotSent, Unreachable, 503, Some("3")),
+        (NotSent, NotStartable, 503, Some("3")),
+        (NotSent, Disconnected, 503, Some("3")),
+        (NotSent, SessionLost, 503, Some("3")),
+        (NotSent, Unauthorized, 503, Some("3")),
+        (NotSent, Overloaded, 503, Some("3")),
+        (NotSent, Stopping, 503, Some("3")),
+        (NotSent, Nonsense, 503, Some("3")),
+        (NotSent, Timeout, 504, None),
+        (Refused, Throttled, 429, Some("3")),
+        (Unknown, Timeout, 504, None),
+        (Unknown, Disconnected, 502, None),
+        (Unknown, ServerError, 502, None),
+        (Unknown, Nonsense, 502, None),
+    ];
+    for (outcome, kind, status, retry_after) in cases {
+        let (got, retry, body) = told(no_reply(outcome, kind)).await;
+        assert_eq!((got, retry.as_deref()), (status, retry_after), "{outcome:?} {kind:?}");
+        assert_eq!(body["detail"]["code"], kind.name());
+        assert_eq!(body["detail"]["outcome"], outcome.name());
+        let message = body["detail"]["message"].as_str().unwrap();
+        assert!(message.starts_with("The server 'time' "), "{message}");
+        assert_eq!(message.contains("may or may not"), outcome == Unknown, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn no_detail_of_a_fault_reaches_a_downstream() {
+    for kind in FaultKind::ALL {
+        for outcome in [OutcomeKind::NotSent, OutcomeKind::Refused, OutcomeKind::Unknown] {
+            let (_, _, body) = told(no_reply(outcome, kind)).await;
+            assert!(!body.to_string().contains("secret") && !body.to_string().contains("10.0.0.1"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn errors_of_the_upstream_come_out_as_from_the_original() {
+    let answers: Vec<Value> =
+        serde_json::from_str(include_str!("../fixtures/answers.json")).unwrap();
+    let errors: Vec<&Value> = answers.iter().filter(|answer| answer["error"].is_object()).collect();
+    assert!(errors.len() > 5);
+    for case in errors {
+        let code = case["error"]["code"].as_i64().unwrap();
+        let message = case["error"]["message"].as_str().unwrap().to_owned();
+        let data = case["error"]["data"].to_string();
+        let data = Some(RawValue::from_string(data).unwrap());
+        let (status, _, body) = told(Problem::Refused(RpcError { code, message, data })).await;
+        assert_eq!(u64::from(status), case["status"], "{case}");
+        assert_eq!(body, serde_json::from_str::<Value>(case["body"].as_str().unwrap()).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn an_upstreams_words_about_its_failure_are_kept() {
+    let mut fault = Fault::new(FaultKind::ServerError, "JSON-RPC error -32603: inside");
+    fault.said = Some(Said {
+        code: -32603,
+        message: "inside".to_owned(),
+        data: Some("{\"a\":1.10}".to_owned()),
+    });
+    let (status, retry_after, body) = told(Problem::NoReply {
+        upstream: "time".to_owned(),
+        outcome: OutcomeKind::Unknown,
+        fault: Box::new(fault),
+    })
+    .await;
+    assert_eq!((status, retry_after), (500, None));
+    let expected = r#"{"detail":{"message":"inside","data":{"a":1.10},"code":"server_error","outcome":"unknown"}}"#;
+    assert_eq!(body.to_string(), expected);
+}
+
+#[tokio::test]
+async fn an_upstream_that_was_never_reached_says_when_to_come_back() {
+    let not_ready =
+        |fault, retry_after| Problem::NotReady { upstream: "time".to_owned(), fault, retry_after };
+    let (status, retry_after, body) = told(not_ready(None, None)).await;
+    assert_eq!((status, retry_after.as_deref()), (503, Some("1")));
+    assert_eq!(body["detail"]["code"], "starting");
+    let (_, retry_after, body) =
+        told(not_ready(Some(FaultKind::Unreachable), Some(Duration::from_secs(7)))).await;
+    assert_eq!(retry_after.as_deref(), Some("7"));
+    assert_eq!(body["detail"]["code"], "unreachable");
+}
+
+#[tokio::test]
+async fn a_failed_tool_keeps_its_words() {
+    let problem = Problem::ToolFailed {
+        message: br#""it \ud800 broke""#.to_vec(),
+        content: Some(b"[1.10]".to_vec()),
+    };
+    assert_eq!(problem.status(), 500);
+    let body = problem.answer().into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(
+        body,
+        r#"{"detail":{"message":"it \ud800 broke","code":"tool_error","content":[1.10]}}"#
+    );
+}
+
+#[tokio::test]
+async fn wrong_arguments_look_like_pydantics() {
+    let problem = Problem::from(ArgumentError::Invalid(vec![ArgumentProblem {
+        kind: "missing",
+        loc: vec!["body".into(), "i".into(), 0.into()],
+        msg: "Field required".to_owned(),
+        input: json!({"b": 1, "a": null}),
+        ctx: None,
+    }]));
+    assert_eq!(problem.status(), 422);
+    let body = problem.answer().into_body().collect().await.unwrap().to_bytes();
+    let expected = r#"{"detail":[{"type":"missing","loc":["body","i",0],"msg":"Field required","input":{"b":1,"a":null}}]}"#;
+    assert_eq!(body, expected);
+}

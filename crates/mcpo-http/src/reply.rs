@@ -1,0 +1,207 @@
+//! A tool's result -> the JSON that a downstream gets. Texts are spliced in as the upstream wrote
+//! them; nothing is decoded and encoded again unless it must be looked into.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::json::{inside, is_readable, may_start, push_string};
+
+/// What a tool answered, ready to be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// One JSON value.
+    Value(Bytes),
+    /// The tool says that it failed.
+    Failed {
+        /// What it says, as a JSON string.
+        message: Vec<u8>,
+        /// All that it says, as a JSON array, where that is more than one text.
+        content: Option<Vec<u8>>,
+    },
+    /// That was no result of a tool.
+    Nonsense,
+}
+
+/// The parts of a result, as they came.
+#[derive(Deserialize)]
+struct ToolResult<'a> {
+    #[serde(borrow)]
+    content: Option<Vec<&'a RawValue>>,
+    #[serde(borrow, rename = "structuredContent")]
+    structured: Option<&'a RawValue>,
+    #[serde(borrow, rename = "isError")]
+    is_error: Option<&'a RawValue>,
+}
+
+/// The parts of a content item that are looked at, as they came. Nothing is required: whatever is
+/// not as expected is handed on whole.
+#[derive(Default, Deserialize)]
+struct Item<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, rename = "mimeType")]
+    mime: Option<&'a RawValue>,
+    #[serde(borrow)]
+    resource: Option<&'a RawValue>,
+    #[serde(borrow)]
+    blob: Option<&'a RawValue>,
+}
+
+/// What an item comes out as.
+enum Shown<'a> {
+    Text(&'a str),
+    Data { mime: &'a str, base64: &'a str },
+    Raw(&'a str),
+}
+
+/// The content type of something that does not say what it is (RFC 2046).
+const ANY_BYTES: &str = "application/octet-stream";
+
+/// What an error without words says, as the original does.
+const NO_WORDS: &str = "Unknown tool execution error";
+
+/// Reads a result. `prefers_structured` says that the tool declares the shape of its
+/// `structuredContent`.
+pub(crate) fn tell(result: &Bytes, prefers_structured: bool) -> Told {
+    let Ok(parts) = serde_json::from_slice::<ToolResult<'_>>(result) else { return Told::Nonsense };
+    let items: Vec<Shown<'_>> = parts.content.iter().flatten().map(|item| show(item)).collect();
+    if parts.is_error.is_some_and(|flag| flag.get() == "true") {
+        return failed(&items);
+    }
+    if let Some(structured) = parts.structured
+        && (items.is_empty() || prefers_structured && items.iter().all(Shown::is_text))
+    {
+        return Told::Value(slice_of(result, structured.get()));
+    }
+    match items.as_slice() {
+        [Shown::Raw(raw)] => Told::Value(slice_of(result, raw)),
+        [Shown::Text(token)] if !text_may_be_json(token) => Told::Value(slice_of(result, token)),
+        [item] => {
+            let mut out = Vec::new();
+            item.push(&mut out);
+            Told::Value(out.into())
+        }
+        items => Told::Value(list(items).into()),
+    }
+}
+
+fn failed(items: &[Shown<'_>]) -> Told {
+    let mut message = Vec::new();
+    match items.first() {
+        Some(Shown::Text(token)) => message.extend_from_slice(token.as_bytes()),
+        Some(Shown::Data { .. } | Shown::Raw(_)) | None => push_string(&mut message, NO_WORDS),
+    }
+    let says_more = !matches!(items, [] | [Shown::Text(_)]);
+    Told::Failed { message, content: says_more.then(|| list(items)) }
+}
+
+fn list(items: &[Shown<'_>]) -> Vec<u8> {
+    let mut out = vec![b'['];
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        item.push(&mut out);
+    }
+    out.push(b']');
+    out
+}
+
+/// A part of the result without copying it.
+fn slice_of(result: &Bytes, part: &str) -> Bytes {
+    result.slice_ref(part.as_bytes())
+}
+
+fn show(raw: &RawValue) -> Shown<'_> {
+    let item: Item<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let whole = Shown::Raw(raw.get());
+    match item.kind.map(RawValue::get) {
+        Some(r#""text""#) => string(item.text).map_or(whole, Shown::Text),
+        Some(r#""image""# | r#""audio""#) => data(item.mime, item.data).unwrap_or(whole),
+        Some(r#""resource""#) => item.resource.and_then(embedded).unwrap_or(whole),
+        // Links, and whatever later versions of MCP bring.
+        _ => whole,
+    }
+}
+
+fn embedded(raw: &RawValue) -> Option<Shown<'_>> {
+    let resource: Item<'_> = serde_json::from_str(raw.get()).ok()?;
+    string(resource.text).map(Shown::Text).or_else(|| data(resource.mime, resource.blob))
+}
+
+fn data<'a>(mime: Option<&'a RawValue>, base64: Option<&'a RawValue>) -> Option<Shown<'a>> {
+    let base64 = inside(string(base64)?)?;
+    let mime = string(mime).and_then(inside).filter(|mime| !mime.is_empty());
+    Some(Shown::Data { mime: mime.unwrap_or(ANY_BYTES), base64 })
+}
+
+fn string(raw: Option<&RawValue>) -> Option<&str> {
+    raw.map(RawValue::get).filter(|token| token.starts_with('"'))
+}
+
+/// Whether the string token can hold JSON, by its first character that is no blank. `false` is
+/// certain.
+fn text_may_be_json(token: &str) -> bool {
+    let text = inside(token).unwrap_or_default();
+    match text.trim_start_matches(' ').bytes().next() {
+        // An escape may be a quote or a line break.
+        Some(b'\\') => true,
+        Some(byte) => may_start(byte),
+        None => false,
+    }
+}
+
+// === impl Shown ===
+
+impl Shown<'_> {
+    const fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+
+    /// Appends the item as one JSON value.
+    fn push(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Text(token) => push_text(out, token),
+            Self::Data { mime, base64 } => {
+                out.reserve(mime.len() + base64.len() + 16);
+                out.extend_from_slice(b"\"data:");
+                out.extend_from_slice(mime.as_bytes());
+                out.extend_from_slice(b";base64,");
+                out.extend_from_slice(base64.as_bytes());
+                out.push(b'"');
+            }
+            Self::Raw(raw) => out.extend_from_slice(raw.as_bytes()),
+        }
+    }
+}
+
+/// Appends a text as the JSON that it holds, or as a string.
+fn push_text(out: &mut Vec<u8>, token: &str) {
+    if text_may_be_json(token)
+        && let Some(text) = decoded(token)
+        && is_readable(&text)
+    {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        out.extend_from_slice(token.as_bytes());
+    }
+}
+
+/// The text of a string token; `None` if it holds half a surrogate pair, which no text can.
+fn decoded(token: &str) -> Option<Cow<'_, str>> {
+    let text = inside(token)?;
+    if memchr::memchr(b'\\', text.as_bytes()).is_none() {
+        return Some(Cow::Borrowed(text));
+    }
+    serde_json::from_str(token).ok().map(Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn told(result: &str) -> Told {
+    tell(&Bytes::copy_from_slice(result.as_bytes()), false)
+}
+
+fn value(result: &str) -> String {
+    match told(result) {
+        Told::Value(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+        other @ (Told::Failed { .. } | Told::Nonsense) => panic!("{result}: {other:?}"),
+    }
+}
+
+fn text(text: &str) -> String {
+    value(&json!({"content": [{"type": "text", "text": text}]}).to_string())
+}
+
+/// What the original answers otherwise on purpose: see the table of differences.
+const OTHER_BY_INTENT: [&str; 10] = [
+    "nan",
+    "infinity",
+    "overflow",
+    "too_deep",
+    "resource",
+    "link",
+    "is_error",
+    "is_error_empty",
+    "is_error_two",
+    "is_error_image",
+];
+
+#[test]
+fn results_come_out_as_from_the_original() {
+    let answers: Vec<Value> =
+        serde_json::from_str(include_str!("../fixtures/answers.json")).unwrap();
+    let mut compared = 0;
+    for answer in &answers {
+        let name = answer["name"].as_str().unwrap();
+        let (Some(result), false) = (answer["result"].as_str(), OTHER_BY_INTENT.contains(&name))
+        else {
+            continue;
+        };
+        let ours: Value = serde_json::from_str(&value(result)).unwrap();
+        let theirs: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        // The original rewrites floating-point numbers and an integer's sign; digits are kept here.
+        match name {
+            "negative_zero" => {
+                assert_eq!((ours, theirs), (serde_json::from_str("-0").unwrap(), json!(0)));
+            }
+            "exponent" => assert_eq!(ours.as_f64(), theirs.as_f64()),
+            "precise" => assert_eq!(ours.to_string(), "0.1000000000000000055511151231257827"),
+            _ => assert_eq!(ours, theirs, "{name}"),
+        }
+        compared += 1;
+    }
+    assert!(compared > 30, "{compared}");
+}
+
+#[test]
+fn a_text_that_no_reader_could_take_stays_a_string() {
+    for odd in [
+        "NaN",
+        "[Infinity]",
+        "1e400",
+        "007",
+        "{\"a\":1e999}",
+        "[1",
+        "\u{feff}42",
+        &"[".repeat(3000),
+    ] {
+        assert_eq!(text(odd), serde_json::to_string(odd).unwrap());
+    }
+}
+
+#[test]
+fn json_in_a_text_is_spliced_byte_for_byte() {
+    for exact in [
+        "{\"b\": 1,\n \"a\": null}",
+        "1.10",
+        "12345678901234567890123",
+        "{\"a\":1,\"a\":2}",
+        " [ ] ",
+    ] {
+        assert_eq!(text(exact), exact);
+    }
+    assert_eq!(
+        value(r#"{"content":[{"type":"text","text":"{\"a\":\"\\ud800\"}"}]}"#),
+        r#"{"a":"\ud800"}"#
+    );
+}
+
+#[test]
+fn half_a_surrogate_pair_is_handed_on_as_written() {
+    assert_eq!(value(r#"{"content":[{"type":"text","text":"a\ud800"}]}"#), r#""a\ud800""#);
+    assert_eq!(value(r#"{"content":[{"type":"text","text":"\ud800"}]}"#), r#""\ud800""#);
+}
+
+#[test]
+fn items_come_out_by_their_kind() {
+    let cases = [
+        (
+            r#"{"type":"audio","data":"QQ==","mimeType":"audio/wav"}"#,
+            r#""data:audio/wav;base64,QQ==""#,
+        ),
+        (r#"{"type":"image","data":"QQ=="}"#, r#""data:application/octet-stream;base64,QQ==""#),
+        (
+            r#"{"type":"image","data":5,"mimeType":"a/b"}"#,
+            r#"{"type":"image","data":5,"mimeType":"a/b"}"#,
+        ),
+        (r#"{"type":"resource","resource":{"uri":"a:b","text":"x"}}"#, r#""x""#),
+        (r#"{"type":"resource","resource":{"uri":"a:b","text":"[1]"}}"#, "[1]"),
+        (
+            r#"{"type":"resource","resource":{"uri":"a:b","blob":"QQ==","mimeType":"a/b"}}"#,
+            r#""data:a/b;base64,QQ==""#,
+        ),
+        (
+            r#"{"type":"resource","resource":{"uri":"a:b"}}"#,
+            r#"{"type":"resource","resource":{"uri":"a:b"}}"#,
+        ),
+        (
+            r#"{"type":"resource_link","uri":"a:b","name":"n"}"#,
+            r#"{"type":"resource_link","uri":"a:b","name":"n"}"#,
+        ),
+        (r#"{"type":"hologram","x":[1]}"#, r#"{"type":"hologram","x":[1]}"#),
+        (r#"{"type":"text"}"#, r#"{"type":"text"}"#),
+        (r#"{"type":"text","text":null}"#, r#"{"type":"text","text":null}"#),
+        (r#"{"type":7}"#, r#"{"type":7}"#),
+        ("7", "7"),
+        (r#""bare""#, r#""bare""#),
+    ];
+    for (item, expected) in cases {
+        assert_eq!(value(&format!("{{\"content\":[{item}]}}")), expected);
+        let several =
+            value(&format!("{{\"content\":[{item},{{\"type\":\"text\",\"text\":\"y\"}}]}}"));
+        assert_eq!(several, format!("[{expected},\"y\"]"));
+    }
+}
+
+#[test]
+fn structured_content_stands_in_where_there_is_nothing_else_or_it_was_declared() {
+    let only = r#"{"structuredContent":{"a": 1}}"#;
+    let empty = r#"{"content":[],"structuredContent":[1]}"#;
+    let both = r#"{"content":[{"type":"text","text":"x"}],"structuredContent":{"a":1}}"#;
+    let image = r#"{"content":[{"type":"image","data":"QQ==","mimeType":"a/b"}],"structuredContent":{"a":1}}"#;
+    let declared = |result: &'static str| tell(&Bytes::from_static(result.as_bytes()), true);
+    assert_eq!(value(only), r#"{"a": 1}"#);
+    assert_eq!(value(empty), "[1]");
+    assert_eq!(value(both), r#""x""#);
+    assert_eq!(declared(both), Told::Value(Bytes::from_static(br#"{"a":1}"#)));
+    assert_eq!(declared(image), Told::Value(Bytes::from_static(br#""data:a/b;base64,QQ==""#)));
+    assert_eq!(declared(r#"{"content":[]}"#), Told::Value(Bytes::from_static(b"[]")));
+}
+
+#[test]
+fn a_tool_that_failed_says_so_with_all_it_said() {
+    let failed = |content: &str| match told(&format!("{{\"isError\":true,\"content\":{content}}}"))
+    {
+        Told::Failed { message, content } => (
+            String::from_utf8(message).unwrap(),
+            content.map(|content| String::from_utf8(content).unwrap()),
+        ),
+        other @ (Told::Value(_) | Told::Nonsense) => panic!("{other:?}"),
+    };
+    let image = r#"{"type":"image","data":"QQ==","mimeType":"a/b"}"#;
+    assert_eq!(
+        failed(r#"[{"type":"text","text":"it \"broke\" \ud800"}]"#),
+        (r#""it \"broke\" \ud800""#.into(), None)
+    );
+    assert_eq!(failed("[]"), (r#""Unknown tool execution error""#.into(), None));
+    assert_eq!(
+        failed(&format!("[{image}]")),
+        (r#""Unknown tool execution error""#.into(), Some(r#"["data:a/b;base64,QQ=="]"#.into()))
+    );
+    assert_eq!(
+        failed(r#"[{"type":"text","text":"a"},{"type":"text","text":"2"}]"#),
+        (r#""a""#.into(), Some(r#"["a",2]"#.into()))
+    );
+}
+
+#[test]
+fn a_hostile_result_gets_an_answer() {
+    for nonsense in ["", "7", "[]x", "null", r#"{"content":7}"#, r#"{"content":"x"}"#, "\u{0}"] {
+        assert_eq!(told(nonsense), Told::Nonsense, "{nonsense}");
+    }
+    assert_eq!(
+        tell(&Bytes::from_static(b"{\"content\":[{\"type\":\"text\",\"text\":\"\xff\"}]}"), false),
+        Told::Nonsense
+    );
+    let deep = "[".repeat(200_000) + &"]".repeat(200_000);
+    assert_eq!(value(&format!("{{\"content\":[{deep}]}}")), deep);
+    assert_eq!(
+        value(&format!("{{\"x\":{deep},\"content\":[],\"structuredContent\":{deep}}}")),
+        deep
+    );
+    assert_eq!(value("{}"), "[]");
+    assert_eq!(value(r#"{"isError":"true","content":[]}"#), "[]");
+    assert_eq!(value(r#"{"isError":null,"structuredContent":null}"#), "[]");
+}

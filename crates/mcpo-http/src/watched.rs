@@ -1,0 +1,179 @@
+//! A connection that cannot be held for ever: it fails when a write makes no progress, or when
+//! nothing goes on between requests.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+
+/// How long things may take on one connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// From the start of the connection to the whole head of its first request.
+    pub(crate) first_head: Duration,
+    /// From the last sign of life to the whole head of the next request.
+    pub(crate) idle: Duration,
+    /// A write without a byte of progress.
+    pub(crate) write: Duration,
+}
+
+/// What goes on on one connection, shared between the socket and the requests.
+#[derive(Debug)]
+pub(crate) struct Activity {
+    began: Instant,
+    patience: Patience,
+    requests_in_flight: AtomicU32,
+    /// When something last happened, in milliseconds after `began`; 0 before the first request.
+    last_ms: AtomicU64,
+}
+
+/// A request in flight; ends when dropped.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<Activity>);
+
+/// A socket under watch.
+#[derive(Debug)]
+pub(crate) struct Watched<S> {
+    socket: S,
+    activity: Arc<Activity>,
+    idle: Pin<Box<Sleep>>,
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+// === impl Activity ===
+
+impl Activity {
+    pub(crate) fn new(patience: Patience) -> Arc<Self> {
+        Arc::new(Self {
+            began: Instant::now(),
+            patience,
+            requests_in_flight: AtomicU32::new(0),
+            last_ms: AtomicU64::new(0),
+        })
+    }
+
+    /// A request starts.
+    pub(crate) fn enter(self: &Arc<Self>) -> InFlight {
+        self.requests_in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(self.clone())
+    }
+
+    fn touch(&self) {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_ms.store(now.max(1), Ordering::Relaxed);
+    }
+
+    /// When the connection has been idle for too long, as things stand.
+    fn idle_at(&self) -> Instant {
+        if self.requests_in_flight.load(Ordering::Relaxed) > 0 {
+            return Instant::now() + self.patience.idle;
+        }
+        match self.last_ms.load(Ordering::Relaxed) {
+            0 => self.began + self.patience.first_head,
+            last => self.began + Duration::from_millis(last) + self.patience.idle,
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.requests_in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+// === impl Watched ===
+
+impl<S> Watched<S> {
+    pub(crate) fn new(socket: S, activity: Arc<Activity>) -> Self {
+        let idle = Box::pin(sleep_until(activity.idle_at()));
+        Self { socket, activity, idle, stalled: None }
+    }
+
+    /// Whether the connection has been idle for too long. The timer is moved only when it goes
+    /// off, so that a request costs none.
+    fn is_idle(&mut self, cx: &mut Context<'_>) -> bool {
+        while self.idle.as_mut().poll(cx).is_ready() {
+            let due = self.activity.idle_at();
+            if due <= Instant::now() {
+                return true;
+            }
+            self.idle.as_mut().reset(due);
+        }
+        false
+    }
+
+    fn watch_write<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            if self.stalled.take().is_some() {
+                self.activity.touch();
+            }
+            return written;
+        }
+        let patience = self.activity.patience.write;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let read = Pin::new(&mut this.socket).poll_read(cx, buf);
+        if read.is_pending() && this.is_idle(cx) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write(cx, buf);
+        this.watch_write(cx, written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
+        this.watch_write(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests;

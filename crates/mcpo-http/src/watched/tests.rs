@@ -1,0 +1,73 @@
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+use super::*;
+
+const PATIENCE: Patience = Patience {
+    first_head: Duration::from_secs(15),
+    idle: Duration::from_secs(75),
+    write: Duration::from_secs(30),
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_newcomer_is_sent_away() {
+    let (_downstream, socket) = duplex(64);
+    let began = Instant::now();
+    let mut watched = Watched::new(socket, Activity::new(PATIENCE));
+    let error = watched.read_u8().await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert_eq!(began.elapsed().as_secs(), 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sends_a_byte_now_and_then_gains_no_time() {
+    let (mut downstream, socket) = duplex(64);
+    let began = Instant::now();
+    let mut watched = Watched::new(socket, Activity::new(PATIENCE));
+    let mut drip = async || {
+        loop {
+            sleep(Duration::from_secs(4)).await;
+            downstream.write_u8(b'x').await.unwrap();
+        }
+    };
+    let read = async {
+        loop {
+            if let Err(error) = watched.read_u8().await {
+                break error.kind();
+            }
+        }
+    };
+    let kind = tokio::select! { kind = read => kind, () = drip() => unreachable!() };
+    assert_eq!(kind, io::ErrorKind::TimedOut);
+    assert_eq!(began.elapsed().as_secs(), 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_in_flight_keeps_the_connection_and_its_end_starts_the_idle_time() {
+    let (_downstream, socket) = duplex(64);
+    let began = Instant::now();
+    let activity = Activity::new(PATIENCE);
+    let mut watched = Watched::new(socket, activity.clone());
+    let request = async {
+        let in_flight = activity.enter();
+        sleep(Duration::from_secs(1000)).await;
+        drop(in_flight);
+    };
+    let (read, ()) = tokio::join!(watched.read_u8(), request);
+    assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(began.elapsed().as_secs(), 1075);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_without_progress_fails_and_progress_starts_the_clock_again() {
+    let (mut downstream, socket) = duplex(4);
+    let began = Instant::now();
+    let mut watched = Watched::new(socket, Activity::new(PATIENCE));
+    watched.write_all(b"full").await.unwrap();
+    let slow_reader = async {
+        sleep(Duration::from_secs(20)).await;
+        downstream.read_exact(&mut [0; 4]).await.unwrap();
+    };
+    let (written, ()) = tokio::join!(watched.write_all(b"12345"), slow_reader);
+    assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(began.elapsed().as_secs(), 50);
+}
