@@ -40,3 +40,6 @@ impl Plan {
         self.start.is_empty() && self.stop.is_empty() && self.replace.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use mcpo_config::{Flags, Secret};
@@ -44,10 +45,10 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) serve: Serve,
     /// Print this help (`-h` is --host)
-    #[arg(long, action = ArgAction::Help, global = true)]
+    #[arg(long, action = ArgAction::Help, global = true, help_heading = "About mcpo")]
     help: Option<bool>,
     /// Print the version of mcpo itself
-    #[arg(short = 'V', action = ArgAction::SetTrue)]
+    #[arg(short = 'V', action = ArgAction::SetTrue, help_heading = "About mcpo")]
     our_version: bool,
 }
 
@@ -215,6 +216,11 @@ fn secret(text: &str) -> Result<Secret, Infallible> {
 // === impl Cli ===
 
 impl Cli {
+    /// Reads the command line; ends the process with help, or with what is wrong.
+    pub(crate) fn from_command_line() -> Self {
+        Self::try_parse().unwrap_or_else(|error| with_tip(error).exit())
+    }
+
     /// Whether it is `mcpo -V`, or `mcpo --version` alone: with a value the latter is the
     /// document's version, as in Python's mcpo.
     pub(crate) fn asks_for_our_version(&self) -> bool {
@@ -222,6 +228,16 @@ impl Cli {
         let bare = serve.site.version.as_deref() == Some("");
         self.our_version || (bare && serve.server.is_empty() && serve.upstream.config.is_none())
     }
+}
+
+/// A command without `--` in front is the slip that is made most: says so.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return error };
+    if error.kind() == ErrorKind::UnknownArgument && !word.starts_with('-') {
+        let tip = format!("a command or URL stands after `--`: mcpo [OPTIONS] -- {word} ...");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
 }
 
 // === impl Serve ===

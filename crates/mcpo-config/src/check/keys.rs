@@ -1,7 +1,7 @@
 //! Which keys a configuration file may hold: ours, those that other programs write into the same
 //! file, and how a misspelt one is told from a foreign one.
 
-use crate::field::{Field, Table};
+use crate::field::Table;
 use crate::report::Report;
 
 /// Keys of the whole file.
@@ -112,38 +112,42 @@ struct Foreign {
 
 /// Reports every key that is not ours: an error where it looks like a slip of one of ours, since
 /// then something that was meant would not be done; else a warning, since Python's mcpo starts
-/// with such a file, too. Keys that begin with `_`, `$`, `//` or `#` are comments.
-pub(super) fn report_unknown(table: &Table<'_>, keys: &Keys, report: &mut Report) {
+/// with such a file, too. Keys that begin with `_`, `$`, `//` or `#` are comments. Gives the keys
+/// of ours that others are slips of.
+pub(super) fn report_unknown(
+    table: &Table<'_>,
+    keys: &Keys,
+    report: &mut Report,
+) -> Vec<&'static str> {
+    let is_comment = |name: &str| name.starts_with(['_', '$', '#']) || name.starts_with("//");
+    let mut meant = Vec::new();
     for (name, field) in &table.fields {
-        if keys.ours.contains(&name.as_str())
-            || name.starts_with(['_', '$', '#'])
-            || name.starts_with("//")
-        {
+        if keys.ours.contains(&name.as_str()) || is_comment(name) {
             continue;
         }
-        report.push(unknown(name, field, keys));
+        let foreign = keys.foreign.iter().find(|foreign| foreign.key == name);
+        report.push(match (foreign, closest(name, keys.ours)) {
+            (Some(foreign), _) => {
+                let owner = foreign.owner;
+                let problem = field
+                    .key_warning(format!("`{name}` is a setting of {owner} and does nothing here"));
+                if foreign.instead.is_empty() { problem } else { problem.cure(foreign.instead) }
+            }
+            (None, Some(ours)) => {
+                meant.push(ours);
+                field
+                    .key_error(format!("unknown key `{name}`"))
+                    .cure(format!("did you mean `{ours}`?"))
+            }
+            (None, None) => {
+                let ours = keys.ours.join("`, `");
+                field
+                    .key_warning(format!("unknown key `{name}` does nothing"))
+                    .cure(format!("known keys are `{ours}`"))
+            }
+        });
     }
-}
-
-fn unknown(name: &str, field: &Field<'_>, keys: &Keys) -> crate::problem::Problem {
-    if let Some(foreign) = keys.foreign.iter().find(|foreign| foreign.key == name) {
-        let problem = field.key_warning(format!(
-            "`{name}` is a setting of {} and does nothing here",
-            foreign.owner
-        ));
-        return if foreign.instead.is_empty() { problem } else { problem.cure(foreign.instead) };
-    }
-    match closest(name, keys.ours) {
-        Some(ours) => {
-            field.key_error(format!("unknown key `{name}`")).cure(format!("did you mean `{ours}`?"))
-        }
-        None => {
-            let ours = keys.ours.join("`, `");
-            field
-                .key_warning(format!("unknown key `{name}` does nothing"))
-                .cure(format!("known keys are `{ours}`"))
-        }
-    }
+    meant
 }
 
 /// The candidate that `text` is a slip of, if there is one.

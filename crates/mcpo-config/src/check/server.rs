@@ -42,18 +42,27 @@ pub(super) fn check(
         report.push(field.key_warning(format!("`{name}` is disabled and not served")));
         return Checked::Disabled;
     }
-    keys::report_unknown(&table, &keys::SERVER, report);
+    let meant = keys::report_unknown(&table, &keys::SERVER, report);
     let name = server_name(name, field, around, report);
-    let endpoint = endpoint(field, &table, around, report);
+    let kind = table.get("type").map(|kind| typed_kind(kind, report));
+    // All parts are checked, whether they fit together or not, so that all problems are told.
+    let child = child(&table, around, report);
+    let headers = headers(&table, report);
+    forwarding(&table, report);
+    refuse_oauth(&table, report);
     let era = era(&table, report);
     let timeout = timeout(&table, around.settings.limits.max_tool_timeout, report);
     let catalog = catalog(&table, report);
-    match (name, endpoint) {
-        (Some(name), Some(endpoint)) => {
-            Checked::Server(Box::new(Server { name, endpoint, era, timeout, catalog }))
+    let endpoint = match reached(field, &table, kind, &meant, report) {
+        Some(Reached::By(command)) => program(command, report)
+            .map(|command| Endpoint::Stdio(Stdio { command: command.to_owned(), ..child })),
+        Some(Reached::At(field, kind)) => {
+            endpoint_url(field, report).map(|url| Endpoint::Http(Http { url, headers, kind }))
         }
-        (Some(_) | None, Some(_) | None) => Checked::Wrong,
-    }
+        None => None,
+    };
+    let (Some(name), Some(endpoint)) = (name, endpoint) else { return Checked::Wrong };
+    Checked::Server(Box::new(Server { name, endpoint, era, timeout, catalog }))
 }
 
 /// The transport of a word: `None` inside is a command.
@@ -117,18 +126,22 @@ fn server_name(
 
 // === where it is ===
 
-fn endpoint(
-    field: &Field<'_>,
-    table: &Table<'_>,
-    around: &Around<'_>,
+/// How a server is reached, as far as the keys say.
+enum Reached<'t, 's> {
+    By(&'t Field<'s>),
+    At(&'t Field<'s>, HttpKind),
+}
+
+/// Which of `command` and `url` it is, and that `type` agrees. `kind` is `Some(None)` where `type`
+/// is wrong; `meant` are the keys that others are slips of.
+fn reached<'t, 's>(
+    field: &Field<'s>,
+    table: &'t Table<'s>,
+    kind: Option<Option<Option<HttpKind>>>,
+    meant: &[&str],
     report: &mut Report,
-) -> Option<Endpoint> {
-    let (command, url) = (table.get("command"), table.get("url"));
-    let kind = match table.get("type") {
-        Some(kind) => Some(typed_kind(kind, report)?),
-        None => None,
-    };
-    match (command, url) {
+) -> Option<Reached<'t, 's>> {
+    match (table.get("command"), table.get("url")) {
         (Some(_), Some(url)) => {
             let problem = url.key_error("both `command` and `url` are set");
             report.push(
@@ -136,6 +149,7 @@ fn endpoint(
             );
             None
         }
+        (None, None) if meant.iter().any(|key| matches!(*key, "command" | "url")) => None,
         (None, None) => {
             report.push(field.key_error("it has neither `command` nor `url`").cure(
                 "set `command` (and `args`) to start a program, or `url` (and `type`) to reach one that runs",
@@ -143,28 +157,33 @@ fn endpoint(
             None
         }
         (Some(command), None) => {
-            if let Some(Some(_)) = kind {
+            if let Some(Some(Some(_))) = kind {
                 let problem = command
                     .key_error("a `command` is started over stdio, but `type` says otherwise");
                 report.push(problem.cure("remove `type`, or set `url` instead of `command`"));
                 return None;
             }
             warn_of_useless(table, &HTTP_KEYS, "a server that is started by `command`", report);
-            stdio(command, table, around, report).map(Endpoint::Stdio)
+            Some(Reached::By(command))
         }
         (None, Some(url)) => {
-            // Without a type it is HTTP+SSE, as in Python's mcpo.
-            let Some(kind) = kind.unwrap_or(Some(HttpKind::Sse)) else {
-                let problem = url.key_error(
-                    "a server of type `stdio` is started by `command`, not reached by `url`",
-                );
-                report.push(
-                    problem.cure("set `type` to `streamable-http` or `sse`, or set `command`"),
-                );
-                return None;
-            };
             warn_of_useless(table, &STDIO_KEYS, "a server that is reached by `url`", report);
-            http(url, kind, table, report).map(Endpoint::Http)
+            match kind {
+                // Without a type it is HTTP+SSE, as in Python's mcpo.
+                None => Some(Reached::At(url, HttpKind::Sse)),
+                Some(Some(Some(kind))) => Some(Reached::At(url, kind)),
+                Some(Some(None)) => {
+                    let problem = url.key_error(
+                        "a server of type `stdio` is started by `command`, not reached by `url`",
+                    );
+                    report.push(
+                        problem.cure("set `type` to `streamable-http` or `sse`, or set `command`"),
+                    );
+                    None
+                }
+                // The wrong type is told already; the URL can still be checked.
+                Some(None) => endpoint_url(url, report).and(None),
+            }
         }
     }
 }
@@ -187,51 +206,42 @@ fn warn_of_useless(table: &Table<'_>, useless: &[&str], of_what: &str, report: &
     }
 }
 
-fn stdio(
-    command: &Field<'_>,
-    table: &Table<'_>,
-    around: &Around<'_>,
-    report: &mut Report,
-) -> Option<Stdio> {
-    let program = command.text(report);
-    let program = program.and_then(|text| {
-        let wrong = if text.trim().is_empty() {
-            "the command is empty"
-        } else if text.contains('\0') {
-            "the command holds a NUL character"
-        } else if text.starts_with("http://") || text.starts_with("https://") {
-            "this is a URL, not a command"
-        } else {
-            return Some(text);
-        };
-        report.push(
-            command
-                .hidden()
-                .error(wrong)
-                .cure("name a program, such as `uvx`, or set `url` instead of `command`"),
-        );
-        None
-    });
-    if let Some((first, _)) = program.and_then(|text| text.split_once(' '))
-        && !first.contains(['/', '\\'])
-    {
-        let message = "the command holds blanks and is taken as the name of one program";
-        let cure =
-            format!(r#"if that is not meant: `"command": "{first}", "args": ["...", "..."]`"#);
-        report.push(command.key_warning(message).cure(cure));
-    }
-    let args =
-        table.get("args").map_or_else(|| Some(Vec::new()), |args| args.hidden().texts(report));
+fn program<'s>(command: &Field<'s>, report: &mut Report) -> Option<&'s str> {
+    let text = command.text(report)?;
+    let wrong = if text.trim().is_empty() {
+        "the command is empty"
+    } else if text.contains('\0') {
+        "the command holds a NUL character"
+    } else if text.starts_with("http://") || text.starts_with("https://") {
+        "this is a URL, not a command"
+    } else {
+        if let Some((first, _)) =
+            text.split_once(' ').filter(|(first, _)| !first.contains(['/', '\\']))
+        {
+            let message = "the command holds blanks and is taken as the name of one program";
+            let cure =
+                format!(r#"if that is not meant: `"command": "{first}", "args": ["...", "..."]`"#);
+            report.push(command.key_warning(message).cure(cure));
+        }
+        return Some(text);
+    };
+    let problem = command.hidden().error(wrong);
+    report.push(problem.cure("name a program, such as `uvx`, or set `url` instead of `command`"));
+    None
+}
+
+/// Everything of a child but its command.
+fn child(table: &Table<'_>, around: &Around<'_>, report: &mut Report) -> Stdio {
+    let args = table.get("args").and_then(|args| args.hidden().texts(report)).unwrap_or_default();
     let own = environment(table, report);
     let inherit = inherit_env(table, report);
-    let cwd = table
-        .get("cwd")
-        .and_then(|cwd| cwd.text(report))
-        .filter(|cwd| !cwd.is_empty())
-        .map(PathBuf::from);
-    let environment = around.environment.for_child(&inherit, own);
-    let args = args?.into_iter().map(str::to_owned).collect();
-    Some(Stdio { command: program?.to_owned(), args, environment, cwd })
+    let cwd = table.get("cwd").and_then(|cwd| cwd.text(report)).filter(|cwd| !cwd.is_empty());
+    Stdio {
+        command: String::new(),
+        args: args.into_iter().map(str::to_owned).collect(),
+        environment: around.environment.for_child(&inherit, own),
+        cwd: cwd.map(PathBuf::from),
+    }
 }
 
 fn environment(table: &Table<'_>, report: &mut Report) -> Vec<(String, String)> {
@@ -280,20 +290,12 @@ fn inherit_env(table: &Table<'_>, report: &mut Report) -> InheritEnv {
     }
 }
 
-fn http(field: &Field<'_>, kind: HttpKind, table: &Table<'_>, report: &mut Report) -> Option<Http> {
-    let headers = headers(table, report);
-    forwarding(table, report);
-    if let Some(oauth) = table.get("oauth") {
-        let problem = oauth.key_error("OAuth towards a server is not supported yet");
-        report.push(
-            problem.cure("set `headers` with a token, such as `\"Authorization\": \"Bearer ...\"`"),
-        );
-    }
+fn endpoint_url(field: &Field<'_>, report: &mut Report) -> Option<Url> {
     let field = field.hidden();
     let text = field.text(report)?;
     warn_of_placeholder(&field, text, report);
     match url(text) {
-        Ok(url) => Some(Http { url, headers, kind }),
+        Ok(url) => Some(url),
         Err(wrong) => {
             report.push(
                 field
@@ -302,6 +304,15 @@ fn http(field: &Field<'_>, kind: HttpKind, table: &Table<'_>, report: &mut Repor
             );
             None
         }
+    }
+}
+
+fn refuse_oauth(table: &Table<'_>, report: &mut Report) {
+    if let Some(oauth) = table.get("oauth").filter(|_| table.get("command").is_none()) {
+        let problem = oauth.key_error("OAuth towards a server is not supported yet");
+        report.push(
+            problem.cure("set `headers` with a token, such as `\"Authorization\": \"Bearer ...\"`"),
+        );
     }
 }
 
