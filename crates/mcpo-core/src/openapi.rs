@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use self::names::Wanted;
-use self::operation::{Place, object};
+use self::operation::{Place, Template, object};
 use crate::catalog::{Catalog, Tool};
 
 /// Characters of an operation id in the root document. Model providers refuse functions with
@@ -57,9 +57,10 @@ pub struct Mounted<'a> {
 pub fn server_document(info: &DocumentInfo, catalog: &Catalog) -> Value {
     let wanted: Vec<Wanted> = catalog.tools().iter().map(|tool| wanted(None, tool)).collect();
     let mut document = Document::new(info, wanted.len());
+    let template = Template::new(info.needs_key);
     for (tool, base) in catalog.tools().iter().zip(names::plain_forms(&wanted, usize::MAX)) {
         let operation_id = format!("tool_{base}_post");
-        let place = Place { base: &base, operation_id, tag: None, needs_key: info.needs_key };
+        let place = Place { base: &base, operation_id, tag: None, template: &template };
         document.add(None, tool, place);
     }
     document.finish(None)
@@ -76,12 +77,13 @@ pub fn root_document(info: &DocumentInfo, servers: &[Mounted<'_>]) -> Value {
     let wanted: Vec<Wanted> =
         tools.iter().map(|(server, tool)| wanted(Some(server.name), tool)).collect();
     let mut document = Document::new(info, wanted.len());
+    let template = Template::new(info.needs_key);
     for ((server, tool), base) in
         tools.iter().zip(names::plain_forms(&wanted, ROOT_OPERATION_ID_CHARS_MAX))
     {
         let operation_id = base.clone();
         let place =
-            Place { base: &base, operation_id, tag: Some(server.name), needs_key: info.needs_key };
+            Place { base: &base, operation_id, tag: Some(server.name), template: &template };
         document.add(Some(server.name), tool, place);
     }
     let tags = servers.iter().filter(|server| !server.catalog.tools().is_empty()).map(tag);

@@ -6,6 +6,14 @@ use super::names;
 use crate::catalog::{Annotations, Tool};
 use crate::schema::{self, Shaped};
 
+/// What is the same for every tool: made once and copied, which is much cheaper.
+#[derive(Debug)]
+pub(super) struct Template {
+    answer: Value,
+    refusal: Value,
+    security: Option<Value>,
+}
+
 /// How one tool appears in a document.
 #[derive(Debug)]
 pub(super) struct Place<'a> {
@@ -15,8 +23,22 @@ pub(super) struct Place<'a> {
     pub(super) operation_id: String,
     /// The group it is shown in.
     pub(super) tag: Option<&'a str>,
-    /// Whether the call needs a key.
-    pub(super) needs_key: bool,
+    /// What it shares with all others.
+    pub(super) template: &'a Template,
+}
+
+// === impl Template ===
+
+impl Template {
+    pub(super) fn new(needs_key: bool) -> Self {
+        let bearer = || Value::Array(vec![object([("HTTPBearer", Value::Array(Vec::new()))])]);
+        let problem = schema::component_reference("HTTPValidationError");
+        Self {
+            answer: response("Successful Response", Value::Null),
+            refusal: response("Validation Error", problem),
+            security: needs_key.then(bearer),
+        }
+    }
 }
 
 /// The path item of a tool. Its schemas go to `components`.
@@ -56,11 +78,8 @@ pub(super) fn path_item(
         add(components, name, arguments);
     }
     operation.insert("responses".to_owned(), responses);
-    if place.needs_key {
-        operation.insert(
-            "security".to_owned(),
-            Value::Array(vec![object([("HTTPBearer", Value::Array(Vec::new()))])]),
-        );
+    if let Some(security) = &place.template.security {
+        operation.insert("security".to_owned(), security.clone());
     }
     if let Some(title) = &definition.title {
         operation.insert("x-mcp-title".to_owned(), title.as_str().into());
@@ -93,10 +112,11 @@ fn responses(
         None => Value::Object(Map::new()),
     };
     let mut responses = Map::with_capacity(2);
-    responses.insert("200".to_owned(), response("Successful Response", answer));
+    let mut success = place.template.answer.clone();
+    success["content"]["application/json"]["schema"] = answer;
+    responses.insert("200".to_owned(), success);
     if takes {
-        let problem = schema::component_reference("HTTPValidationError");
-        responses.insert("422".to_owned(), response("Validation Error", problem));
+        responses.insert("422".to_owned(), place.template.refusal.clone());
     }
     responses.into()
 }

@@ -234,22 +234,21 @@ fn the_same_catalog_gives_the_same_bytes() {
 }
 
 #[test]
-fn a_document_of_ten_thousand_tools_is_made_in_one_go() {
-    let names: Vec<String> =
-        (0..10_000).map(|n| format!("tool{}{}", ["_", "-", "."][n % 3], n / 3)).collect();
-    let tools: Vec<Value> = names
-        .iter()
-        .map(|name| {
-            json!({"name": name, "description": "Does it.", "inputSchema": {
-                "type": "object",
-                "properties": {"a": {"type": "string", "description": "a"}, "b": {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": null}},
-                "required": ["a"]
-            }})
-        })
-        .collect();
-    let catalog = catalog(&tools);
-    let started = std::time::SystemTime::UNIX_EPOCH;
-    let document = server_document(&info(), &catalog);
-    let _ = started;
-    assert_eq!(operations(&document).len(), names.len());
+fn names_that_all_look_the_same_cost_no_more_than_others() {
+    let name = |n: usize| format!("{:b}", n + (1 << 17)).replace('0', "-").replace('1', ".");
+    let wanted: Vec<Wanted> =
+        (0..100_000).map(|n| Wanted { full: name(n), shown: name(n) }).collect();
+    let forms = names::plain_forms(&wanted, ROOT_OPERATION_ID_CHARS_MAX);
+    assert_eq!(forms.len(), wanted.len());
+    assert_eq!(forms.iter().collect::<HashSet<_>>().len(), wanted.len());
+}
+
+#[test]
+fn a_nasty_schema_makes_a_sound_document() {
+    let text = include_str!("tests/nasty.json");
+    let tool: Value = serde_json::from_str(text).expect("the file is JSON");
+    let tools = catalog(&[tool]);
+    let servers = [Mounted { name: "nasty server", catalog: &tools }];
+    let document = root_document(&info(), &servers);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&document).unwrap());
 }

@@ -58,17 +58,24 @@ pub(super) enum Keyword {
     Unknown,
 }
 
-/// What the keyword of that name holds.
+/// What the keyword of that name holds. The common ones come first: the names are compared one
+/// after another.
 pub(super) fn classify(key: &str) -> Keyword {
     match key {
+        "type" => Keyword::Type,
+        "title" | "description" | "pattern" | "format" | "contentEncoding" | "contentMediaType" => {
+            Keyword::Text
+        }
+        "properties" => Keyword::Properties,
+        "required" => Keyword::Required,
+        "const" | "default" | "example" => Keyword::Datum,
+        "items" => Keyword::Items,
+        "enum" => Keyword::List,
+        "allOf" | "anyOf" | "oneOf" | "prefixItems" => Keyword::Schemas,
         "$ref" | "$dynamicRef" | "$recursiveRef" => Keyword::Reference,
         "$defs" | "definitions" => Keyword::Definitions,
         "$schema" | "$id" | "$anchor" | "$dynamicAnchor" | "$recursiveAnchor" | "$vocabulary"
         | "$comment" => Keyword::Identity,
-        "type" => Keyword::Type,
-        "required" => Keyword::Required,
-        "properties" => Keyword::Properties,
-        "items" => Keyword::Items,
         "additionalItems" => Keyword::AdditionalItems,
         "dependencies" => Keyword::Dependencies,
         "dependentRequired" => Keyword::NameLists,
@@ -80,19 +87,13 @@ pub(super) fn classify(key: &str) -> Keyword {
         "additionalProperties" | "unevaluatedProperties" | "unevaluatedItems" => {
             Keyword::SchemaOrFlag
         }
-        "allOf" | "anyOf" | "oneOf" | "prefixItems" => Keyword::Schemas,
         "patternProperties" | "dependentSchemas" => Keyword::SchemaMap,
-        "title" | "description" | "pattern" | "format" | "contentEncoding" | "contentMediaType" => {
-            Keyword::Text
-        }
         "minimum" | "maximum" | "multipleOf" => Keyword::Number,
         "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties" | "maxProperties"
         | "minContains" | "maxContains" => Keyword::Count,
         "uniqueItems" | "deprecated" | "readOnly" | "writeOnly" => Keyword::Flag,
-        "enum" => Keyword::List,
         "examples" => Keyword::Examples,
         "xml" | "externalDocs" => Keyword::Object,
-        "const" | "default" | "example" => Keyword::Datum,
         _ => Keyword::Unknown,
     }
 }
@@ -136,12 +137,15 @@ pub(super) fn is_annotation(key: &str) -> bool {
 }
 
 /// Shows `visit` every schema directly under `schema`, with the keyword it stands under.
+/// Definitions are shown only where they are asked for: they do not apply by themselves.
 pub(super) fn each_child<'a>(
     schema: &'a Map<String, Value>,
+    with_definitions: bool,
     mut visit: impl FnMut(&'a str, &'a Value),
 ) {
     for (key, value) in schema {
         match classify(key) {
+            Keyword::Definitions if !with_definitions => {}
             Keyword::Schema | Keyword::SchemaOrFlag | Keyword::AdditionalItems => visit(key, value),
             Keyword::Schemas | Keyword::Items => match value {
                 Value::Array(members) => members.iter().for_each(|member| visit(key, member)),

@@ -97,7 +97,9 @@ pub(super) fn require(out: &mut Map<String, Value>, names: Vec<Value>) {
 
 /// A list of strings with each of them once; another value as it is.
 pub(super) fn without_repeats(value: &Value) -> Value {
-    let Value::Array(items) = value else { return value.clone() };
+    let Some(items) = value.as_array().filter(|items| items.len() > 1) else {
+        return value.clone();
+    };
     let mut seen = std::collections::HashSet::with_capacity(items.len());
     Value::Array(
         items

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use self::index::{Found, Index};
 use super::graph;
-use super::keyword::{self, Keyword};
+use super::keyword;
 
 /// Schemas looked at while references are followed, over all starting points. Twice what a shaped
 /// schema may have, because the parts that references lead to are looked at once more.
@@ -162,10 +162,8 @@ impl<'a> References<'a> {
                     scan.leads_in_place_to.push(*id);
                 }
             }
-            keyword::each_child(schema, |key, child| {
-                if keyword::classify(key) != Keyword::Definitions {
-                    stack.push((child, in_place && keyword::applies_in_place(key)));
-                }
+            keyword::each_child(schema, false, |key, child| {
+                stack.push((child, in_place && keyword::applies_in_place(key)));
             });
         }
         scan

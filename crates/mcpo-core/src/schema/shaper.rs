@@ -127,10 +127,9 @@ impl<'a> Shaper<'a> {
         let mut out = Map::with_capacity(keywords.len());
         let mut refers = false;
         for (key, value) in keywords {
-            if keyword::classify(key) == Keyword::Reference {
-                refers |= value.is_string();
-            } else {
-                self.keyword(&mut out, keywords, (key, value), at);
+            match keyword::classify(key) {
+                Keyword::Reference => refers |= value.is_string(),
+                kind => self.keyword(&mut out, keywords, (key, kind, value), at),
             }
         }
         if refers {
@@ -146,20 +145,18 @@ impl<'a> Shaper<'a> {
         &mut self,
         out: &mut Map<String, Value>,
         all: &'a Map<String, Value>,
-        (key, value): (&'a str, &'a Value),
+        (key, kind, value): (&'a str, Keyword, &'a Value),
         at: At<'a>,
     ) {
-        let kind = keyword::classify(key);
         if value.is_null() && kind != Keyword::Datum && !key.starts_with("x-") {
             return;
         }
-        let below = at.under(key, self.purpose);
         match kind {
             Keyword::Reference | Keyword::Definitions | Keyword::Identity => {}
             Keyword::Type => self.types(out, value, at),
             Keyword::Required => self.required(out, value, at),
-            Keyword::Properties => self.properties(out, value, below),
-            Keyword::Items => self.items(out, all, value, below),
+            Keyword::Properties => self.properties(out, value, at.under(key, self.purpose)),
+            Keyword::Items => self.items(out, all, value, at.under(key, self.purpose)),
             Keyword::AdditionalItems => {
                 if all.get("items").is_some_and(Value::is_array) {
                     let rest = self.typed(value, at.under("items", self.purpose));
@@ -180,12 +177,12 @@ impl<'a> Shaper<'a> {
                 out.insert(key.to_owned(), value.clone());
             }
             Keyword::Schema | Keyword::SchemaOrFlag => {
-                let schema = self.schema(value, below);
+                let schema = self.schema(value, at.under(key, self.purpose));
                 out.insert(key.to_owned(), schema);
             }
-            Keyword::Schemas => self.schemas(out, (key, value), below),
+            Keyword::Schemas => self.schemas(out, (key, value), at.under(key, self.purpose)),
             Keyword::SchemaMap => {
-                if let Some(members) = self.schema_map(key, value, below) {
+                if let Some(members) = self.schema_map(key, value, at.under(key, self.purpose)) {
                     lift::merge_into(out, key, members);
                 }
             }

@@ -108,7 +108,7 @@ impl<'r, 'a> Inference<'r, 'a> {
 
     /// The types that a schema admits; `None` where it does not say.
     pub(super) fn of(&mut self, schema: &Value) -> Option<Types> {
-        let Value::Object(keywords) = schema else { return None };
+        let keywords = schema.as_object().filter(|keywords| !keywords.is_empty())?;
         self.left = self.left.checked_sub(1)?;
         if let Some(stated) = keywords.get("type").and_then(|value| read_keyword(value).0) {
             return Some(stated);
@@ -151,27 +151,28 @@ impl<'r, 'a> Inference<'r, 'a> {
 /// What a schema is about when it only has keywords of one type. Strictly they let every other
 /// type pass, but no author means that, and a client that sees no type takes it for a string.
 fn by_structure(keywords: &Map<String, Value>) -> Option<Types> {
-    let families: [(&str, &[&str]); 4] = [
-        (
-            "object",
-            &[
-                "properties",
-                "required",
-                "additionalProperties",
-                "patternProperties",
-                "minProperties",
-                "maxProperties",
-            ],
-        ),
-        ("array", &["items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains"]),
-        ("number", &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"]),
-        ("string", &["minLength", "maxLength", "pattern"]),
-    ];
-    let mut named = families.iter().filter(|(_, keys)| {
-        keys.iter().any(|key| keywords.get(*key).is_some_and(|value| !value.is_null()))
-    });
-    match (named.next(), named.next()) {
-        (Some((name, _)), None) => Types::named(name),
-        (Some(_), Some(_)) | (None, _) => None,
+    let stated = keywords.iter().filter(|(_, value)| !value.is_null());
+    let mut families = stated.filter_map(|(key, _)| family(key));
+    let first = families.next()?;
+    families.all(|other| other == first).then(|| Types::named(first))?
+}
+
+/// The type that a keyword is about.
+fn family(key: &str) -> Option<&'static str> {
+    match key {
+        "properties"
+        | "required"
+        | "additionalProperties"
+        | "patternProperties"
+        | "minProperties"
+        | "maxProperties" => Some("object"),
+        "items" | "prefixItems" | "minItems" | "maxItems" | "uniqueItems" | "contains" => {
+            Some("array")
+        }
+        "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" => {
+            Some("number")
+        }
+        "minLength" | "maxLength" | "pattern" => Some("string"),
+        _ => None,
     }
 }

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::{SCANNED_NODES_MAX, address};
-use crate::schema::keyword;
+use crate::schema::keyword::{self, Keyword};
 
 /// A reference, where it stands and what it is relative to.
 #[derive(Debug, Clone, Copy)]
@@ -78,14 +78,17 @@ impl<'a> Index<'a> {
                 continue;
             }
             self.left -= 1;
-            let resource = self.enter(value, schema, resource);
-            let reference = ["$ref", "$dynamicRef", "$recursiveRef"]
-                .iter()
-                .find_map(|key| schema.get(*key)?.as_str());
+            let mut kinds = schema.iter().map(|(key, value)| (keyword::classify(key), value));
+            let has_identity =
+                self.bare_ids || kinds.clone().any(|(kind, _)| kind == Keyword::Identity);
+            let resource =
+                if has_identity { self.enter(value, schema, resource) } else { resource };
+            let reference = kinds
+                .find_map(|(kind, value)| value.as_str().filter(|_| kind == Keyword::Reference));
             if let Some(reference) = reference {
                 self.pending.push(Pending { at: address(value), reference, resource });
             }
-            keyword::each_child(schema, |_, child| stack.push((child, resource)));
+            keyword::each_child(schema, true, |_, child| stack.push((child, resource)));
         }
     }
 
@@ -154,8 +157,7 @@ fn label(pointer: &str) -> String {
     let mut tokens = pointer.rsplit('/').map(unescaped);
     let last = tokens.next().unwrap_or_default();
     let last = last.as_str();
-    let is_name =
-        keyword::classify(last) == keyword::Keyword::Unknown && last.parse::<usize>().is_err();
+    let is_name = keyword::classify(last) == Keyword::Unknown && last.parse::<usize>().is_err();
     match tokens.next() {
         Some(before) if !is_name => format!("{before}_{last}"),
         Some(_) | None => last.to_owned(),
