@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use mcpo_config::{Config, Listen};
 use mcpo_core::life::LifePolicy;
-use mcpo_http::{Surface, serve};
+use mcpo_http::{ServeOptions, Surface, SurfaceOptions, serve};
 use mcpo_policy::pipeline::Pipeline;
 use mcpo_upstream::directory::Directory;
 use mcpo_upstream::supervisor::{Supervisor, SupervisorOptions};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, lookup_host};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::exit::Exit;
-use crate::{greeting, launch, render, signals, surface};
+use crate::{greeting, launch, render, signals};
 
 /// Calls in flight at once, over all upstreams: each costs some tens of KiB at most while it
 /// waits, so that this many fit a small machine; what comes on top is told to come back.
@@ -26,8 +26,8 @@ const CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// Serves until a signal, then drains: finishes the calls in flight, then ends the upstreams. A
 /// second signal ends all at once.
 pub(crate) async fn run(config: Config) -> Exit {
-    let listener = match listen(&config.listen).await {
-        Ok(listener) => listener,
+    let listeners = match listen(&config.listen).await {
+        Ok(listeners) => listeners,
         Err(reason) => return render::failure(&reason),
     };
     let mut signals = match signals::Signals::listen() {
@@ -35,28 +35,29 @@ pub(crate) async fn run(config: Config) -> Exit {
         Err(error) => return render::failure(&format!("cannot listen for signals: {error}")),
     };
     let directory = Directory::new();
-    let pipeline = Arc::new(Pipeline::new(CALLS_IN_FLIGHT_MAX));
-    let surface = Surface::new(surface::options(&config), directory.clone(), pipeline);
-
-    let mut tasks = JoinSet::new();
-    let (wanted, wanted_rx) = watch::channel(Arc::new(config.servers.clone()));
-    let (stop, stop_rx) = watch::channel(false);
+    let pipeline = Pipeline::new(CALLS_IN_FLIGHT_MAX);
+    let surface = Arc::new(Surface::new(surface_options(&config), directory.clone(), pipeline));
     let supervisor = Supervisor::new(supervisor_options(&config), directory.clone());
-    tasks.spawn(supervisor.run(wanted_rx));
-    let mut serving = JoinSet::new();
-    greeting::tell(&config, &listener);
-    serving.spawn(serve(listener, surface, stop_rx, config.limits.drain_timeout));
-    tasks.spawn(greeting::tell_outcome(config, directory));
+    let (wanted, wanted_rx) = watch::channel(Arc::new(config.servers.clone()));
+    let (stop, mut stop_rx) = watch::channel(false);
+    let serve_options = ServeOptions { grace: config.limits.drain_timeout };
 
-    tokio::select! {
-        () = signals.next() => tracing::info!("stopping: finishing the calls in flight"),
-        _ended = serving.join_next() => return render::failure("the listener ended"),
-    }
+    greeting::tell(&config, &listeners);
+    let mut keeping = JoinSet::new();
+    keeping.spawn(supervisor.run(wanted_rx));
+    keeping.spawn(greeting::tell_outcome(config, directory));
+    let mut serving = JoinSet::new();
+    serving.spawn(serve(listeners, surface, serve_options, async move {
+        let _told_or_orphaned = stop_rx.wait_for(|stop| *stop).await;
+    }));
+
+    signals.next().await;
+    tracing::info!("stopping: finishing the calls in flight");
     let drained = async {
         stop.send_replace(true);
         while serving.join_next().await.is_some() {}
         drop(wanted);
-        while tasks.join_next().await.is_some() {}
+        while keeping.join_next().await.is_some() {}
     };
     tokio::select! {
         () = drained => {}
@@ -65,17 +66,57 @@ pub(crate) async fn run(config: Config) -> Exit {
     Exit::Ok
 }
 
-async fn listen(listen: &Listen) -> Result<TcpListener, String> {
+/// Listens on every address that the host has: `localhost` is often two of them.
+async fn listen(listen: &Listen) -> Result<Vec<TcpListener>, String> {
     let Listen { host, port } = listen;
-    TcpListener::bind((host.as_str(), *port)).await.map_err(|error| {
-        let cure = match error.kind() {
-            std::io::ErrorKind::AddrInUse => "; another program has it: choose another port with --port",
-            std::io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges: choose another with --port",
-            std::io::ErrorKind::AddrNotAvailable => "; this machine has no such address: see --host",
-            _ => "",
-        };
-        format!("cannot listen on {host} port {port}: {error}{cure}")
-    })
+    let failed = |error: &std::io::Error| {
+        format!("cannot listen on {host} port {port}: {error}{}", cure_of(error))
+    };
+    let addresses = lookup_host((host.as_str(), *port)).await.map_err(|error| failed(&error))?;
+    let (mut listeners, mut refusal) = (Vec::new(), None);
+    let mut chosen_port = *port;
+    for mut address in addresses {
+        address.set_port(chosen_port);
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                // A port that the system chose is the same on every address.
+                chosen_port = listener.local_addr().map_or(chosen_port, |local| local.port());
+                listeners.push(listener);
+            }
+            // Part of the addresses will do, but a taken port would answer some of the callers.
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                return Err(failed(&error));
+            }
+            Err(error) => refusal = Some(error),
+        }
+    }
+    match (listeners.is_empty(), refusal) {
+        (false, _) => Ok(listeners),
+        (true, Some(error)) => Err(failed(&error)),
+        (true, None) => Err(format!("cannot listen on {host}: it has no address; see --host")),
+    }
+}
+
+fn cure_of(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    let cures = [
+        (ErrorKind::AddrInUse, "; another program has it: choose another port with --port"),
+        (
+            ErrorKind::PermissionDenied,
+            "; ports below 1024 need privileges: choose another with --port",
+        ),
+        (ErrorKind::AddrNotAvailable, "; this machine has no such address: see --host"),
+    ];
+    cures.iter().find(|(kind, _)| *kind == error.kind()).map_or("", |(_, cure)| cure)
+}
+
+fn surface_options(config: &Config) -> SurfaceOptions {
+    SurfaceOptions {
+        access: config.access.clone(),
+        site: config.site.clone(),
+        limits: config.limits.clone(),
+        mode: config.mode,
+    }
 }
 
 fn supervisor_options(config: &Config) -> SupervisorOptions {

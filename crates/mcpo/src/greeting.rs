@@ -19,15 +19,16 @@ const BOLD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 
 /// Says where to go. Nothing is up yet but the listener.
-pub(crate) fn tell(config: &Config, listener: &TcpListener) {
-    let Ok(address) = listener.local_addr() else { return };
+pub(crate) fn tell(config: &Config, listeners: &[TcpListener]) {
+    let Some(Ok(address)) = listeners.first().map(TcpListener::local_addr) else { return };
     if config.log.format == LogFormat::Json {
         tracing::info!(servers = config.servers.len(), "listening on http://{address}");
         return;
     }
     let docs = format!("{}{}/docs", reachable(address), config.site.root_path);
     let version = env!("CARGO_PKG_VERSION");
-    let mut text = format!("{BOLD}mcpo {version}{BOLD:#} {FAINT}listening on http://{address}{FAINT:#}\n");
+    let mut text =
+        format!("{BOLD}mcpo {version}{BOLD:#} {FAINT}listening on http://{address}{FAINT:#}\n");
     push(&mut text, format_args!("  docs  {LINK}{docs}{LINK:#}"));
     if config.mode == Mode::Many {
         let names: Vec<_> = config.servers.iter().map(|server| server.name.as_str()).collect();
@@ -79,18 +80,26 @@ fn line_for(config: &Config, view: &View) -> Option<String> {
             let tools = view.catalog.as_ref().map_or(0, |catalog| catalog.tools().len());
             let noun = if tools == 1 { "tool" } else { "tools" };
             let path = mount(config, view);
-            Some(format!("  {GOOD}+{GOOD:#} {BOLD}{name}{BOLD:#}  {tools} {noun}  {LINK}{path}{LINK:#}\n"))
+            Some(format!(
+                "  {GOOD}+{GOOD:#} {BOLD}{name}{BOLD:#}  {tools} {noun}  {LINK}{path}{LINK:#}\n"
+            ))
         }
-        State::Resting { fault, .. } | State::Starting { failures: 1.., fault: Some(fault) } => Some(format!(
-            "  {BAD}x{BAD:#} {BOLD}{name}{BOLD:#}  {}  {FAINT}(tried again by itself){FAINT:#}\n",
-            fault.detail
-        )),
+        State::Resting { fault, .. } | State::Starting { failures: 1.., fault: Some(fault) } => {
+            Some(format!(
+                "  {BAD}x{BAD:#} {BOLD}{name}{BOLD:#}  {}  {FAINT}(tried again by itself){FAINT:#}\n",
+                fault.detail
+            ))
+        }
         State::Starting { .. } | State::Stopped => None,
     }
 }
 
 fn mount(config: &Config, view: &View) -> String {
-    let segment = config.servers.iter().find(|server| server.name.as_str() == view.name).map(|server| server.name.segment());
+    let segment = config
+        .servers
+        .iter()
+        .find(|server| server.name.as_str() == view.name)
+        .map(|server| server.name.segment());
     match (config.mode, segment) {
         (Mode::Many, Some(segment)) => {
             format!("{}{}{segment}/docs", config.site.root_path, config.site.path_prefix)

@@ -10,13 +10,11 @@ mod greeting;
 mod launch;
 mod render;
 mod signals;
-mod surface;
 mod telemetry;
 
 use std::future::Future;
 use std::process::ExitCode;
 
-use clap::Parser;
 use mcpo_config::{Config, Flags};
 
 use crate::cli::{Cli, Command};
@@ -28,7 +26,7 @@ fn main() -> ExitCode {
         // Before anything else: this process is about to become somebody else's program.
         return launch::run(&arguments.collect::<Vec<_>>()).into();
     }
-    let cli = Cli::parse();
+    let cli = Cli::from_command_line();
     if cli.asks_for_our_version() {
         return completions::print_version().into();
     }

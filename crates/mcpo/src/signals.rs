@@ -12,7 +12,10 @@ pub(crate) struct Signals {
 impl Signals {
     /// Starts to listen; from then on neither signal ends the program by itself.
     pub(crate) fn listen() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     /// Ends when the next of them comes. Cancel-safe.
