@@ -96,7 +96,7 @@ impl Conversation {
         arguments: &[u8],
         deadline: Instant,
     ) -> Result<Answer, RequestError> {
-        let name = Value::from(name).to_string();
+        let name = serde_json::to_string(name).expect("a string is JSON");
         let params = self.dialect.call_tool(&name, arguments);
         let answer = self.ask("tools/call", &params, deadline).await?;
         if let Answer::Result(result) = &answer {
@@ -192,3 +192,6 @@ impl Conversation {
         self.multiplexer.request(Request { method, params, deadline, manner: Manner::Call }).await
     }
 }
+
+#[cfg(test)]
+mod tests;

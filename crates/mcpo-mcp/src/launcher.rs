@@ -37,3 +37,6 @@ pub fn become_child(
     }
     Command::new(command).args(arguments).exec()
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,6 @@ mod redact;
 mod stderr;
 mod writer;
 
-use std::ops::Deref;
 use std::sync::Arc;
 
 use mcpo_core::catalog::ServerIdentity;
@@ -23,6 +22,7 @@ use crate::protocol;
 use crate::session::ConnectOptions;
 
 pub(crate) use driver::Driver;
+use driver::Sign;
 use stderr::Tail;
 
 /// What a handshake gives.
@@ -94,7 +94,7 @@ async fn attempt(
     let opened = tokio::select! {
         // An end that came together with an answer is an end.
         biased;
-        sign = driver.lost() => return Err(driver.bury(sign).await),
+        sign = driver.lost() => return Err(bury(driver, sign, options).await),
         opened = handshake => opened,
     };
     match opened {
@@ -107,12 +107,16 @@ async fn attempt(
     }
 }
 
+async fn bury(mut driver: Driver, sign: Sign, options: &ConnectOptions) -> Cause {
+    timeout_at(options.deadline, driver.bury(sign)).await.unwrap_or(Cause::Deadline)
+}
+
 /// Ends a child with which no session came about.
 async fn why(mut driver: Driver, error: RequestError, options: &ConnectOptions) -> Cause {
     if matches!(error.cause, Cause::Broken(_)) {
         // The pipe broke before the end of the process was noticed, which says more.
         if let Ok(sign) = timeout(driver::LAST_WORDS_TIMEOUT, driver.lost()).await {
-            return driver.bury(sign).await;
+            return bury(driver, sign, options).await;
         }
     }
     // In good order, within the deadline; dropping the driver does the rest.
@@ -145,6 +149,11 @@ fn says_modern(cause: &Cause) -> bool {
 // === impl Handle ===
 
 impl Handle {
+    /// For requests.
+    pub(crate) fn conversation(&self) -> &Conversation {
+        &self.conversation
+    }
+
     /// See [`Session::last_words`](crate::session::Session::last_words).
     pub(crate) fn last_words(&self) -> String {
         self.tail.text()
@@ -154,15 +163,6 @@ impl Handle {
     pub(crate) fn close(&self) {
         self.conversation.multiplexer().close();
         self.close.notify_one();
-    }
-}
-
-/// Requests are the conversation's own.
-impl Deref for Handle {
-    type Target = Conversation;
-
-    fn deref(&self) -> &Conversation {
-        &self.conversation
     }
 }
 

@@ -67,28 +67,28 @@ impl Handle {
         deadline: Instant,
     ) -> Result<Answer, RequestError> {
         match self {
-            Self::Stdio(handle) => handle.call_tool(name, arguments, deadline).await,
+            Self::Stdio(handle) => handle.conversation().call_tool(name, arguments, deadline).await,
             Self::Http(handle) => handle.call_tool(name, arguments, deadline).await,
         }
     }
 
     pub(crate) async fn list_tools(&self, deadline: Instant) -> Result<Vec<Value>, RequestError> {
         match self {
-            Self::Stdio(handle) => handle.list_tools(deadline).await,
+            Self::Stdio(handle) => handle.conversation().list_tools(deadline).await,
             Self::Http(handle) => handle.list_tools(deadline).await,
         }
     }
 
     pub(crate) async fn probe(&self, deadline: Instant) -> Result<(), RequestError> {
         match self {
-            Self::Stdio(handle) => handle.probe(deadline).await,
+            Self::Stdio(handle) => handle.conversation().probe(deadline).await,
             Self::Http(handle) => handle.probe(deadline).await,
         }
     }
 
     pub(crate) fn tools_changed(&self) -> watch::Receiver<u64> {
         match self {
-            Self::Stdio(handle) => handle.tools_changed(),
+            Self::Stdio(handle) => handle.conversation().tools_changed(),
             Self::Http(handle) => handle.tools_changed(),
         }
     }

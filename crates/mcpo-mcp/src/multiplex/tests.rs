@@ -1,5 +1,7 @@
 //! Claims about requests over one stream; the test is writer and upstream.
 
+mod play;
+
 use std::future::Future;
 use std::time::Duration;
 

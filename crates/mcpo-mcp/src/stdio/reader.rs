@@ -17,6 +17,8 @@ const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 const READ_BYTES: usize = 64 * 1024;
 /// With less room than this the buffer grows before the next read.
 const READ_BYTES_MIN: usize = 8 * 1024;
+/// A buffer that grew beyond this is left to the message that needed it, and not used on.
+const BUFFER_BYTES_KEPT_MAX: usize = 1024 * 1024;
 /// Lines that are not messages are told aloud this often; after that only at `debug`.
 const GARBAGE_WARNINGS_MAX: u64 = 3;
 /// How much of such a line is shown.
@@ -49,6 +51,9 @@ impl Reader<'_> {
                 let line = buffer.split_to(scanned + end + 1).freeze();
                 scanned = 0;
                 self.take(&line);
+                if line.len() > BUFFER_BYTES_KEPT_MAX {
+                    buffer = fresh_copy(&buffer);
+                }
             }
             scanned = buffer.len();
             if scanned > self.message_bytes_max {
@@ -126,6 +131,12 @@ impl Reader<'_> {
             Some(_) | None => Err(too_large),
         }
     }
+}
+
+fn fresh_copy(buffer: &[u8]) -> BytesMut {
+    let mut fresh = BytesMut::with_capacity(READ_BYTES.max(buffer.len()));
+    fresh.extend_from_slice(buffer);
+    fresh
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use bytes::BytesMut;
 /// Enough for `{"jsonrpc":"2.0","id":18446744073709551615,"result":`, and the same at the end.
 const EDGE_BYTES: usize = 256;
 /// Past this it is a stream without lines, and nothing good comes after it.
-const SKIPPED_BYTES_MAX: usize = 4 * 1024 * 1024 * 1024;
+const SKIPPED_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 /// See the module.
 #[derive(Debug)]
