@@ -117,6 +117,8 @@ impl Event {
             Self::UpstreamReady { .. }
             | Self::ToolsChanged { .. }
             | Self::UpstreamStopped { .. } => Level::Info,
+            // The same failure is told less and less often: 1st, 2nd, 4th, 8th time.
+            Self::UpstreamFailed { failures, .. } if !failures.is_power_of_two() => Level::Debug,
             Self::UpstreamFailed { fault, .. } if fault.kind.needs_operator() => Level::Error,
             Self::UpstreamFailed { .. }
             | Self::SessionLost { .. }

@@ -1,5 +1,6 @@
 //! Builds the rooms from a configuration, runs until told to stop, drains.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,8 +27,8 @@ const CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// Serves until a signal, then drains: finishes the calls in flight, then ends the upstreams. A
 /// second signal ends all at once.
 pub(crate) async fn run(config: Config) -> Exit {
-    let listeners = match listen(&config.listen).await {
-        Ok(listeners) => listeners,
+    let (listeners, address) = match listen(&config.listen).await {
+        Ok(listening) => listening,
         Err(reason) => return render::failure(&reason),
     };
     let mut signals = match signals::Signals::listen() {
@@ -42,10 +43,10 @@ pub(crate) async fn run(config: Config) -> Exit {
     let (stop, mut stop_rx) = watch::channel(false);
     let serve_options = ServeOptions { grace: config.limits.drain_timeout };
 
-    greeting::tell(&config, &listeners);
+    greeting::tell(&config, address);
     let mut keeping = JoinSet::new();
     keeping.spawn(supervisor.run(wanted_rx));
-    keeping.spawn(greeting::tell_outcome(config, directory));
+    keeping.spawn(greeting::tell_outcome(config, address, directory));
     let mut serving = JoinSet::new();
     serving.spawn(serve(listeners, surface, serve_options, async move {
         let _told_or_orphaned = stop_rx.wait_for(|stop| *stop).await;
@@ -66,35 +67,42 @@ pub(crate) async fn run(config: Config) -> Exit {
     Exit::Ok
 }
 
-/// Listens on every address that the host has: `localhost` is often two of them.
-async fn listen(listen: &Listen) -> Result<Vec<TcpListener>, String> {
+/// Listens on every address that the host has (`localhost` is often two of them); gives the first.
+async fn listen(listen: &Listen) -> Result<(Vec<TcpListener>, SocketAddr), String> {
     let Listen { host, port } = listen;
-    let failed = |error: &std::io::Error| {
-        format!("cannot listen on {host} port {port}: {error}{}", cure_of(error))
+    let failed = |error: std::io::Error| {
+        format!("cannot listen on {host} port {port}: {error}{}", cure_of(&error))
     };
-    let addresses = lookup_host((host.as_str(), *port)).await.map_err(|error| failed(&error))?;
-    let (mut listeners, mut refusal) = (Vec::new(), None);
-    let mut chosen_port = *port;
+    let addresses = lookup_host((host.as_str(), *port)).await.map_err(failed)?;
+    let mut listeners: Vec<(TcpListener, SocketAddr)> = Vec::new();
+    let mut refusal = None;
     for mut address in addresses {
-        address.set_port(chosen_port);
-        match TcpListener::bind(address).await {
-            Ok(listener) => {
-                // A port that the system chose is the same on every address.
-                chosen_port = listener.local_addr().map_or(chosen_port, |local| local.port());
-                listeners.push(listener);
-            }
-            // Part of the addresses will do, but a taken port would answer some of the callers.
+        // A port that the system chose is the same on every address.
+        if let Some((_, first)) = listeners.first() {
+            address.set_port(first.port());
+        }
+        match bind(address).await {
+            Ok(listener) => listeners.push(listener),
+            // Some of the addresses will do, but where a port is taken another program answers.
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-                return Err(failed(&error));
+                return Err(failed(error));
             }
             Err(error) => refusal = Some(error),
         }
     }
-    match (listeners.is_empty(), refusal) {
-        (false, _) => Ok(listeners),
-        (true, Some(error)) => Err(failed(&error)),
-        (true, None) => Err(format!("cannot listen on {host}: it has no address; see --host")),
+    match (listeners.first(), refusal) {
+        (Some(&(_, address)), _) => {
+            Ok((listeners.into_iter().map(|(listener, _)| listener).collect(), address))
+        }
+        (None, Some(error)) => Err(failed(error)),
+        (None, None) => Err(format!("cannot listen on {host}: it has no address; see --host")),
     }
+}
+
+async fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
 fn cure_of(error: &std::io::Error) -> &'static str {

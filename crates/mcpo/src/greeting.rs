@@ -1,14 +1,14 @@
 //! What the program says when it starts: where to go, and how each server came up.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use mcpo_config::{Config, LogFormat, Mode};
 use mcpo_upstream::directory::{Directory, Snapshot, State, View};
-use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use crate::render;
 
@@ -19,8 +19,7 @@ const BOLD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 
 /// Says where to go. Nothing is up yet but the listener.
-pub(crate) fn tell(config: &Config, listeners: &[TcpListener]) {
-    let Some(Ok(address)) = listeners.first().map(TcpListener::local_addr) else { return };
+pub(crate) fn tell(config: &Config, address: SocketAddr) {
     if config.log.format == LogFormat::Json {
         tracing::info!(servers = config.servers.len(), "listening on http://{address}");
         return;
@@ -30,69 +29,79 @@ pub(crate) fn tell(config: &Config, listeners: &[TcpListener]) {
     let mut text =
         format!("{BOLD}mcpo {version}{BOLD:#} {FAINT}listening on http://{address}{FAINT:#}\n");
     push(&mut text, format_args!("  docs  {LINK}{docs}{LINK:#}"));
-    if config.mode == Mode::Many {
-        let names: Vec<_> = config.servers.iter().map(|server| server.name.as_str()).collect();
-        push(&mut text, format_args!("  {FAINT}starting {}{FAINT:#}", names.join(", ")));
-    }
     render::to_stderr(&text);
 }
 
-/// Says how each server came up, once each, as soon as it is known; ends when all were told.
+/// How long the table of servers waits for those that have neither come up nor failed yet.
+const SETTLE_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Says how the servers came up, in one table, as soon as each has come up or failed once; those
+/// that take longer are said to be still starting. What follows is told by the log.
 ///
-/// Cancel-safe: dropping it says no more.
-pub(crate) async fn tell_outcome(config: Config, directory: Arc<Directory>) {
+/// Cancel-safe: dropping it says nothing.
+pub(crate) async fn tell_outcome(config: Config, address: SocketAddr, directory: Arc<Directory>) {
     if config.log.format == LogFormat::Json {
         return;
     }
     let mut generations = directory.generations();
-    let mut told = BTreeSet::new();
-    while told.len() < config.servers.len() {
-        let snapshot = directory.load().clone();
-        tell_news(&config, &snapshot, &mut told);
-        drop(snapshot);
-        if told.len() < config.servers.len() && generations.changed().await.is_err() {
-            return;
-        }
-    }
+    let settled = async {
+        while !is_settled(&config, &directory.load()) && generations.changed().await.is_ok() {}
+    };
+    // Whether it is settled or not, the table says how things stand.
+    let _in_time = timeout(SETTLE_TIME_MAX, settled).await;
+    render::to_stderr(&table(&config, address, &directory.load()));
 }
 
-fn tell_news(config: &Config, snapshot: &Snapshot, told: &mut BTreeSet<String>) {
-    for upstream in snapshot.upstreams() {
-        let view = &upstream.view;
-        if told.contains(&view.name) {
-            continue;
-        }
-        if let Some(line) = line_for(config, view) {
-            render::to_stderr(&line);
-            told.insert(view.name.clone());
-        }
-    }
+fn is_settled(config: &Config, snapshot: &Snapshot) -> bool {
+    snapshot.upstreams().len() == config.servers.len()
+        && snapshot.upstreams().iter().all(|upstream| match &upstream.view.state {
+            State::Ready | State::Resting { .. } | State::Stopped => true,
+            State::Starting { failures, .. } => *failures > 0,
+        })
 }
 
-/// One server's line, once there is something to say.
-fn line_for(config: &Config, view: &View) -> Option<String> {
-    let name = match config.mode {
+fn table(config: &Config, address: SocketAddr, snapshot: &Snapshot) -> String {
+    let views: Vec<_> = snapshot.upstreams().iter().map(|upstream| &upstream.view).collect();
+    let width = views.iter().map(|view| name_of(config, view).chars().count()).max().unwrap_or(0);
+    views.iter().fold(String::new(), |mut text, view| {
+        let name = name_of(config, view);
+        let pad = " ".repeat(width - name.chars().count());
+        let (mark, says) = verdict(config, address, view);
+        push(&mut text, format_args!("  {mark} {BOLD}{name}{BOLD:#}{pad}  {says}"));
+        text
+    })
+}
+
+fn name_of<'a>(config: &Config, view: &'a View) -> &'a str {
+    match config.mode {
         Mode::Single => "server",
         Mode::Many => &view.name,
+    }
+}
+
+/// A mark and what to say of one server.
+fn verdict(config: &Config, address: SocketAddr, view: &View) -> (String, String) {
+    let failed = |reason: &str| {
+        let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
+        (format!("{BAD}x{BAD:#}"), format!("{reason}  {FAINT}(tried again by itself){FAINT:#}"))
     };
     match &view.state {
         State::Ready => {
             let tools = view.catalog.as_ref().map_or(0, |catalog| catalog.tools().len());
-            let noun = if tools == 1 { "tool" } else { "tools" };
-            let path = mount(config, view);
-            Some(format!(
-                "  {GOOD}+{GOOD:#} {BOLD}{name}{BOLD:#}  {tools} {noun}  {LINK}{path}{LINK:#}\n"
-            ))
+            let noun = if tools == 1 { "tool " } else { "tools" };
+            let url = format!("{}{}", reachable(address), mount(config, view));
+            (format!("{GOOD}+{GOOD:#}"), format!("{tools:>3} {noun}  {LINK}{url}{LINK:#}"))
         }
-        State::Resting { fault, .. } | State::Starting { failures: 1.., fault: Some(fault) } => {
-            Some(format!(
-                "  {BAD}x{BAD:#} {BOLD}{name}{BOLD:#}  {}  {FAINT}(tried again by itself){FAINT:#}\n",
-                fault.detail
-            ))
+        State::Resting { fault, .. } | State::Starting { fault: Some(fault), .. } => {
+            failed(&fault.detail)
         }
-        State::Starting { .. } | State::Stopped => None,
+        State::Starting { fault: None, .. } => ("-".to_owned(), "still starting".to_owned()),
+        State::Stopped => ("-".to_owned(), "stopped".to_owned()),
     }
 }
+
+/// As much of a reason as fits a terminal; the log has all of it.
+const REASON_CHARS_MAX: usize = 140;
 
 fn mount(config: &Config, view: &View) -> String {
     let segment = config
