@@ -1,0 +1,175 @@
+//! What to measure, from the command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::contestant::Kind;
+
+const USAGE: &str = "\
+usage: bench [--quick] [--start] [--million] [--all] [OPTIONS]
+  without --start and --million: load only; --all: everything
+  --quick               one short round, to see that it runs
+  --rounds N            rounds, interleaved (3)
+  --seconds S           length of one measurement (2)
+  --connections A,B,..  (1,16,64)
+  --only A,B,..         of python,mcpo,floor,direct,bare
+  --upstreams A,B,..    of rust,node,http
+  --mcpo PATH           our binary (beside this program)
+  --python PATH         the original (.cache/bench-venv/bin/mcpo)
+  --node PATH           (node)
+  --echo-mjs PATH       (bench/upstreams/echo.mjs)
+  --out FILE            (bench/results/latest.json)";
+
+/// What to measure, and with what.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) load: bool,
+    pub(crate) start: bool,
+    pub(crate) million: bool,
+    pub(crate) rounds: usize,
+    pub(crate) warm_up: Duration,
+    pub(crate) length: Duration,
+    pub(crate) connections: Vec<usize>,
+    pub(crate) contestants: Vec<Kind>,
+    pub(crate) upstreams: Vec<Upstream>,
+    pub(crate) mcpo: PathBuf,
+    pub(crate) python: PathBuf,
+    pub(crate) node: String,
+    pub(crate) echo_mjs: PathBuf,
+    pub(crate) out: PathBuf,
+    /// Where this program and its upstreams were built.
+    pub(crate) programs: PathBuf,
+}
+
+/// What stands behind the proxies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Upstream {
+    /// Our stdio echo.
+    RustStdio,
+    /// The stdio echo in Node.
+    NodeStdio,
+    /// Our Streamable HTTP echo.
+    Http,
+}
+
+impl Upstream {
+    pub(crate) const ALL: [Self; 3] = [Self::RustStdio, Self::NodeStdio, Self::Http];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::RustStdio => "rust",
+            Self::NodeStdio => "node",
+            Self::Http => "http",
+        }
+    }
+}
+
+impl FromStr for Upstream {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|upstream| upstream.name() == text)
+            .with_context(|| format!("no upstream {text}"))
+    }
+}
+
+impl Options {
+    /// Reads the command line.
+    pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let mut options = Self::usual()?;
+        let mut chosen = false;
+        while let Some(flag) = arguments.next() {
+            if options.set_switch(&flag, &mut chosen) {
+                continue;
+            }
+            let value = arguments
+                .next()
+                .with_context(|| format!("{flag} is unknown or needs a value\n{USAGE}"))?;
+            options.set_value(&flag, &value).with_context(|| format!("read {flag} {value}"))?;
+        }
+        Ok(options)
+    }
+
+    fn usual() -> Result<Self> {
+        let program = std::env::current_exe().context("find this program")?;
+        let programs = program.parent().context("a program lives in a directory")?.to_owned();
+        Ok(Self {
+            load: true,
+            start: false,
+            million: false,
+            rounds: 3,
+            warm_up: Duration::from_millis(300),
+            length: Duration::from_secs(2),
+            connections: vec![1, 16, 64],
+            contestants: Kind::ALL.to_vec(),
+            upstreams: Upstream::ALL.to_vec(),
+            mcpo: programs.join("mcpo"),
+            python: ".cache/bench-venv/bin/mcpo".into(),
+            node: "node".into(),
+            echo_mjs: "bench/upstreams/echo.mjs".into(),
+            out: "bench/results/latest.json".into(),
+            programs,
+        })
+    }
+
+    /// Whether it was a switch. The first one that names a part turns the usual part off.
+    fn set_switch(&mut self, flag: &str, chosen: &mut bool) -> bool {
+        match flag {
+            "--quick" => {
+                self.rounds = 1;
+                self.warm_up = Duration::from_millis(100);
+                self.length = Duration::from_millis(400);
+            }
+            "--all" => (self.load, self.start, self.million, *chosen) = (true, true, true, true),
+            "--start" => (self.load, self.start, *chosen) = (self.load && *chosen, true, true),
+            "--million" => (self.load, self.million, *chosen) = (self.load && *chosen, true, true),
+            _ => return false,
+        }
+        true
+    }
+
+    fn set_value(&mut self, flag: &str, value: &str) -> Result<()> {
+        match flag {
+            "--rounds" => self.rounds = value.parse()?,
+            "--seconds" => self.length = Duration::try_from_secs_f64(value.parse()?)?,
+            "--connections" => self.connections = list(value)?,
+            "--only" => self.contestants = list(value)?,
+            "--upstreams" => self.upstreams = list(value)?,
+            "--mcpo" => self.mcpo = value.into(),
+            "--python" => self.python = value.into(),
+            "--node" => value.clone_into(&mut self.node),
+            "--echo-mjs" => self.echo_mjs = value.into(),
+            "--out" => self.out = value.into(),
+            _ => bail!("{flag} is unknown\n{USAGE}"),
+        }
+        Ok(())
+    }
+
+    /// The command of a stdio upstream.
+    pub(crate) fn command(&self, upstream: Upstream) -> Vec<String> {
+        match upstream {
+            Upstream::RustStdio => vec![self.program("echo-stdio")],
+            Upstream::NodeStdio => {
+                vec![self.node.clone(), self.echo_mjs.to_string_lossy().into_owned()]
+            }
+            Upstream::Http => Vec::new(),
+        }
+    }
+
+    /// The path of a program that is built with this one.
+    pub(crate) fn program(&self, name: &str) -> String {
+        self.programs.join(name).to_string_lossy().into_owned()
+    }
+}
+
+fn list<T: FromStr>(text: &str) -> Result<Vec<T>>
+where
+    anyhow::Error: From<T::Err>,
+{
+    text.split(',').map(|item| Ok(item.parse()?)).collect()
+}

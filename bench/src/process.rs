@@ -1,0 +1,78 @@
+//! A process under measurement: in a group of its own, killed with it, and what the system knows
+//! of its processor time and memory.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, Command};
+
+/// `USER_HZ`: the unit of processor times in `/proc`, the same on every Linux that we measure on.
+const TICKS_PER_SECOND: u64 = 100;
+
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    pid: Pid,
+}
+
+impl Process {
+    /// Starts it with nothing to read and nobody to listen.
+    pub(crate) fn start(command: &[String]) -> Result<Self> {
+        let (program, arguments) = command.split_first().context("a command")?;
+        let child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("start {program}"))?;
+        let pid =
+            child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())).context("a process id")?;
+        Ok(Self { child, pid })
+    }
+
+    /// An error once it has ended.
+    pub(crate) fn check_alive(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => anyhow::bail!("it ended: {status}"),
+        }
+    }
+
+    fn file(&self, name: &str) -> Result<String> {
+        let path = PathBuf::from(format!("/proc/{}/{name}", self.pid.as_raw_nonzero()));
+        std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+    }
+
+    /// Processor time so far, user and system, all threads, without children.
+    pub(crate) fn processor_time(&self) -> Result<Duration> {
+        let stat = self.file("stat")?;
+        // The name in parentheses may hold anything; what follows its last one does not.
+        let (_, fields) = stat.rsplit_once(") ").context("a name in parentheses")?;
+        let ticks =
+            fields.split(' ').skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+        Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+    }
+
+    /// Resident memory in KiB, without children.
+    pub(crate) fn resident_kib(&self) -> Result<u64> {
+        let status = self.file("status")?;
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("a VmRSS line")?;
+        Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Only while it was not reaped: afterwards the number may belong to somebody else.
+        if self.child.id().is_some() {
+            let _ = kill_process_group(self.pid, Signal::KILL);
+        }
+    }
+}
