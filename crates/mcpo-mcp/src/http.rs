@@ -117,3 +117,6 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,11 +28,14 @@ pub(crate) const SESSION_ID_BYTES_MAX: usize = 4096;
 /// `Retry-After` beyond this is cut to it: an hour is as good as "ask an operator".
 pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
-/// SSE `retry` beyond this is cut to it, so that a stream comes back within the minute.
-pub(crate) const STREAM_RETRY_MAX: Duration = Duration::from_secs(60);
+/// SSE `retry` beyond this is cut to it for streams of our own.
+pub(crate) const STREAM_RETRY_MAX: Duration = RETRY_AFTER_MAX;
 
-/// SSE `retry` below this is raised to it for streams of our own, so that an upstream that closes
-/// them at once does not make us spin.
+/// Pauses between attempts at a stream grow up to this.
+pub(crate) const STREAM_PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// SSE `retry` below this is raised to it, so that an upstream that closes its streams at once
+/// does not make us spin.
 pub(crate) const STREAM_RETRY_MIN: Duration = Duration::from_millis(100);
 
 /// The wait before a stream is taken up again where the upstream named none.

@@ -20,6 +20,8 @@ pub(crate) struct Ear {
     pub(crate) inbound: Inbound,
     waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
     outbound: mpsc::Sender<Bytes>,
+    /// Whether requests are answered: the modern era knows none, and forbids replies.
+    replies: bool,
     idle: Notify,
 }
 
@@ -44,13 +46,14 @@ pub(crate) struct Waiting<'a> {
 
 impl Ear {
     /// The ear, and the messages that it wants POSTed.
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Bytes>) {
+    pub(crate) fn new(replies: bool) -> (Self, mpsc::Receiver<Bytes>) {
         let (outbound, queue) = mpsc::channel(OUTBOUND_WAITING_MAX);
         (
             Self {
                 inbound: Inbound::new(),
                 waiting: Mutex::default(),
                 outbound,
+                replies,
                 idle: Notify::new(),
             },
             queue,
@@ -115,7 +118,12 @@ impl Ear {
                 }
                 self.pass_on(id, answer);
             }
-            Message::Request { id, method } => self.say(self.inbound.on_request(id, &method)),
+            Message::Request { id, method } if self.replies => {
+                self.say(self.inbound.on_request(id, &method));
+            }
+            Message::Request { method, .. } => {
+                tracing::debug!(method, "a request that this era does not know");
+            }
             Message::Notification { method, .. } => self.inbound.on_notification(&method),
         }
         Heard::Other

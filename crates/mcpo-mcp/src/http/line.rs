@@ -16,7 +16,8 @@ use crate::error::{Cause, RequestError, Sent};
 use crate::frame;
 use crate::http::agent::HandedOver;
 use crate::http::bounds::{
-    RESUMES_IN_VAIN_MAX, SIDE_POST_WAIT_MAX, STREAM_RETRY, STREAM_RETRY_MAX, STREAM_RETRY_MIN,
+    RESUMES_IN_VAIN_MAX, SIDE_POST_WAIT_MAX, STREAM_PAUSE_MAX, STREAM_RETRY, STREAM_RETRY_MAX,
+    STREAM_RETRY_MIN,
 };
 use crate::http::ear::Ear;
 use crate::http::peer::{Outgoing, Peer};
@@ -53,6 +54,15 @@ enum State {
     Abandoned,
 }
 
+/// What may go over a line beside requests and their answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LineEra {
+    /// Requests from the upstream, which are answered.
+    Legacy,
+    /// Only notifications.
+    Modern,
+}
+
 /// One request to be made.
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
@@ -78,14 +88,14 @@ pub(crate) enum Manner {
 
 impl Line {
     /// The line, and the messages that are to be POSTed beside the requests.
-    pub(crate) fn new(peer: Peer) -> (Self, mpsc::Receiver<Bytes>) {
+    pub(crate) fn new(peer: Peer, era: LineEra) -> (Self, mpsc::Receiver<Bytes>) {
         let mut headers = peer.headers().clone();
         headers.insert(ACCEPT, ACCEPT_BOTH);
         headers.insert(CONTENT_TYPE, JSON);
         for ours in [SESSION_ID, PROTOCOL_VERSION, LAST_EVENT_ID] {
             headers.remove(ours);
         }
-        let (ear, outbound) = Ear::new();
+        let (ear, outbound) = Ear::new(era == LineEra::Legacy);
         // Not 0: some upstreams take that for no id.
         let next_id = AtomicU64::new(1);
         (Self { peer, ear, headers, next_id, state: watch::Sender::new(State::Open) }, outbound)
@@ -172,9 +182,9 @@ impl Line {
     async fn resume(&self, id: u64, mut cursor: Cursor) -> Result<Answer, Cause> {
         let mut in_vain = 0;
         loop {
-            let pause =
-                cursor.retry.unwrap_or(STREAM_RETRY).clamp(STREAM_RETRY_MIN, STREAM_RETRY_MAX);
-            sleep(pause * 2_u32.pow(in_vain)).await;
+            // However long the upstream wants: the deadline is the bound.
+            let pause = cursor.retry.unwrap_or(STREAM_RETRY).max(STREAM_RETRY_MIN);
+            sleep(pause.saturating_mul(2_u32.pow(in_vain))).await;
             let failed = match self.open_stream(&cursor).await {
                 Ok(stream) => match follow(stream, &self.ear, id).await? {
                     Read::Answer(answer) => return Ok(answer),
@@ -329,6 +339,7 @@ impl Drop for Care<'_> {
 
 /// How long to wait before a stream is opened again after so many vain attempts.
 pub(crate) fn pause_after(vain_attempts: u32, asked: Option<Duration>) -> Duration {
-    let doubled = STREAM_RETRY.saturating_mul(2_u32.saturating_pow(vain_attempts));
-    asked.unwrap_or(STREAM_RETRY).max(doubled).clamp(STREAM_RETRY_MIN, STREAM_RETRY_MAX)
+    let doubled =
+        STREAM_RETRY_MIN.saturating_mul(2_u32.saturating_pow(vain_attempts)).min(STREAM_PAUSE_MAX);
+    asked.unwrap_or(STREAM_RETRY).max(doubled).min(STREAM_RETRY_MAX)
 }

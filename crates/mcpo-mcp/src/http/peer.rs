@@ -15,7 +15,6 @@ use crate::http::base64;
 use crate::http::bounds::REDIRECTS_MAX;
 
 /// Where requests go.
-#[derive(Debug)]
 pub(crate) struct Peer {
     client: &'static Client,
     /// Moves when the upstream redirects within its origin, so that only the first request pays.
@@ -38,6 +37,8 @@ impl Peer {
             let _cannot_fail_with_a_host = (url.set_username(""), url.set_password(None));
         }
         url.set_fragment(None);
+        // They are secrets: `Debug` hides such values, and HTTP/2 keeps them out of its tables.
+        headers.values_mut().for_each(|value| value.set_sensitive(true));
         Ok(Self { client: agent::client(&url)?, url: RwLock::new(url), headers })
     }
 
@@ -78,6 +79,12 @@ impl Peer {
             .execute(request)
             .await
             .map_err(|error| place(agent::failure(&error, out.handed_over), url))
+    }
+}
+
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Peer").field(&origin(&self.url())).finish()
     }
 }
 

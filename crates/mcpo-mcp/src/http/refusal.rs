@@ -28,22 +28,43 @@ pub(crate) async fn refusal(mut response: Response, had_session: bool) -> Cause 
     Cause::Status { status: status.as_u16(), retry_after, body, rpc, had_session }
 }
 
-/// Whether the cause says that the session is gone. The status alone does not tell (the
-/// specification wants 404, common servers answer 400), and where several codes are in use for it
-/// only the text names the session; what a call makes of it is decided elsewhere.
+/// Whether the cause says that the session is gone. The status alone does not tell: the
+/// specification wants 404, TypeScript servers answer 400, older Rust ones 401, and other errors
+/// have the same statuses and codes. What a call makes of it is decided elsewhere.
 pub(crate) fn is_session_lost(cause: &Cause) -> bool {
     let Cause::Status { status, body, rpc, had_session: true, .. } = cause else { return false };
     let code = rpc.as_ref().map(|error| error.code);
+    let text = rpc.as_ref().map_or(body.as_str(), |error| &error.message).to_ascii_lowercase();
     match status {
         404 => code != Some(METHOD_NOT_FOUND),
         400 => {
-            let text = rpc.as_ref().map_or(body.as_str(), |error| &error.message);
-            matches!(code, None | Some(-32000 | -32001 | -32600))
-                && text.to_ascii_lowercase().contains("session")
+            matches!(code, None | Some(SERVER_ERROR | SESSION_NOT_FOUND | INVALID_REQUEST))
+                && (text.contains("session") || text.contains("not initialized"))
         }
+        401 => text.contains("session not found"),
         _other => false,
     }
 }
+
+/// Whether an error that came as an ordinary answer says that the session is gone. A tool's own
+/// error may speak of sessions too, so the words are taken narrowly.
+pub(crate) fn names_lost_session(error: &RpcError) -> bool {
+    const WORDS: [&str; 5] = [
+        "session not found",
+        "session expired",
+        "session terminated",
+        "no valid session",
+        "invalid session id",
+    ];
+    let text = error.message.to_ascii_lowercase();
+    matches!(error.code, SERVER_ERROR | SESSION_NOT_FOUND | INVALID_REQUEST)
+        && WORDS.iter().any(|words| text.contains(words))
+}
+
+/// Codes that servers use for a session that they do not know.
+const SERVER_ERROR: i64 = -32000;
+const SESSION_NOT_FOUND: i64 = -32001;
+const INVALID_REQUEST: i64 = -32600;
 
 pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| {

@@ -87,11 +87,17 @@ fn only_answer(body: &Bytes, ear: &Ear, id: u64) -> Result<Answer, Cause> {
 }
 
 /// A response's body as events.
-#[derive(Debug)]
 pub(crate) struct EventStream {
     response: Response,
     parser: Parser,
     begun: bool,
+}
+
+impl std::fmt::Debug for EventStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A response shows its whole address.
+        f.debug_struct("EventStream").field("cursor", self.cursor()).finish_non_exhaustive()
+    }
 }
 
 /// What comes next on a stream.

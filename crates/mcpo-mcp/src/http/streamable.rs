@@ -14,9 +14,10 @@ use crate::answer::Answer;
 use crate::error::{Cause, RequestError};
 use crate::frame::METHOD_NOT_FOUND;
 use crate::http::bounds::{OUTBOUND_POSTS_MAX, SESSION_ID_BYTES_MAX};
-use crate::http::line::{Line, Manner, PROTOCOL_VERSION, Request, SESSION_ID};
+use crate::http::line::{Line, LineEra, Manner, PROTOCOL_VERSION, Request, SESSION_ID};
 use crate::http::mirror::{Mirrors, header_value};
 use crate::http::peer::Peer;
+use crate::http::refusal::{is_session_lost, names_lost_session};
 use crate::http::{HttpConnected, listen};
 use crate::protocol::{self, Dialect, Discovery, Introduction, Pager, UNSUPPORTED_VERSION};
 use crate::session::ConnectOptions;
@@ -62,7 +63,7 @@ pub(crate) async fn initialize(
     options: &ConnectOptions,
 ) -> Result<HttpConnected, RequestError> {
     const INITIALIZE: &str = "initialize";
-    let (mut line, outbound) = Line::new(peer);
+    let (mut line, outbound) = Line::new(peer, LineEra::Legacy);
     let params = protocol::initialize_params(options);
     let request = Request {
         method: INITIALIZE,
@@ -74,7 +75,8 @@ pub(crate) async fn initialize(
     let (answer, session_id) = line.ask(request).await?;
     let result = protocol::expect_result(INITIALIZE, answer)?;
     let introduction = protocol::read_initialize(&result).map_err(RequestError::maybe_sent)?;
-    if let Some(id) = session_id {
+    if let Some(mut id) = session_id {
+        id.set_sensitive(true);
         if id.len() > SESSION_ID_BYTES_MAX {
             return Err(RequestError::maybe_sent(Cause::TooLarge {
                 limit_bytes: SESSION_ID_BYTES_MAX,
@@ -107,7 +109,7 @@ pub(crate) async fn discover(
     deadline: Instant,
 ) -> Result<Opened, RequestError> {
     const DISCOVER: &str = "server/discover";
-    let (mut line, outbound) = Line::new(peer);
+    let (mut line, outbound) = Line::new(peer, LineEra::Modern);
     line.always_send(PROTOCOL_VERSION, HeaderValue::from_static(protocol::MODERN));
     let dialect = Dialect::modern(options);
     let mut tried = 0;
@@ -171,8 +173,7 @@ impl Session {
             Err(error) if self.is_modern() && is_header_mismatch(&error.cause) => {
                 // It was refused unseen: the tool's schema, and so its headers, may have changed.
                 let before = self.mirrors.of(name);
-                self.list_tools(deadline).await?;
-                if self.mirrors.of(name) == before {
+                if self.list_tools(deadline).await.is_err() || self.mirrors.of(name) == before {
                     return Err(error);
                 }
                 self.call_once(name, arguments, deadline).await?
@@ -264,10 +265,12 @@ impl Session {
         let manner = if self.is_modern() { Manner::CloseOnly } else { Manner::CancelAndResume };
         let answered =
             self.line.request(Request { method, params, headers, deadline, manner }).await;
-        if let Err(error) = &answered
-            && self.is_over(&error.cause)
-        {
-            self.line.end(error.cause.clone());
+        match &answered {
+            Err(error) if self.is_over(&error.cause) => self.line.end(error.cause.clone()),
+            Ok(Answer::Error(error)) if self.line.has_session() && names_lost_session(error) => {
+                self.line.end(Cause::Refused { method, error: error.clone() });
+            }
+            Ok(_) | Err(_) => {}
         }
         answered
     }
@@ -275,7 +278,7 @@ impl Session {
     /// Whether the cause says that this session, or its era, is not spoken any more, so that the
     /// next one must be agreed on anew.
     fn is_over(&self, cause: &Cause) -> bool {
-        if crate::http::refusal::is_session_lost(cause) {
+        if is_session_lost(cause) {
             return true;
         }
         let Cause::Status { status, rpc, .. } = cause else { return false };

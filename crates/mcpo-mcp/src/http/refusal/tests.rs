@@ -44,6 +44,8 @@ fn a_session_is_lost_only_where_the_upstream_says_so() {
         (400, error(-32000, "Bad Request: No valid session ID provided")),
         (400, error(-32600, "Session terminated")),
         (400, "Invalid session".to_owned()),
+        (400, error(-32000, "Bad Request: Server not initialized")),
+        (401, "Unauthorized: Session not found".to_owned()),
     ];
     for (code, body) in &lost {
         assert!(is_session_lost(&status(*code, body, true)), "{code} {body}");
