@@ -99,6 +99,16 @@ impl fmt::Display for Place {
     }
 }
 
+impl Place {
+    /// Line and column in a file; 0 outside, and for a whole file.
+    pub(crate) fn position(&self) -> (usize, usize) {
+        match self {
+            Self::File { line, column, .. } => (*line, *column),
+            Self::WholeFile(_) | Self::Flag(_) | Self::Variable(_) | Self::CommandLine => (0, 0),
+        }
+    }
+}
+
 // === impl Problems ===
 
 impl Problems {

@@ -13,12 +13,13 @@ impl Report {
         self.problems.push(problem);
     }
 
-    /// The warnings, if there is no error; else everything, errors first.
+    /// The warnings, if there is no error; else everything, errors first, and those of a file in
+    /// the order in which they stand there.
     pub(crate) fn finish(mut self) -> Result<Vec<Problem>, Problems> {
         if self.problems.iter().all(|problem| problem.severity == Severity::Warning) {
             return Ok(self.problems);
         }
-        self.problems.sort_by_key(|problem| problem.severity);
+        self.problems.sort_by_key(|problem| (problem.severity, problem.place.position()));
         Err(Problems { all: self.problems })
     }
 }

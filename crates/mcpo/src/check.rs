@@ -35,19 +35,12 @@ fn summary(config: &Config) -> String {
         write!(out, ", {}", render::counted(config.warnings.len(), "warning")).expect(STRING);
     }
     out.push_str("\n\n");
-    let width = |text: fn(&Server) -> String| {
-        config.servers.iter().map(|server| text(server).chars().count()).max()
-    };
-    let (paths, kinds) =
-        (width(|server| server.name.segment()).unwrap_or(0), width(kind).unwrap_or(0));
-    for server in &config.servers {
-        let path = match config.mode {
-            Mode::Single => config.site.path_prefix.clone(),
-            Mode::Many => format!("{}{}", config.site.path_prefix, server.name.segment()),
-        };
-        let paths = paths + config.site.path_prefix.chars().count();
-        writeln!(out, "  {BOLD}{path:paths$}{BOLD:#}  {:kinds$}  {}", kind(server), target(server))
-            .expect(STRING);
+    let rows: Vec<_> = config.servers.iter().map(|server| (path(config, server), server)).collect();
+    let paths = rows.iter().map(|(path, _)| path.chars().count()).max().unwrap_or(0);
+    let kinds = rows.iter().map(|(_, server)| kind(server).len()).max().unwrap_or(0);
+    for (path, server) in &rows {
+        let (kind, target) = (kind(server), target(server));
+        writeln!(out, "  {BOLD}{path:paths$}{BOLD:#}  {kind:kinds$}  {target}").expect(STRING);
     }
     let key = match (&config.access.api_key, config.access.strict) {
         (None, _) => "none, everybody may call",
@@ -65,15 +58,22 @@ fn summary(config: &Config) -> String {
 
 const STRING: &str = "writing to a string cannot fail";
 
-fn kind(server: &Server) -> String {
-    let kind = match &server.endpoint {
+/// Where its tools are: a server of the command line has the root to itself.
+fn path(config: &Config, server: &Server) -> String {
+    match config.mode {
+        Mode::Single => "/".to_owned(),
+        Mode::Many => format!("{}{}", config.site.path_prefix, server.name.segment()),
+    }
+}
+
+fn kind(server: &Server) -> &'static str {
+    match &server.endpoint {
         Endpoint::Stdio(_) => "stdio",
         Endpoint::Http(http) => match http.kind {
             HttpKind::Streamable => "streamable-http",
             HttpKind::Sse => "sse",
         },
-    };
-    kind.to_owned()
+    }
 }
 
 /// Where it is. Of a command only the program: arguments often hold tokens.

@@ -51,8 +51,8 @@ fn a_slip_in_the_syntax_does_not_hide_the_other_problems() {
     assert_eq!(
         errors(&checked_file(text)),
         [
-            "not valid JSON: expected comma",
             "expected a string, found a number",
+            "not valid JSON: expected comma",
             "`-1` must not be negative"
         ]
     );
