@@ -7,7 +7,9 @@ mod operation;
 #[cfg(test)]
 mod tests;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::collections::HashSet;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use self::names::Wanted;
@@ -22,8 +24,8 @@ pub const ROOT_OPERATION_ID_CHARS_MAX: usize = 64;
 /// What stands for itself in a path segment (RFC 3986, `unreserved`).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The same, where slashes divide segments.
-const SEGMENTS: &AsciiSet = &SEGMENT.remove(b'/');
+/// What stands for itself in a path that is encoded already.
+const ENCODED: &AsciiSet = &SEGMENT.remove(b'/').remove(b'%');
 
 /// What a document says beside the tools.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +46,9 @@ pub struct DocumentInfo {
 /// One upstream's place in the root document.
 #[derive(Debug, Clone, Copy)]
 pub struct Mounted<'a> {
-    /// The path under which its tools are, without slashes at the ends and not percent-encoded
-    /// (the document does that): e.g. `time`. No two upstreams have the same.
+    /// The path under which its tools are, percent-encoded, without slashes at the ends: e.g.
+    /// `time`, `tools/my%20time`. Its last segment, decoded, is the upstream's name in operation
+    /// ids and tags. No two upstreams have the same path.
     pub name: &'a str,
     /// What it offers.
     pub catalog: &'a Catalog,
@@ -70,44 +73,61 @@ pub fn server_document(info: &DocumentInfo, catalog: &Catalog) -> Value {
 /// same order give the same bytes.
 #[must_use]
 pub fn root_document(info: &DocumentInfo, servers: &[Mounted<'_>]) -> Value {
-    let tools: Vec<(&Mounted<'_>, &Tool)> = servers
+    let names: Vec<String> = servers.iter().map(Mounted::upstream).collect();
+    let tools: Vec<(&Mounted<'_>, &String, &Tool)> = servers
         .iter()
-        .flat_map(|server| server.catalog.tools().iter().map(move |tool| (server, tool)))
+        .zip(&names)
+        .flat_map(|(server, name)| {
+            server.catalog.tools().iter().map(move |tool| (server, name, tool))
+        })
         .collect();
     let wanted: Vec<Wanted> =
-        tools.iter().map(|(server, tool)| wanted(Some(server.name), tool)).collect();
+        tools.iter().map(|(server, name, tool)| wanted(Some((server.name, name)), tool)).collect();
     let mut document = Document::new(info, wanted.len());
     let template = Template::new(info.needs_key);
-    for ((server, tool), base) in
-        tools.iter().zip(names::plain_forms(&wanted, ROOT_OPERATION_ID_CHARS_MAX))
-    {
+    let forms = names::plain_forms(&wanted, ROOT_OPERATION_ID_CHARS_MAX);
+    for ((server, name, tool), base) in tools.iter().zip(forms) {
         let operation_id = base.clone();
-        let place =
-            Place { base: &base, operation_id, tag: Some(server.name), template: &template };
+        let place = Place { base: &base, operation_id, tag: Some(name), template: &template };
         document.add(Some(server.name), tool, place);
     }
-    let tags = servers.iter().filter(|server| !server.catalog.tools().is_empty()).map(tag);
-    let tags: Vec<Value> = tags.collect();
+    let mut seen = HashSet::new();
+    let offering =
+        servers.iter().zip(&names).filter(|(server, _)| !server.catalog.tools().is_empty());
+    let tags: Vec<Value> = offering
+        .filter(|(_, name)| seen.insert(name.as_str()))
+        .map(|(server, name)| tag(server, name))
+        .collect();
     document.finish((!tags.is_empty()).then_some(tags))
 }
 
-fn wanted(server: Option<&str>, tool: &Tool) -> Wanted {
-    let name = &tool.definition.name;
+fn wanted(server: Option<(&str, &str)>, tool: &Tool) -> Wanted {
+    let tool = &tool.definition.name;
     match server {
-        None => Wanted { full: name.clone(), shown: name.clone() },
-        // No name holds a NUL, so no two pairs have the same full name.
-        Some(server) => {
-            Wanted { full: format!("{server}\0{name}"), shown: format!("{server}_{name}") }
+        None => Wanted { full: tool.clone(), shown: tool.clone() },
+        // No path holds a NUL, so no two pairs have the same full name.
+        Some((path, name)) => {
+            Wanted { full: format!("{path}\0{tool}"), shown: format!("{name}_{tool}") }
         }
     }
 }
 
-fn tag(server: &Mounted<'_>) -> Value {
+fn tag(server: &Mounted<'_>, name: &str) -> Value {
     let identity = &server.catalog.identity;
     let about = identity.title.as_deref().or(identity.instructions.as_deref());
     match about.filter(|text| !text.is_empty()) {
-        Some(about) => object([("name", server.name.into()), ("description", about.into())]),
-        None => object([("name", server.name.into())]),
+        Some(about) => object([("name", name.into()), ("description", about.into())]),
+        None => object([("name", name.into())]),
+    }
+}
+
+// === impl Mounted ===
+
+impl Mounted<'_> {
+    /// The upstream's name, from its path.
+    fn upstream(&self) -> String {
+        let segment = self.name.rsplit('/').next().unwrap_or_default();
+        percent_decode_str(segment).decode_utf8_lossy().into_owned()
     }
 }
 
@@ -145,7 +165,7 @@ impl Document {
         let name = utf8_percent_encode(&tool.definition.name, SEGMENT);
         let path = match server {
             None => format!("/{name}"),
-            Some(server) => format!("/{}/{name}", utf8_percent_encode(server, SEGMENTS)),
+            Some(server) => format!("/{}/{name}", utf8_percent_encode(server, ENCODED)),
         };
         let item = operation::path_item(tool, place, &mut self.schemas);
         self.paths.insert(path, item);

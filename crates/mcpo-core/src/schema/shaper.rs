@@ -127,9 +127,11 @@ impl<'a> Shaper<'a> {
         let mut out = Map::with_capacity(keywords.len());
         let mut refers = false;
         for (key, value) in keywords {
-            match keyword::classify(key) {
-                Keyword::Reference => refers |= value.is_string(),
-                kind => self.keyword(&mut out, keywords, (key, kind, value), at),
+            let kind = keyword::classify(key);
+            if kind == Keyword::Reference {
+                refers |= value.is_string();
+            } else {
+                self.keyword(&mut out, keywords, (key, kind, value), at);
             }
         }
         if refers {

@@ -309,7 +309,7 @@ fn recursive_parts_become_components() {
         }}, "Name": {"type": "string"}}
     });
     let shaped = shape_arguments(&tree, "t");
-    insta::assert_snapshot!(shaped.schema["properties"], @r##"{"root":{"type":"object","description":"where to start","allOf":[{"$ref":"#/components/schemas/t-Node"}]},"plain":{"$ref":"#/components/schemas/t-Node"}}"##);
+    insta::assert_snapshot!(shaped.schema["properties"], @r##"{"root":{"type":"object","description":"where to start","anyOf":[{"$ref":"#/components/schemas/t-Node"}]},"plain":{"$ref":"#/components/schemas/t-Node"}}"##);
     assert_eq!(shaped.parts.len(), 1);
     assert_eq!(shaped.parts[0].0, "t-Node");
     insta::assert_snapshot!(shaped.parts[0].1, @r##"{"type":"object","properties":{"name":{"type":"string"},"children":{"type":"array","items":{"$ref":"#/components/schemas/t-Node"}}}}"##);

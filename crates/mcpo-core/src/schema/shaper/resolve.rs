@@ -141,8 +141,8 @@ impl<'a> Shaper<'a> {
 }
 
 /// A schema that both sides must hold for. What a reference's siblings say about the value is
-/// said last and wins; what they assert is joined where that cannot change its meaning, else both
-/// stand in `allOf`.
+/// said last and wins; what they assert is joined where that cannot change its meaning, else the
+/// resolved part becomes a branch.
 fn combine(siblings: Map<String, Value>, resolved: Map<String, Value>) -> Map<String, Value> {
     if siblings.is_empty() {
         return resolved;
@@ -163,11 +163,17 @@ fn combine(siblings: Map<String, Value>, resolved: Map<String, Value>) -> Map<St
         return joined;
     }
     let mut joined = siblings;
+    // Of one member, `anyOf` says the same, and more providers and validators cope with it.
+    let key = if resolved.contains_key("$ref") && !joined.contains_key("anyOf") {
+        "anyOf"
+    } else {
+        "allOf"
+    };
     let mut members = vec![Value::Object(resolved)];
-    if let Some(Value::Array(others)) = joined.remove("allOf") {
+    if let Some(Value::Array(others)) = joined.remove(key) {
         members.extend(others);
     }
-    joined.insert("allOf".to_owned(), Value::Array(members));
+    joined.insert(key.to_owned(), Value::Array(members));
     joined
 }
 

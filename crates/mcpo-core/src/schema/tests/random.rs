@@ -104,12 +104,12 @@ fn each_schema(schema: &Value, visit: &mut dyn FnMut(&Map<String, Value>)) {
                     .for_each(|member| each_schema(member, visit));
             }
             "items" | "not" | "if" | "then" | "else" | "contains" | "propertyNames" => {
-                each_schema(value, visit)
+                each_schema(value, visit);
             }
             "additionalProperties" | "unevaluatedItems" | "unevaluatedProperties"
                 if !value.is_boolean() =>
             {
-                each_schema(value, visit)
+                each_schema(value, visit);
             }
             _ => {}
         }
