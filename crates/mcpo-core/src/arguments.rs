@@ -5,6 +5,7 @@
 use serde_json::{Map, Value};
 
 mod coerce;
+mod echo;
 mod json;
 mod number;
 mod plan;
@@ -99,16 +100,18 @@ impl ArgumentCheck {
                 Checked::Rewritten(b"{}".to_vec())
             });
         }
+        let length = body.len();
         let body = Body::read(body)?;
         let Some(rules) = &self.rules else { return Ok(body.unchanged()) };
-        let passed = coerce::coerce(&rules.plan, &body.value);
+        let passed = coerce::coerce(&rules.plan, &body.value, length);
+        // The validator would multiply the branches as well. The upstream checks anyway.
+        if passed.gave_up {
+            return Ok(body.unchanged());
+        }
         if passed.problems.is_empty()
             && rules.verdict.accepts(passed.changed.as_ref().unwrap_or(&body.value))
         {
-            return Ok(match passed.changed {
-                Some(changed) => Checked::Rewritten(serialized(&changed)),
-                None => body.unchanged(),
-            });
+            return Ok(body.passed(passed.changed.as_ref()));
         }
         rules.settle(&body, passed)
     }
@@ -118,9 +121,8 @@ impl ArgumentCheck {
 
 impl Rules {
     fn compile(schema: &Value) -> Result<(Self, Vec<String>), String> {
-        let mut plan = plan::plan(schema);
-        // The validator would follow such a circle until the stack ends.
-        if plan.is_endless() {
+        let mut plan = plan::plan(schema).ok_or("it has too many parts")?;
+        if !plan.is_bounded() {
             return Err("it refers to itself without end".into());
         }
         let compiled = Verdict::compile(schema)?;
@@ -130,21 +132,24 @@ impl Rules {
     }
 
     /// Decides what did not simply pass: what the schema accepts as it came goes as it came, the
-    /// rest is refused.
-    fn settle(&self, body: &Body, passed: Passed) -> Result<Checked, ArgumentError> {
+    /// rest is refused, if something can be said against it.
+    fn settle(&self, body: &Body, mut passed: Passed) -> Result<Checked, ArgumentError> {
         if self.verdict.accepts(&body.value) {
             return Ok(body.unchanged());
         }
-        if body.is_absent {
-            return Err(refused(missing(), Value::Null));
-        }
         let value = passed.changed.as_ref().unwrap_or(&body.value);
-        let mut found = self.verdict.problems(value, &body.value);
+        let mut found = self.verdict.problems(value, &body.value, &mut passed.echo);
         found.retain(|problem| !passed.problems.iter().any(|told| says_as_much(told, problem)));
         let mut problems: Vec<Problem> =
             passed.problems.into_iter().map(|told| told.problem).collect();
         problems.append(&mut found);
         problems.truncate(PROBLEMS_MAX);
+        if problems.is_empty() {
+            return Ok(body.passed(passed.changed.as_ref()));
+        }
+        if body.is_absent {
+            return Err(refused(missing(), Value::Null));
+        }
         Err(ArgumentError::Invalid(problems))
     }
 }
@@ -185,6 +190,10 @@ impl Body {
 
     fn absent() -> Self {
         Self { value: Value::Object(Map::new()), can_go_as_sent: false, is_absent: true }
+    }
+
+    fn passed(&self, changed: Option<&Value>) -> Checked {
+        changed.map_or_else(|| self.unchanged(), |changed| Checked::Rewritten(serialized(changed)))
     }
 
     fn unchanged(&self) -> Checked {

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::echo::Echo;
 use super::number;
 use super::plan::{Items, Members, Node, NodeId, Plan, ROOT};
 use super::problem::{Complaint, Problem, literal, missing};
@@ -10,9 +11,11 @@ use super::scalar::{Coerced, JsonType};
 
 /// Problems beyond these are not told: the caller has enough to mend.
 pub(super) const PROBLEMS_MAX: usize = 100;
-/// Trials of union branches beyond this many steps are given up, and the value is left as it is:
-/// branches within branches multiply.
-const TRIAL_STEPS_MAX: usize = 500_000;
+/// Branches within branches multiply: trials beyond this many steps are given up. That is some
+/// milliseconds.
+const TRIAL_STEPS_MAX: usize = 50_000;
+/// So many more for each byte of the body, since a long one has many unions side by side.
+const TRIAL_STEPS_PER_BYTE_MAX: usize = 16;
 /// A body is 128 levels deep at most; each may pass some references and compositions.
 const APPLY_DEPTH_MAX: usize = 400;
 
@@ -23,6 +26,10 @@ pub(super) struct Passed {
     pub(super) changed: Option<Value>,
     /// What cannot be coerced.
     pub(super) problems: Vec<Told>,
+    /// The branches of unions multiply so much that no more was tried.
+    pub(super) gave_up: bool,
+    /// What may still be repeated to the caller.
+    pub(super) echo: Echo,
 }
 
 /// A problem that was told, and its place without the names of union branches.
@@ -32,31 +39,30 @@ pub(super) struct Told {
     pub(super) place: Vec<Value>,
 }
 
-/// Coerces a value along the node. `raw` is the whole body, in which `loc` finds what was sent.
-pub(super) fn coerce(plan: &Plan, raw: &Value) -> Passed {
-    coerce_at(plan, ROOT, raw)
+/// Coerces a whole body, which came as so many bytes.
+pub(super) fn coerce(plan: &Plan, raw: &Value, bytes: usize) -> Passed {
+    coerce_at(plan, ROOT, raw, bytes)
 }
 
 /// Coerces a value that stands where the node applies.
-pub(super) fn coerce_at(plan: &Plan, node: NodeId, raw: &Value) -> Passed {
+pub(super) fn coerce_at(plan: &Plan, node: NodeId, raw: &Value, bytes: usize) -> Passed {
     let mut pass = Pass {
         plan,
         raw,
         path: Vec::new(),
         problems: Vec::new(),
+        echo: Echo::new(),
         applied: Vec::new(),
         is_strict: false,
         trials: 0,
         failures: 0,
-        trial_steps: 0,
+        trial_steps_left: TRIAL_STEPS_MAX
+            .saturating_add(bytes.saturating_mul(TRIAL_STEPS_PER_BYTE_MAX)),
         depth: 0,
         gave_up: false,
     };
     let changed = pass.value(node, raw);
-    if pass.gave_up {
-        return Passed { changed: None, problems: Vec::new() };
-    }
-    Passed { changed, problems: pass.problems }
+    Passed { changed, problems: pass.problems, gave_up: pass.gave_up, echo: pass.echo }
 }
 
 #[derive(Debug)]
@@ -73,6 +79,7 @@ struct Pass<'a> {
     raw: &'a Value,
     path: Vec<Step<'a>>,
     problems: Vec<Told>,
+    echo: Echo,
     /// The object nodes that apply to the object at hand, above those of the objects around it.
     applied: Vec<NodeId>,
     /// Whether a value must have its type as it stands.
@@ -80,7 +87,7 @@ struct Pass<'a> {
     /// How many unions are being tried around this place; problems are then only counted.
     trials: usize,
     failures: usize,
-    trial_steps: usize,
+    trial_steps_left: usize,
     depth: usize,
     gave_up: bool,
 }
@@ -118,8 +125,8 @@ impl<'a> Pass<'a> {
     /// Applies one node, and all that apply to the same value.
     fn apply(&mut self, id: NodeId, value: &Value) -> Option<Value> {
         self.depth += 1;
-        self.trial_steps += usize::from(self.trials > 0);
-        self.gave_up |= self.depth > APPLY_DEPTH_MAX || self.trial_steps > TRIAL_STEPS_MAX;
+        self.trial_steps_left = self.trial_steps_left.saturating_sub(usize::from(self.trials > 0));
+        self.gave_up |= self.depth > APPLY_DEPTH_MAX || self.trial_steps_left == 0;
         let changed = if self.gave_up { None } else { self.apply_node(id, value) };
         self.depth -= 1;
         changed
@@ -329,14 +336,14 @@ impl<'a> Pass<'a> {
         } else if self.problems.len() < PROBLEMS_MAX {
             let is_place = |step: &&Step<'_>| !matches!(step, Step::Label(_));
             let place = located(self.path.iter().filter(is_place));
-            let input = self.sent(complaint.kind == "missing");
+            let input = self.echo.of(self.sent(complaint.kind == "missing"));
             let problem = Problem::new(complaint, located(self.path.iter()), input);
             self.problems.push(Told { problem, place });
         }
     }
 
     /// What was sent at this place, or around what is missing.
-    fn sent(&self, is_missing: bool) -> Value {
+    fn sent(&self, is_missing: bool) -> &'a Value {
         let steps = &self.path[..self.path.len() - usize::from(is_missing)];
         let mut value = self.raw;
         for step in steps {
@@ -348,7 +355,7 @@ impl<'a> Pass<'a> {
             };
             value = inner.unwrap_or(&Value::Null);
         }
-        value.clone()
+        value
     }
 }
 

@@ -196,9 +196,7 @@ impl Parser<'_> {
         self.at += 1;
         let mut text = String::new();
         loop {
-            let rest = &self.bytes[self.at..];
-            let plain = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
-            let Some(plain) = plain else {
+            let Some(plain) = plain_length(&self.bytes[self.at..]) else {
                 return Err(self.error_at(opening, "Unterminated string starting at"));
             };
             let (from, end) = (self.at, self.at + plain);
@@ -255,4 +253,14 @@ impl Parser<'_> {
         self.at += 4;
         Ok(u32::from_str_radix(text, 16).expect("four hexadecimal digits"))
     }
+}
+
+/// How many bytes stand before the next one that means something in a text.
+fn plain_length(bytes: &[u8]) -> Option<usize> {
+    let is_special = |byte: &u8| (*byte == b'"') | (*byte == b'\\') | (*byte < 0x20);
+    // Whole blocks without an early exit become vector instructions; long texts are common.
+    let is_plain =
+        |block: &&[u8]| !block.iter().fold(false, |found, byte| found | is_special(byte));
+    let plain = bytes.chunks_exact(32).take_while(is_plain).count() * 32;
+    bytes[plain..].iter().position(is_special).map(|more| plain + more)
 }

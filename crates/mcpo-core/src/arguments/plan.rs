@@ -12,13 +12,17 @@ use super::scalar::JsonType;
 mod build;
 mod defaults;
 
-pub(super) use build::plan;
+pub(super) use build::{escaped, plan, resolve};
 
 /// Which node of the plan.
 pub(super) type NodeId = usize;
 
 /// A branch's name tells its make-up down to this depth.
 const LABEL_DEPTH_MAX: usize = 4;
+
+/// No more schemas may follow one another on the same value: with a body of 128 levels that is
+/// what a worker's stack bears twice over, and no real schema has ten.
+const CHAIN_MAX: usize = 64;
 
 /// The root of every plan.
 pub(super) const ROOT: NodeId = 0;
@@ -105,21 +109,28 @@ impl Plan {
             .any(Members::wants_some)
     }
 
-    /// Whether a schema applies to a value only after itself, which never ends.
-    pub(super) fn is_endless(&self) -> bool {
-        let mut states = vec![Visit::New; self.nodes.len()];
-        (0..self.nodes.len()).any(|id| self.meets_itself(id, &mut states))
+    /// Whether a value meets a bounded number of schemas at each of its places. If not, a schema
+    /// refers to itself (or through very many others), and a validator follows until its stack
+    /// ends.
+    pub(super) fn is_bounded(&self) -> bool {
+        let mut visits = vec![Visit::New; self.nodes.len()];
+        (0..self.nodes.len()).all(|id| self.height(id, 0, &mut visits).is_some())
     }
 
-    fn meets_itself(&self, id: NodeId, states: &mut [Visit]) -> bool {
-        match states[id] {
-            Visit::Open => return true,
-            Visit::Done => return false,
-            Visit::New => states[id] = Visit::Open,
+    /// The longest chain of nodes, from this one, that apply to the same value.
+    fn height(&self, id: NodeId, depth: usize, visits: &mut [Visit]) -> Option<usize> {
+        match visits[id] {
+            Visit::Done(height) => return Some(height),
+            Visit::Open => return None,
+            Visit::New if depth > CHAIN_MAX => return None,
+            Visit::New => visits[id] = Visit::Open,
         }
-        let is_endless = self.nodes[id].same_value().any(|next| self.meets_itself(next, states));
-        states[id] = Visit::Done;
-        is_endless
+        let mut height = 0;
+        for next in self.nodes[id].same_value() {
+            height = height.max(1 + self.height(next, depth + 1, visits)?);
+        }
+        visits[id] = Visit::Done(height);
+        (height <= CHAIN_MAX).then_some(height)
     }
 
     /// The node and all that apply to the same value.
@@ -211,7 +222,7 @@ impl Plan {
 enum Visit {
     New,
     Open,
-    Done,
+    Done(usize),
 }
 
 // === impl Node ===

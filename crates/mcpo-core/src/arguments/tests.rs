@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod cases;
+mod play;
 mod python;
 
 /// What a check came to, as the original would answer: status, and what the tool received or

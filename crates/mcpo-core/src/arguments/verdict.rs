@@ -5,11 +5,13 @@ use std::fmt;
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator, ValidatorMap};
 use serde_json::Value;
 
+use super::echo::Echo;
+use super::plan::{escaped, resolve};
 use super::problem::Problem;
 
 mod words;
 
-use words::{is_undecided, tell};
+use words::Teller;
 
 /// One pattern may take this many steps back; then it is not decided. A twentieth of the
 /// library's own limit: a worker must not stand still for it.
@@ -66,27 +68,38 @@ impl Verdict {
             };
             let place = error.instance_path().as_str().to_owned();
             let reason = one_line(&error);
-            if !remove(&mut schema, &place) {
+            if remove(&mut schema, &place) {
+                notes.push(format!("the schema's {place} is not checked: {reason}"));
+                continue;
+            }
+            // A reference that leads nowhere comes without its place.
+            let lost = lost_references(&schema);
+            if lost.is_empty() {
                 return Err(reason);
             }
-            notes.push(format!("the schema's {place} is not checked: {reason}"));
+            for place in lost {
+                remove(&mut schema, &place);
+                notes.push(format!(
+                    "the schema's {place} is not checked: it leads out of the schema"
+                ));
+            }
         }
         Err("it has too many mistakes".into())
     }
 
-    /// Whether the schema accepts the value. What it cannot decide it accepts.
+    /// Whether the schema accepts the value.
     pub(super) fn accepts(&self, value: &Value) -> bool {
         self.validator.is_valid(value)
-            || self.validator.iter_errors(value).all(|error| is_undecided(error.kind()))
     }
 
-    /// What the schema finds wrong with `value`, which came of `raw`.
-    pub(super) fn problems(&self, value: &Value, raw: &Value) -> Vec<Problem> {
-        let mut problems = Vec::new();
+    /// What the schema finds wrong with `value`, which came of `raw`. Nothing if it cannot decide:
+    /// a pattern that runs wild is no fault of the arguments.
+    pub(super) fn problems(&self, value: &Value, raw: &Value, echo: &mut Echo) -> Vec<Problem> {
+        let mut teller = Teller { raw, echo, problems: Vec::new() };
         for error in self.validator.iter_errors(value) {
-            tell(&error, raw, &mut problems);
+            teller.tell(&error);
         }
-        problems
+        teller.problems
     }
 }
 
@@ -120,6 +133,32 @@ fn one_line(error: &ValidationError<'_>) -> String {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,
     }
+}
+
+/// Where the references stand that lead nowhere within the schema.
+fn lost_references(schema: &Value) -> Vec<String> {
+    let mut lost = Vec::new();
+    let mut places = vec![(String::new(), schema)];
+    while let Some((place, value)) = places.pop() {
+        let reference = value.get("$ref").and_then(Value::as_str);
+        if reference.is_some_and(|reference| resolve(schema, reference).is_none()) {
+            lost.push(format!("{place}/$ref"));
+        }
+        match value {
+            Value::Object(map) => {
+                let inner =
+                    map.iter().map(|(name, inner)| (format!("{place}/{}", escaped(name)), inner));
+                places.extend(inner);
+            }
+            Value::Array(items) => {
+                places.extend(
+                    items.iter().enumerate().map(|(i, item)| (format!("{place}/{i}"), item)),
+                );
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    lost
 }
 
 /// Takes the keyword at the place out of the schema.

@@ -1,110 +1,112 @@
 //! Works a schema out into a [`Plan`]. Whatever is malformed is taken as "anything goes".
 
+use std::collections::VecDeque;
+
 use serde_json::{Map, Value};
 
 use super::{Items, JsonType, Known, Members, Node, NodeId, Plan, Property};
 
-/// A larger schema is checked by the validator alone beyond this many places: enough for any
-/// real one, and a bound to memory.
+/// A schema of more parts is not used: a bound to memory and to the time of a refresh.
 const NODES_MAX: usize = 20_000;
-/// Deeper places are not looked into; serde_json reads no deeper schema anyway.
-const DEPTH_MAX: usize = 128;
 
-/// Works out the whole schema.
-pub(in crate::arguments) fn plan(schema: &Value) -> Plan {
-    let mut builder = Builder { schema, nodes: Vec::new(), known: Known::new() };
-    builder.node(schema, "", 0);
+/// Works out the whole schema. `None` if it is too large.
+pub(in crate::arguments) fn plan(schema: &Value) -> Option<Plan> {
+    let mut builder =
+        Builder { schema, nodes: Vec::new(), known: Known::new(), waiting: VecDeque::new() };
+    builder.node(schema, "");
+    // A queue, not recursion: references may form chains of any length.
+    while let Some((id, keywords)) = builder.waiting.pop_front() {
+        if builder.nodes.len() > NODES_MAX {
+            return None;
+        }
+        builder.fill(id, keywords);
+    }
     let mut plan = Plan { nodes: builder.nodes };
     plan.settle_nulls();
     plan.settle_names();
-    plan
+    Some(plan)
 }
 
 struct Builder<'a> {
     schema: &'a Value,
     nodes: Vec<Node>,
     known: Known,
+    /// Nodes whose keywords are still to be read.
+    waiting: VecDeque<(NodeId, &'a Map<String, Value>)>,
 }
 
 // === impl Builder ===
 
-impl Builder<'_> {
-    fn node(&mut self, schema: &Value, pointer: &str, depth: usize) -> NodeId {
+impl<'a> Builder<'a> {
+    /// The node of the schema at that place.
+    fn node(&mut self, schema: &'a Value, pointer: &str) -> NodeId {
         if let Some(&id) = self.known.get(pointer) {
             return id;
         }
         let id = self.nodes.len();
         self.nodes.push(Node { pointer: pointer.to_owned(), ..Node::default() });
         self.known.insert(pointer.to_owned(), id);
-        let Value::Object(keywords) = schema else { return id };
-        if depth >= DEPTH_MAX || self.nodes.len() >= NODES_MAX {
-            // Not looked into: its members must then all pass.
-            self.nodes[id].object = Some(Members { is_open: Some(true), ..Members::default() });
-            return id;
+        if let Value::Object(keywords) = schema {
+            self.waiting.push_back((id, keywords));
         }
-        let place = Place { pointer, depth: depth + 1 };
-        let node = Node {
+        id
+    }
+
+    fn fill(&mut self, id: NodeId, keywords: &'a Map<String, Value>) {
+        let pointer = self.nodes[id].pointer.clone();
+        let place = pointer.as_str();
+        let unions = ["anyOf", "oneOf"].into_iter();
+        self.nodes[id] = Node {
             types: types(keywords.get("type")),
             literals: literals(keywords),
             object: self.members(keywords, place),
             list: self.items(keywords, place),
             all_of: self.all_of(keywords, place),
-            unions: ["anyOf", "oneOf"]
-                .into_iter()
-                .filter_map(|key| self.branches(keywords, key, place))
-                .collect(),
+            unions: unions.filter_map(|key| self.branches(keywords, key, place)).collect(),
             conditional: self.conditional(keywords, place),
             title: keywords.get("title").and_then(Value::as_str).map(str::to_owned),
-            pointer: pointer.to_owned(),
+            pointer: pointer.clone(),
         };
-        self.nodes[id] = node;
-        id
     }
 
     fn child(
         &mut self,
-        keywords: &Map<String, Value>,
+        keywords: &'a Map<String, Value>,
         key: &str,
-        place: Place<'_>,
+        place: &str,
     ) -> Option<NodeId> {
         let schema =
             keywords.get(key).filter(|schema| schema.is_object() || schema.is_boolean())?;
-        Some(self.node(schema, &format!("{}/{key}", place.pointer), place.depth))
+        Some(self.node(schema, &format!("{place}/{key}")))
     }
 
     fn branches(
         &mut self,
-        keywords: &Map<String, Value>,
+        keywords: &'a Map<String, Value>,
         key: &str,
-        place: Place<'_>,
+        place: &str,
     ) -> Option<Vec<NodeId>> {
         let branches = keywords.get(key)?.as_array().filter(|branches| !branches.is_empty())?;
         let nodes = branches.iter().enumerate();
-        Some(
-            nodes
-                .map(|(i, one)| {
-                    self.node(one, &format!("{}/{key}/{i}", place.pointer), place.depth)
-                })
-                .collect(),
-        )
+        Some(nodes.map(|(i, one)| self.node(one, &format!("{place}/{key}/{i}"))).collect())
     }
 
     fn named(
         &mut self,
-        keywords: &Map<String, Value>,
+        keywords: &'a Map<String, Value>,
         key: &str,
-        place: Place<'_>,
+        place: &str,
     ) -> Vec<(String, NodeId)> {
         let Some(Value::Object(schemas)) = keywords.get(key) else { return Vec::new() };
         let mut nodes = Vec::with_capacity(schemas.len());
         for (name, schema) in schemas {
-            let pointer = format!("{}/{key}/{}", place.pointer, escaped(name));
-            nodes.push((name.clone(), self.node(schema, &pointer, place.depth)));
+            let pointer = format!("{}/{key}/{}", place, escaped(name));
+            nodes.push((name.clone(), self.node(schema, &pointer)));
         }
         nodes
     }
 
-    fn members(&mut self, keywords: &Map<String, Value>, place: Place<'_>) -> Option<Members> {
+    fn members(&mut self, keywords: &'a Map<String, Value>, place: &str) -> Option<Members> {
         let declared = self.named(keywords, "properties", place);
         let required: Vec<&str> = strings(keywords.get("required"));
         let mut members =
@@ -137,14 +139,14 @@ impl Builder<'_> {
     }
 
     /// The default that stands where a property's `$ref` leads.
-    fn referred_default(&self, property: Option<&Value>) -> Option<&Value> {
+    fn referred_default(&self, property: Option<&Value>) -> Option<&'a Value> {
         let reference = property?.get("$ref")?.as_str()?;
         let (_, target) = resolve(self.schema, reference)?;
         target.get("default")
     }
 
     /// Undeclared members are coerced only where no pattern may claim them first.
-    fn additional(&mut self, keywords: &Map<String, Value>, place: Place<'_>) -> Option<NodeId> {
+    fn additional(&mut self, keywords: &'a Map<String, Value>, place: &str) -> Option<NodeId> {
         if keywords.contains_key("patternProperties") {
             return None;
         }
@@ -152,7 +154,7 @@ impl Builder<'_> {
         self.child(keywords, "additionalProperties", place)
     }
 
-    fn items(&mut self, keywords: &Map<String, Value>, place: Place<'_>) -> Option<Items> {
+    fn items(&mut self, keywords: &'a Map<String, Value>, place: &str) -> Option<Items> {
         // Up to draft 2019-09 a list of schemas in `items` was what `prefixItems` is now.
         let listed = if keywords.get("items").is_some_and(Value::is_array) {
             "items"
@@ -165,12 +167,12 @@ impl Builder<'_> {
         (!prefix.is_empty() || rest.is_some()).then_some(Items { prefix, rest })
     }
 
-    fn all_of(&mut self, keywords: &Map<String, Value>, place: Place<'_>) -> Vec<NodeId> {
+    fn all_of(&mut self, keywords: &'a Map<String, Value>, place: &str) -> Vec<NodeId> {
         let mut nodes = Vec::new();
         for key in ["$ref", "$dynamicRef", "$recursiveRef"] {
             let Some(reference) = keywords.get(key).and_then(Value::as_str) else { continue };
             match resolve(self.schema, reference) {
-                Some((pointer, target)) => nodes.push(self.node(target, &pointer, place.depth)),
+                Some((pointer, target)) => nodes.push(self.node(target, &pointer)),
                 None => nodes.push(self.unknown()),
             }
         }
@@ -185,7 +187,7 @@ impl Builder<'_> {
         self.nodes.len() - 1
     }
 
-    fn conditional(&mut self, keywords: &Map<String, Value>, place: Place<'_>) -> Vec<NodeId> {
+    fn conditional(&mut self, keywords: &'a Map<String, Value>, place: &str) -> Vec<NodeId> {
         let conditions = ["if", "then", "else", "not"];
         let mut nodes: Vec<NodeId> =
             conditions.into_iter().filter_map(|key| self.child(keywords, key, place)).collect();
@@ -194,12 +196,6 @@ impl Builder<'_> {
         }
         nodes
     }
-}
-
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    pointer: &'a str,
-    depth: usize,
 }
 
 // === impl Plan ===
@@ -278,7 +274,10 @@ fn dependent_names(keywords: &Map<String, Value>) -> impl Iterator<Item = &str> 
 }
 
 /// Finds what a reference within the schema means: where it stands, and what it is.
-fn resolve<'a>(schema: &'a Value, reference: &str) -> Option<(String, &'a Value)> {
+pub(in crate::arguments) fn resolve<'a>(
+    schema: &'a Value,
+    reference: &str,
+) -> Option<(String, &'a Value)> {
     let fragment = reference.strip_prefix('#')?;
     let fragment = percent_encoding::percent_decode_str(fragment).decode_utf8().ok()?;
     if fragment.is_empty() || fragment.starts_with('/') {
@@ -314,6 +313,7 @@ fn anchored<'a>(
     }
 }
 
-fn escaped(name: &str) -> String {
+/// The name as a step of a JSON pointer.
+pub(in crate::arguments) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

@@ -51,9 +51,9 @@ impl Plan {
     }
 
     fn settled(&self, node: NodeId, written: &Value) -> Option<Value> {
-        let coerced = coerce_at(self, node, written);
+        let coerced = coerce_at(self, node, written, 0);
         let settled = coerced.changed.unwrap_or_else(|| written.clone());
-        let again = coerce_at(self, node, &settled);
+        let again = coerce_at(self, node, &settled, 0);
         (coerced.problems.is_empty() && again.problems.is_empty() && again.changed.is_none())
             .then_some(settled)
     }

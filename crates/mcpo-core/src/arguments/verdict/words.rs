@@ -11,6 +11,8 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::paths::LocationSegment;
 use serde_json::Value;
 
+use crate::arguments::coerce::PROBLEMS_MAX;
+use crate::arguments::echo::Echo;
 use crate::arguments::problem::{
     Complaint, Problem, bound, literal, missing, plain, size, text_length,
 };
@@ -18,7 +20,7 @@ use crate::arguments::scalar::{Coerced, JsonType};
 
 /// Whether the validator could not decide: a pattern that runs wild, a reference that leads
 /// nowhere. That is no fault of the arguments.
-pub(super) fn is_undecided(kind: &ValidationErrorKind) -> bool {
+fn is_undecided(kind: &ValidationErrorKind) -> bool {
     matches!(
         kind,
         ValidationErrorKind::BacktrackLimitExceeded { .. }
@@ -27,28 +29,56 @@ pub(super) fn is_undecided(kind: &ValidationErrorKind) -> bool {
     )
 }
 
-/// Adds what one error says, in pydantic's words.
-pub(super) fn tell(error: &ValidationError<'_>, raw: &Value, problems: &mut Vec<Problem>) {
-    let place: Vec<Value> = error.instance_path().iter().map(segment).collect();
-    match error.kind() {
-        kind if is_undecided(kind) => {}
-        ValidationErrorKind::Required { property } => {
-            add(place, Some(property.clone()), missing(), raw, problems);
-        }
-        ValidationErrorKind::AdditionalProperties { unexpected }
-        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            for name in unexpected {
-                let loc = [place.clone(), vec![name.as_str().into()]].concat();
-                add(loc, None, not_permitted(), raw, problems);
+/// Collects problems about the value that came of `raw`.
+pub(super) struct Teller<'a> {
+    pub(super) raw: &'a Value,
+    pub(super) echo: &'a mut Echo,
+    pub(super) problems: Vec<Problem>,
+}
+
+// === impl Teller ===
+
+impl Teller<'_> {
+    /// Adds what one error says, in pydantic's words.
+    pub(super) fn tell(&mut self, error: &ValidationError<'_>) {
+        let place: Vec<Value> = error.instance_path().iter().map(segment).collect();
+        match error.kind() {
+            kind if is_undecided(kind) => {}
+            ValidationErrorKind::Required { property } => {
+                self.add(&place, Some(property.clone()), missing());
             }
-        }
-        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            match the_one_meant(error, context) {
-                Some(branch) => branch.iter().for_each(|error| tell(error, raw, problems)),
-                None => add(place, None, complaint(error), raw, problems),
+            ValidationErrorKind::AdditionalProperties { unexpected }
+            | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                for name in unexpected {
+                    let place = [place.clone(), vec![name.as_str().into()]].concat();
+                    self.add(&place, None, not_permitted());
+                }
             }
+            ValidationErrorKind::AnyOf { context }
+            | ValidationErrorKind::OneOfNotValid { context } => {
+                match the_one_meant(error, context) {
+                    Some(branch) => branch.iter().for_each(|error| self.tell(error)),
+                    None => self.add(&place, None, complaint(error)),
+                }
+            }
+            _ => self.add(&place, None, complaint(error)),
         }
-        _ => add(place, None, complaint(error), raw, problems),
+    }
+
+    fn add(&mut self, place: &[Value], missing: Option<Value>, what: Complaint) {
+        if self.problems.len() == PROBLEMS_MAX {
+            return;
+        }
+        let sent = place.iter().try_fold(self.raw, |value, step| match step {
+            Value::String(name) => value.get(name),
+            other => value.get(usize::try_from(other.as_u64()?).ok()?),
+        });
+        let loc: Vec<Value> =
+            std::iter::once("body".into()).chain(place.iter().cloned()).chain(missing).collect();
+        if !self.problems.iter().any(|other| other.loc == loc && other.kind == what.kind) {
+            let input = self.echo.of(sent.unwrap_or(&Value::Null));
+            self.problems.push(Problem::new(what, loc, input));
+        }
     }
 }
 
@@ -56,25 +86,6 @@ fn segment(segment: LocationSegment<'_>) -> Value {
     match segment {
         LocationSegment::Property(name) => name.into_owned().into(),
         LocationSegment::Index(index) => index.into(),
-    }
-}
-
-fn add(
-    place: Vec<Value>,
-    missing: Option<Value>,
-    what: Complaint,
-    raw: &Value,
-    problems: &mut Vec<Problem>,
-) {
-    let sent = place.iter().try_fold(raw, |value, step| match step {
-        Value::String(name) => value.get(name),
-        other => value.get(usize::try_from(other.as_u64()?).ok()?),
-    });
-    let input = sent.cloned().unwrap_or(Value::Null);
-    let loc = std::iter::once("body".into()).chain(place).chain(missing).collect();
-    let problem = Problem::new(what, loc, input);
-    if !problems.iter().any(|other| other.loc == problem.loc && other.kind == problem.kind) {
-        problems.push(problem);
     }
 }
 
