@@ -69,6 +69,16 @@ async fn call(session: &Session) -> Result<Answer, RequestError> {
     session.call_tool("t", b"{}", Instant::now() + LONG).await
 }
 
+/// Waits for the first words on stderr.
+async fn has_spoken(session: &Session) {
+    let spoken = async {
+        while session.last_words().is_none_or(|words| words.is_empty()) {
+            sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(LONG, spoken).await.expect("it speaks");
+}
+
 /// A killed process that nobody has reaped yet is gone as well.
 async fn gone(pid: &str) -> bool {
     let stat = Path::new("/proc").join(pid.trim()).join("stat");
@@ -177,12 +187,7 @@ async fn a_child_that_closes_stdout_and_stays_is_ended() {
 async fn a_child_that_ignores_sigterm_is_killed_with_all_its_own() {
     let (session, running) =
         live("trap '' TERM; sleep 1000 & echo $! >&2; answer 1; exec 0</dev/null; while :; do sleep 1000; done").await;
-    let told = async {
-        while session.last_words().is_none_or(|words| words.is_empty()) {
-            sleep(Duration::from_millis(2)).await
-        }
-    };
-    timeout(LONG, told).await.expect("it tells");
+    has_spoken(&session).await;
     session.close();
     assert!(matches!(end_of(running).await, Cause::Closed));
     assert!(gone(&session.last_words().expect("it told")).await);
@@ -223,6 +228,21 @@ async fn a_flood_on_stderr_holds_nothing_up_and_is_kept_within_bounds() {
 }
 
 #[tokio::test]
+async fn a_result_of_many_megabytes_arrives_whole_and_the_next_one_too() {
+    let megabytes = "head -c 8000000 /dev/zero | tr '\\0' x";
+    let large =
+        format!(r#"printf '{{"id":%s,"result":"' "${{id%%,*}}"; {megabytes}; printf '"}}\n'"#);
+    let (session, _running) = live(&format!(
+        r#"read -r l; id=${{l#*\"id\":}}; {large}; while read -r l; do answer 2; done"#
+    ))
+    .await;
+    assert!(
+        matches!(call(&session).await, Ok(Answer::Result(result)) if result.len() == 8_000_002)
+    );
+    assert!(matches!(call(&session).await, Ok(Answer::Result(result)) if result == "2"));
+}
+
+#[tokio::test]
 async fn garbage_on_stdout_is_skipped() {
     let (session, _running) =
         live(r#"read -r l; say 'Listening...'; say '{"level":30}'; say; answer 1"#).await;
@@ -236,12 +256,7 @@ async fn a_dropped_driver_leaves_no_process_and_no_waiting_call() {
     let mut calls = JoinSet::new();
     let caller = session.clone();
     calls.spawn(async move { call(&caller).await });
-    let told = async {
-        while session.last_words().is_none_or(|words| words.is_empty()) {
-            sleep(Duration::from_millis(2)).await
-        }
-    };
-    timeout(LONG, told).await.expect("it tells");
+    has_spoken(&session).await;
     running.abort_all();
     while running.join_next().await.is_some() {}
     let ended =
