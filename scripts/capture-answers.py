@@ -158,8 +158,11 @@ class Original:
     def __enter__(self):
         for _ in range(300):
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return self
+                listens = probe.connect_ex(("127.0.0.1", self.port)) == 0
+            # The original listens when all is up and knows no /readyz; mcpo says when it is ready,
+            # so that its own answers can be taken with this script, too.
+            if listens and self.ask("GET", "/readyz")["status"] in (200, 401, 404):
+                return self
             time.sleep(0.1)
         raise SystemExit("the original does not start")
 

@@ -10,14 +10,20 @@ use http::header::{
 
 use crate::answer::{Answer, HTML, answer};
 
-/// Both programs write style elements of their own; scripts come from files only.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+/// Whatever is not named here is refused, scripts in the page itself above all.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'self'";
+
+/// Redoc writes style elements of its own, and searches in a worker that it makes itself.
+const REDOC_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
 /// Swagger UI for the document beside it.
 pub(crate) fn swagger(title: &str) -> Answer {
     page(
+        POLICY,
         &format!("{} - Swagger UI", escaped(title)),
         r#"<link rel="stylesheet" href="docs/assets/swagger-ui.css">"#,
         r#"<div id="swagger-ui"></div>
@@ -29,6 +35,7 @@ pub(crate) fn swagger(title: &str) -> Answer {
 /// Redoc for the document beside it. It would report usage to its makers if it were not told off.
 pub(crate) fn redoc(title: &str) -> Answer {
     page(
+        REDOC_POLICY,
         &format!("{} - ReDoc", escaped(title)),
         "<style>body { margin: 0; }</style>",
         r#"<redoc spec-url="openapi.json" disable-telemetry="true"></redoc>
@@ -37,7 +44,7 @@ pub(crate) fn redoc(title: &str) -> Answer {
 }
 
 /// Links are relative, so that a page works behind any path.
-fn page(title: &str, head: &str, body: &str) -> Answer {
+fn page(policy: &'static str, title: &str, head: &str, body: &str) -> Answer {
     let html = format!(
         r#"<!DOCTYPE html>
 <html lang="en">
@@ -56,7 +63,7 @@ fn page(title: &str, head: &str, body: &str) -> Answer {
     );
     let mut told = answer(StatusCode::OK, HTML, html);
     let headers = told.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use mcpo_config::{Mode, Site};
 use mcpo_core::catalog::Tool;
-use mcpo_upstream::directory::{Snapshot, Upstream};
+use mcpo_upstream::directory::{Snapshot, State, Upstream};
 use percent_encoding::percent_decode_str;
 
 use crate::assets::{Asset, asset};
@@ -172,6 +172,18 @@ fn decoded(piece: &str) -> Option<Cow<'_, str>> {
 impl Found<'_> {
     fn is_empty(&self) -> bool {
         self.page.is_none() && self.callee.is_none()
+    }
+
+    /// Whether the upstream behind it is in its first start, so that its tools are about to be
+    /// known.
+    pub(crate) fn is_starting(&self) -> bool {
+        match self.callee {
+            Some(Callee::Unready(Some(upstream))) => {
+                matches!(upstream.view.state, State::Starting { failures: 0, fault: None })
+            }
+            Some(Callee::Unready(None)) => true,
+            Some(Callee::Tool(..)) | None => false,
+        }
     }
 }
 

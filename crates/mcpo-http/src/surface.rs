@@ -1,6 +1,7 @@
 //! The life of one request, in the order in which things happen.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, LOCATION};
@@ -11,11 +12,11 @@ use mcpo_config::{Access, Limits, Mode, Site};
 use mcpo_core::outcome::OutcomeKind;
 use mcpo_policy::pipeline::Pipeline;
 use mcpo_upstream::directory::{Directory, Snapshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::access::Gate;
 use crate::answer::{Answer, empty, put};
-use crate::call::{Called, Target, call, not_ready};
+use crate::call::{Target, call, not_ready};
 use crate::cors::Cors;
 use crate::documents::Documents;
 use crate::health;
@@ -23,6 +24,10 @@ use crate::pages;
 use crate::problem::Problem;
 use crate::request_id::{REQUEST_ID, RequestIds};
 use crate::route::{Callee, Found, Page, Probe, Routes};
+
+/// How long a call waits for an upstream that is just being started: most children are up in a
+/// second. Whoever then gets 503 knows when to come again.
+const FIRST_START_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// What the operator decided about the surface.
 #[derive(Debug, Clone)]
@@ -86,25 +91,55 @@ impl Surface {
     {
         let started = Instant::now();
         let request_id = self.request_ids.of(request.headers());
-        let permit = self.cors.permit(request.headers());
-        let snapshot = Arc::clone(&self.directory.load());
+        let first = Arc::clone(&self.directory.load());
+        let later;
         let mut line = Line::default();
-        let mut answer = match self.cors.preflight(request.method(), request.headers()) {
+        let preflight = self.cors.preflight(request.method(), request.headers());
+        let mut answer = match preflight {
             Some(answer) => answer,
             None => {
-                let answer = self.answer(&snapshot, request, &mut line).await;
-                answer.unwrap_or_else(|problem| problem.answer())
+                let permit = self.cors.permit(request.headers());
+                let mut snapshot = &first;
+                let mut found = self.routes.find(snapshot, request.uri().path());
+                if found.is_starting() && self.may_call(&request) {
+                    later = self.settled(request.uri().path()).await;
+                    snapshot = &later;
+                    found = self.routes.find(snapshot, request.uri().path());
+                }
+                let answer = self.answer(snapshot, found, request, &mut line).await;
+                let mut answer = answer.unwrap_or_else(|problem| problem.answer());
+                permit.apply(&mut answer);
+                answer
             }
         };
         line.write(request_id.to_str().unwrap_or_default(), answer.status(), started);
-        permit.apply(&mut answer);
         answer.headers_mut().insert(REQUEST_ID, request_id);
         answer
+    }
+
+    fn may_call<B>(&self, request: &Request<B>) -> bool {
+        request.method() == Method::POST && self.gate.call(request.headers()).is_ok()
+    }
+
+    /// The snapshot in which the upstream behind a path is through with its first start, or the
+    /// one after the wait.
+    async fn settled(&self, path: &str) -> Arc<Snapshot> {
+        let mut generations = self.directory.generations();
+        let settled = async {
+            while self.routes.find(&self.directory.load(), path).is_starting() {
+                // The directory lives as long as the surface.
+                let _changed = generations.changed().await;
+            }
+        };
+        // What is there then is what there is.
+        let _in_time = timeout(FIRST_START_TIME_MAX, settled).await;
+        Arc::clone(&self.directory.load())
     }
 
     async fn answer<'s, B>(
         &self,
         snapshot: &'s Snapshot,
+        found: Found<'s>,
         request: Request<B>,
         line: &mut Line<'s>,
     ) -> Result<Answer, Problem>
@@ -112,8 +147,7 @@ impl Surface {
         B: Body<Data = Bytes> + Unpin,
     {
         let (parts, body) = request.into_parts();
-        let path = parts.uri.path();
-        let Found { page, callee } = self.routes.find(snapshot, path);
+        let Found { page, callee } = found;
         let looks = matches!(parts.method, Method::GET | Method::HEAD);
         if let Some(Page::Probe(probe)) = page
             && looks
@@ -127,27 +161,35 @@ impl Surface {
             (Some(page), _) if looks => Ok(self.page(snapshot, page, &parts.headers)),
             (_, Some(callee)) if parts.method == Method::POST => {
                 self.gate.call(&parts.headers)?;
-                let Callee::Tool(upstream, tool) = callee else {
-                    let Callee::Unready(upstream) = callee else { return Err(Problem::NotFound) };
-                    return Err(not_ready(upstream));
-                };
-                line.upstream = &upstream.view.name;
-                line.tool = &tool.definition.name;
-                let target = Target { upstream, tool };
-                let Called { answer, outcome } =
-                    call(&self.limits, &self.pipeline, target, &parts.headers, body).await;
-                line.outcome = outcome;
-                Ok(answer)
+                match callee {
+                    Callee::Unready(upstream) => Err(not_ready(upstream)),
+                    Callee::Tool(upstream, tool) => {
+                        Ok(self.call(Target { upstream, tool }, &parts.headers, body, line).await)
+                    }
+                }
             }
             (None, None | Some(Callee::Unready(_))) => self.elsewhere(snapshot, &parts),
-            (Some(_), Some(Callee::Tool(..))) => {
-                Err(Problem::MethodNotAllowed { allow: "GET, HEAD, POST" })
-            }
-            (Some(_), None | Some(Callee::Unready(_))) => {
-                Err(Problem::MethodNotAllowed { allow: "GET, HEAD" })
-            }
-            (None, Some(Callee::Tool(..))) => Err(Problem::MethodNotAllowed { allow: "POST" }),
+            (Some(_), Some(Callee::Tool(..))) => Err(not_allowed("GET, HEAD, POST")),
+            (Some(_), None | Some(Callee::Unready(_))) => Err(not_allowed("GET, HEAD")),
+            (None, Some(Callee::Tool(..))) => Err(not_allowed("POST")),
         }
+    }
+
+    async fn call<'s, B>(
+        &self,
+        target: Target<'s>,
+        headers: &HeaderMap,
+        body: B,
+        line: &mut Line<'s>,
+    ) -> Answer
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        line.upstream = &target.upstream.view.name;
+        line.tool = &target.tool.definition.name;
+        let called = call(&self.limits, &self.pipeline, target, headers, body).await;
+        line.outcome = called.outcome;
+        called.answer
     }
 
     fn page(&self, snapshot: &Snapshot, page: Page<'_>, headers: &HeaderMap) -> Answer {
@@ -193,6 +235,10 @@ impl Surface {
         }
         Ok(moved(&target))
     }
+}
+
+const fn not_allowed(allow: &'static str) -> Problem {
+    Problem::MethodNotAllowed { allow }
 }
 
 fn moved(target: &str) -> Answer {

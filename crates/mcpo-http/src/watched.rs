@@ -11,6 +11,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+/// HTTP/2's answers to pings and settings are smaller than this; they are no sign that a downstream
+/// takes what it asked for.
+const CONTROL_BYTES_MAX: usize = 64;
+
 /// How long things may take on one connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
@@ -108,13 +112,14 @@ impl<S> Watched<S> {
         false
     }
 
-    fn watch_write<T>(
+    fn watch_write(
         &mut self,
         cx: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            if self.stalled.take().is_some() {
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(progress) = &written {
+            self.stalled = None;
+            if progress.as_ref().is_ok_and(|&bytes| bytes > CONTROL_BYTES_MAX) {
                 self.activity.touch();
             }
             return written;

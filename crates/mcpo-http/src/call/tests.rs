@@ -43,7 +43,7 @@ fn content_types_are_taken_as_by_the_original() {
             Err(problem) => {
                 assert_eq!(u64::from(problem.status().as_u16()), case["status"], "{case}");
                 let body = http_body_util::BodyExt::collect(problem.answer().into_body());
-                let body = futures_lite(body);
+                let body = at_once(body);
                 assert_eq!(body, case["body"].as_str().unwrap(), "{case}");
             }
         }
@@ -51,7 +51,7 @@ fn content_types_are_taken_as_by_the_original() {
 }
 
 /// A body that is all there needs no runtime.
-fn futures_lite<F>(body: F) -> String
+fn at_once<F>(body: F) -> String
 where
     F: Future<Output = Result<http_body_util::Collected<Bytes>, std::convert::Infallible>>,
 {
@@ -95,4 +95,56 @@ fn a_raw_result_is_given_to_who_asks_for_it() {
         assert!(!wants_raw(&headers(&[(ACCEPT, sent)])), "{sent}");
     }
     assert!(!wants_raw(&HeaderMap::new()));
+}
+
+#[test]
+fn what_a_call_came_to_becomes_its_answer() {
+    let catalog = catalog();
+    let tool = catalog.tool("plain").unwrap();
+    let rpc = |code| mcpo_mcp::error::RpcError { code, message: "no".to_owned(), data: None };
+    let fault = |kind| mcpo_core::fault::Fault::new(kind, "secret");
+    let result =
+        |text: &'static str| Outcome::Reply(Said::Result(Bytes::from_static(text.as_bytes())));
+    use mcpo_core::fault::FaultKind::{Throttled, Timeout, Unreachable};
+    let cases = [
+        (result(r#"{"content":[{"type":"text","text":"hi"}]}"#), 200, "reply", r#""hi""#),
+        (
+            result(r#"{"content":[{"type":"text","text":"hi"}],"isError":true}"#),
+            500,
+            "reply",
+            r#"{"detail":{"message":"hi","code":"tool_error"}}"#,
+        ),
+        (
+            result("7"),
+            502,
+            "reply",
+            r#"{"detail":{"message":"The server 'one' answered with something that is not a tool result","code":"nonsense","outcome":"reply"}}"#,
+        ),
+        (Outcome::Reply(Said::Error(rpc(-32602))), 422, "reply", r#"{"detail":{"message":"no"}}"#),
+        (
+            Outcome::NotSent(fault(Unreachable)),
+            503,
+            "not_sent",
+            r#"{"detail":{"message":"The server 'one' cannot be reached; the call was not carried out","code":"unreachable","outcome":"not_sent"}}"#,
+        ),
+        (
+            Outcome::Refused(fault(Throttled)),
+            429,
+            "refused",
+            r#"{"detail":{"message":"The server 'one' takes no more calls for now; the call was not carried out","code":"throttled","outcome":"refused"}}"#,
+        ),
+        (
+            Outcome::Unknown(fault(Timeout)),
+            504,
+            "unknown",
+            r#"{"detail":{"message":"The server 'one' did not answer in time; the call may or may not have been carried out","code":"timeout","outcome":"unknown"}}"#,
+        ),
+    ];
+    for (outcome, status, name, body) in cases {
+        let called = told("one", tool, Report { outcome, attempts: 2 }, false);
+        assert_eq!(called.answer.status().as_u16(), status, "{body}");
+        assert_eq!(called.answer.headers()["x-mcpo-outcome"], name);
+        assert_eq!(called.answer.headers()["x-mcpo-attempts"], "2");
+        assert_eq!(at_once(http_body_util::BodyExt::collect(called.answer.into_body())), body);
+    }
 }

@@ -40,11 +40,12 @@ fn pages_stand_at_the_root_with_and_without_the_root_path() {
             assert_eq!(kind(&routes, path), expected);
             assert_eq!(kind(&routes, &format!("/api{path}")), expected);
         }
-        for path in ["/", "", "*", "/api", "/api/", "//docs"] {
-            let expected =
-                if mode == Mode::Single && path == "//docs" { "callee" } else { "nothing" };
-            assert_eq!(kind(&routes, path), expected, "{path}");
+        for path in ["/", "", "*"] {
+            assert_eq!(kind(&routes, path), "nothing", "{path}");
         }
+    }
+    for path in ["/api", "/api/", "//docs", "/mcp/", "/mcp/time", "/mcp/time/", "/mcp//x"] {
+        assert_eq!(kind(&routes(Mode::Many, "/api", "/mcp/"), path), "nothing", "{path}");
     }
     assert_eq!(kind(&routes(Mode::Many, "/api", "/"), "/apidocs"), "nothing");
     assert_eq!(kind(&routes(Mode::Many, "", "/"), "/time/docs"), "nothing");
