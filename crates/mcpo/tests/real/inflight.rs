@@ -46,11 +46,8 @@ fn is_run_again(answer: &Answer) {
 }
 
 fn is_unknown(answer: &Answer) {
-    assert_eq!(
-        (answer.status, &answer.json()["detail"]["code"]),
-        (502, &json!("outcome_unknown")),
-        "{answer:?}"
-    );
+    let outcome = &answer.json()["detail"]["outcome"];
+    assert_eq!((answer.status, outcome), (502, &json!("unknown")), "{answer:?}");
     assert_eq!(runs(&journal()), 1);
 }
 
