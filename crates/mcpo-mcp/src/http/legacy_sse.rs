@@ -84,7 +84,8 @@ async fn open(peer: &Peer) -> Result<EventStream, Cause> {
     let mut headers = peer.headers().clone();
     headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
     let handed_over = HandedOver::default();
-    let get = Outgoing { method: Method::GET, headers, body: None, handed_over: &handed_over };
+    let get =
+        Outgoing { method: Method::GET, headers: &headers, body: None, handed_over: &handed_over };
     let response = peer.send(get).await.map_err(|error| error.cause)?;
     if !response.status().is_success() {
         return Err(refusal(response, false).await);
@@ -206,10 +207,9 @@ impl Driver {
 async fn post(target: Arc<Target>, message: multiplex::Outgoing) -> Option<Cause> {
     let multiplex::Outgoing { id, frame } = message;
     let handed_over = HandedOver::default();
-    let headers = target.headers.clone();
     let post = Outgoing {
         method: Method::POST,
-        headers,
+        headers: &target.headers,
         body: Some(frame.freeze()),
         handed_over: &handed_over,
     };

@@ -154,8 +154,8 @@ impl Line {
         request: &Request<'_>,
         handed_over: &HandedOver,
     ) -> Result<(Answer, Option<HeaderValue>), RequestError> {
-        let mut headers = self.headers.clone();
-        headers.extend(request.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let merged = self.merged(&request.headers);
+        let headers = merged.as_ref().unwrap_or(&self.headers);
         let post = Outgoing { method: Method::POST, headers, body: Some(body), handed_over };
         let response = self.peer.send(post).await?;
         let session = response.headers().get(SESSION_ID).cloned();
@@ -174,6 +174,13 @@ impl Line {
             }
         };
         Ok((answer, session))
+    }
+
+    /// The headers of every POST and these; `None` where there are none to add.
+    fn merged(&self, extra: &HeaderMap) -> Option<HeaderMap> {
+        let mut headers = (!extra.is_empty()).then(|| self.headers.clone())?;
+        headers.extend(extra.iter().map(|(name, value)| (name.clone(), value.clone())));
+        Some(headers)
     }
 
     /// Takes up a call's stream where it was cut (2025-11-25, "Resumability"), until the deadline
@@ -218,7 +225,12 @@ impl Line {
             headers.insert(LAST_EVENT_ID, id.clone());
         }
         let handed_over = HandedOver::default();
-        let get = Outgoing { method: Method::GET, headers, body: None, handed_over: &handed_over };
+        let get = Outgoing {
+            method: Method::GET,
+            headers: &headers,
+            body: None,
+            handed_over: &handed_over,
+        };
         let response = self.peer.send(get).await.map_err(|error| error.cause)?;
         if !response.status().is_success() {
             return Err(refusal(response, self.has_session()).await);
@@ -233,10 +245,9 @@ impl Line {
     /// POSTs a message that has no answer, within its own bound of time.
     pub(crate) async fn post(&self, message: Bytes) -> Result<Response, RequestError> {
         let handed_over = HandedOver::default();
-        let headers = self.headers.clone();
         let post = Outgoing {
             method: Method::POST,
-            headers,
+            headers: &self.headers,
             body: Some(message),
             handed_over: &handed_over,
         };
@@ -249,8 +260,12 @@ impl Line {
         let mut headers = self.headers.clone();
         headers.remove(CONTENT_TYPE);
         let handed_over = HandedOver::default();
-        let delete =
-            Outgoing { method: Method::DELETE, headers, body: None, handed_over: &handed_over };
+        let delete = Outgoing {
+            method: Method::DELETE,
+            headers: &headers,
+            body: None,
+            handed_over: &handed_over,
+        };
         let answer = timeout(SIDE_POST_WAIT_MAX, self.peer.send(delete)).await;
         tracing::debug!(status = ?answer.ok().and_then(Result::ok).map(|answer| answer.status()), "ended the session");
     }

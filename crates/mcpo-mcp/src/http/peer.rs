@@ -61,24 +61,29 @@ impl Peer {
     ///
     /// Cancel-safe: dropping it closes the connection or resets the stream.
     pub(crate) async fn send(&self, out: Outgoing<'_>) -> Result<Response, RequestError> {
-        let mut url = self.url();
-        for _ in 0..REDIRECTS_MAX {
-            let response = self.send_to(&url, &out).await?;
-            let Some(next) = redirect(&url, &out.method, &response) else { return Ok(response) };
-            self.url.write().unwrap_or_else(PoisonError::into_inner).clone_from(&next);
-            url = next;
+        let mut redirects = 0;
+        loop {
+            let mut request = Request::new(out.method.clone(), self.url());
+            request.headers_mut().clone_from(out.headers);
+            *request.body_mut() = out.body.clone().map(|body| out.handed_over.body(body));
+            let answered = self.client.execute(request).await;
+            let response = answered.map_err(|error| self.failure(&error, out.handed_over))?;
+            match redirect(response.url(), &out.method, &response) {
+                Some(next) if redirects < REDIRECTS_MAX => {
+                    redirects += 1;
+                    *self.url.write().unwrap_or_else(PoisonError::into_inner) = next;
+                }
+                Some(_) | None => return Ok(response),
+            }
         }
-        self.send_to(&url, &out).await
     }
 
-    async fn send_to(&self, url: &Url, out: &Outgoing<'_>) -> Result<Response, RequestError> {
-        let mut request = Request::new(out.method.clone(), url.clone());
-        *request.headers_mut() = out.headers.clone();
-        *request.body_mut() = out.body.clone().map(|body| out.handed_over.body(body));
-        self.client
-            .execute(request)
-            .await
-            .map_err(|error| place(agent::failure(&error, out.handed_over), url))
+    fn failure(&self, error: &reqwest::Error, handed_over: &HandedOver) -> RequestError {
+        let RequestError { sent, mut cause } = agent::failure(error, handed_over);
+        if let Cause::Connect(reason) = &mut cause {
+            *reason = format!("{}: {reason}", origin(&self.url()));
+        }
+        RequestError { sent, cause }
     }
 }
 
@@ -93,7 +98,7 @@ impl std::fmt::Debug for Peer {
 pub(crate) struct Outgoing<'a> {
     pub(crate) method: Method,
     /// All headers.
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: &'a HeaderMap,
     pub(crate) body: Option<Bytes>,
     pub(crate) handed_over: &'a HandedOver,
 }
@@ -101,14 +106,6 @@ pub(crate) struct Outgoing<'a> {
 /// Scheme, host and port: path, query and credentials may be secret.
 pub(crate) fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
-}
-
-fn place(error: RequestError, url: &Url) -> RequestError {
-    let RequestError { sent, mut cause } = error;
-    if let Cause::Connect(reason) = &mut cause {
-        *reason = format!("{}: {reason}", origin(url));
-    }
-    RequestError { sent, cause }
 }
 
 /// Where an answer sends us, if that is ours to follow: the method must stay, and the origin too,
