@@ -329,7 +329,8 @@ impl Driver {
         cause
     }
 
-    /// Closed by us: lets those under way end, says what is left to say, and gives the session back.
+    /// Closed by us: lets those under way end, says what is left to say, and gives the session
+    /// back; each half within the grace.
     async fn finish(&mut self, posts: &mut JoinSet<()>) {
         if timeout(self.grace, self.session.line.ear.idle()).await.is_err() {
             self.session.line.abandon();
@@ -337,9 +338,15 @@ impl Driver {
         while let Ok(message) = self.outbound.try_recv() {
             posts.spawn(post(Arc::clone(&self.session), message));
         }
-        while posts.join_next().await.is_some() {}
-        if self.session.line.has_session() {
-            self.session.line.delete().await;
+        let line = &self.session.line;
+        let farewell = async {
+            while posts.join_next().await.is_some() {}
+            if line.has_session() {
+                line.delete().await;
+            }
+        };
+        if timeout(self.grace, farewell).await.is_err() {
+            tracing::debug!("the upstream did not take leave in time");
         }
     }
 }

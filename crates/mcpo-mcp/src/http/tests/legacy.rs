@@ -431,3 +431,35 @@ async fn a_connection_that_will_be_closed_is_not_used_again() {
     }
     assert_eq!(peer.all("POST tools/call").len(), 3);
 }
+
+#[tokio::test]
+async fn an_idle_session_that_is_lost_is_found_out_by_its_own_stream() {
+    let gone = status(
+        404,
+        r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}"#,
+    );
+    let peer = upstream([("GET", vec![events([text("retry: 100\n\n"), Piece::Cut]), gone])]).await;
+    let mut running = open(&peer, Era::Legacy).await;
+    assert_eq!(status_of(&running.ended().await), 404);
+}
+
+#[tokio::test]
+async fn a_session_that_is_lost_by_an_ordinary_error_ends_too() {
+    let error =
+        r#"{"jsonrpc":"2.0","id":{id},"error":{"code":-32001,"message":"Session not found"}}"#;
+    let other =
+        r#"{"jsonrpc":"2.0","id":{id},"error":{"code":-32000,"message":"no such session_name"}}"#;
+    let (_peer, mut running) = calls(vec![json(other), json(error)]).await;
+    assert!(matches!(running.call().await, Ok(Answer::Error(_))));
+    assert!(matches!(running.call().await, Ok(Answer::Error(_))));
+    assert!(matches!(running.ended().await, Cause::Refused { .. }));
+}
+
+#[tokio::test]
+async fn an_upstream_that_hangs_at_the_end_delays_us_by_the_grace_only() {
+    let peer = upstream([("DELETE", vec![events([Piece::Pause])])]).await;
+    let running = open(&peer, Era::Legacy).await;
+    let began = Instant::now();
+    running.close().await;
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+}

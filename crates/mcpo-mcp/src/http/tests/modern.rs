@@ -240,3 +240,15 @@ async fn an_upstream_that_is_silent_to_discover_still_gets_its_initialize() {
     assert_eq!(connected.session.identity().name, "scripted");
     peer.was_abandoned().await;
 }
+
+#[tokio::test]
+async fn requests_from_the_upstream_are_not_answered() {
+    let ping = r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#;
+    let answer = r#"{"jsonrpc":"2.0","id":{id},"result":{}}"#;
+    let stream = events([text(&format!("data: {ping}\n\ndata: {answer}\n\n"))]);
+    let peer = upstream([("POST tools/call", vec![stream])]).await;
+    let running = open(&peer, Era::Auto).await;
+    running.call().await.unwrap();
+    assert!(matches!(running.close().await, Cause::Closed));
+    assert!(peer.all("POST reply").is_empty());
+}
