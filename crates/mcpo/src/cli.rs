@@ -37,6 +37,7 @@ const STYLES: Styles = Styles::styled()
     disable_help_subcommand = true,
     disable_version_flag = true,
     args_conflicts_with_subcommands = true,
+    args_override_self = true,
     subcommand_help_heading = "Other commands"
 )]
 pub(crate) struct Cli {

@@ -64,6 +64,14 @@ fn every_long_option_is_taken() {
 }
 
 #[test]
+fn of_an_option_given_twice_the_last_one_counts_and_lists_grow() {
+    let parsed = flags("-p 1 --strict-auth -e A=1 --port 2 --strict-auth -e B=2 -- x");
+    assert_eq!(parsed.port, some("2"));
+    assert!(parsed.strict_auth);
+    assert_eq!(parsed.env, [Secret::new("A=1"), Secret::new("B=2")]);
+}
+
+#[test]
 fn behind_the_dashes_everything_is_the_servers() {
     let parsed = flags("--port 1 -- demo --port 2 -- --help");
     assert_eq!(parsed.port, some("1"));
