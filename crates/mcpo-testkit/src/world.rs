@@ -37,7 +37,9 @@ pub struct WorldBuilder {
     scratch: Scratch,
     servers: Map<String, Value>,
     stdio: HashMap<String, ScriptedStdio>,
+    listen: Vec<String>,
     arguments: Vec<String>,
+    alone: Option<Vec<String>>,
     environment: Vec<(String, String)>,
 }
 
@@ -86,6 +88,20 @@ impl WorldBuilder {
         self
     }
 
+    /// With these options instead of those that let it listen on a free port of 127.0.0.1.
+    #[must_use]
+    pub fn listen(mut self, options: &[&str]) -> Self {
+        self.listen = options.iter().map(|&option| option.to_owned()).collect();
+        self
+    }
+
+    /// With this command or URL behind `--`, and no configuration file: single mode.
+    #[must_use]
+    pub fn alone(mut self, words: &[impl AsRef<str>]) -> Self {
+        self.alone = Some(words.iter().map(|word| word.as_ref().to_owned()).collect());
+        self
+    }
+
     /// With one more environment variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -101,8 +117,11 @@ impl WorldBuilder {
         let config = json!({"mcpServers": self.servers}).to_string();
         let file = self.scratch.write("config.json", &config)?;
         let mut command = Command::new(&self.binary);
-        command.arg("--config").arg(&file).args(["--host", "127.0.0.1", "--port", "0"]);
-        command.args(&self.arguments).envs(self.environment.iter().cloned());
+        command.args(&self.listen).args(&self.arguments).envs(self.environment.iter().cloned());
+        match &self.alone {
+            Some(words) => command.arg("--").args(words),
+            None => command.arg("--config").arg(&file),
+        };
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child =
             command.process_group(0).kill_on_drop(true).spawn().context("start mcpo")?;
@@ -168,7 +187,9 @@ impl World {
             scratch: Scratch::new()?,
             servers: Map::new(),
             stdio: HashMap::new(),
+            listen: ["--host", "127.0.0.1", "--port", "0"].map(str::to_owned).to_vec(),
             arguments: Vec::new(),
+            alone: None,
             environment: Vec::new(),
         })
     }
