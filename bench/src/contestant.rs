@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::options::{Options, Upstream};
 use crate::process::Process;
+use crate::report::Resident;
 
 /// What every call says; about as long as a usual question to a tool.
 const MESSAGE: &str = "How many people live in Reykjavik, and since when do they have hot water?";
@@ -66,7 +67,7 @@ pub(crate) struct Contestant {
     /// The proxy; `None` without one.
     pub(crate) process: Option<Process>,
     /// Resident memory when it answered its first call.
-    pub(crate) resident_kib_at_start: Option<u64>,
+    pub(crate) resident_at_start: Option<Resident>,
     road: Road,
 }
 
@@ -113,7 +114,7 @@ impl Contestant {
                     PipeLoad::start(&options.command(upstream), &params(), MESSAGE).await?,
                 )),
             };
-            return Ok(Self { kind, process: None, resident_kib_at_start: None, road });
+            return Ok(Self { kind, process: None, resident_at_start: None, road });
         }
         let address = free_address()?;
         let url = shared.map(SharedUpstream::url);
@@ -123,11 +124,11 @@ impl Contestant {
         wait_until_it_answers(&load, &mut process)
             .await
             .with_context(|| format!("start {}", kind.name()))?;
-        let resident = process.resident_kib()?;
+        let resident = process.resident()?;
         Ok(Self {
             kind,
             process: Some(process),
-            resident_kib_at_start: Some(resident),
+            resident_at_start: Some(resident),
             road: Road::Http(load),
         })
     }

@@ -32,7 +32,7 @@ pub(crate) async fn measure(options: &Options, results: &mut Results) -> Result<
         let (report, _) = mcpo.load(&plan).await?;
         calls += report.calls_in_all;
         let process = mcpo.process.as_ref().context("a proxy has a process")?;
-        let growth = Growth { calls, resident_kib: process.resident_kib()? };
+        let growth = Growth { calls, resident: process.resident()? };
         say(&format!("{growth:?}"));
         results.million.push(growth);
         anyhow::ensure!(report.calls_in_all > 0, "no call was answered");

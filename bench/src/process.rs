@@ -9,6 +9,8 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
+use crate::report::Resident;
+
 /// `USER_HZ`: the unit of processor times in `/proc`, the same on every Linux that we measure on.
 const TICKS_PER_SECOND: u64 = 100;
 
@@ -59,12 +61,17 @@ impl Process {
         Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
     }
 
-    /// Resident memory in KiB, without children.
-    pub(crate) fn resident_kib(&self) -> Result<u64> {
+    /// Resident memory, without children.
+    pub(crate) fn resident(&self) -> Result<Resident> {
         let status = self.file("status")?;
-        let line =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("a VmRSS line")?;
-        Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
+        let kib = |name: &str| -> Result<u64> {
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .with_context(|| format!("find {name}"))?;
+            Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+        };
+        Ok(Resident { kib: kib("VmRSS:")?, allocated_kib: kib("RssAnon:")? })
     }
 }
 

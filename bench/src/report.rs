@@ -11,6 +11,7 @@ use crate::options::Options;
 /// Everything, as it is written to the file.
 #[derive(Debug, Serialize)]
 pub(crate) struct Results {
+    pub(crate) machine: String,
     pub(crate) rounds: usize,
     pub(crate) seconds: f64,
     pub(crate) connections: Vec<usize>,
@@ -51,10 +52,21 @@ pub(crate) struct Sample {
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
     pub(crate) p999_us: f64,
+    /// How late the generator itself was, at the median; open loop only.
+    pub(crate) generator_late_us: f64,
     /// Processor time of the proxy's process per call.
     pub(crate) processor_us: Option<f64>,
     pub(crate) calls: u64,
     pub(crate) errors: u64,
+}
+
+/// Resident memory of a process in KiB.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Resident {
+    /// All of it.
+    pub(crate) kib: u64,
+    /// What it allocated; the rest is its program's file.
+    pub(crate) allocated_kib: u64,
 }
 
 /// Resident memory of a proxy's process alone.
@@ -62,8 +74,8 @@ pub(crate) struct Sample {
 pub(crate) struct Memory {
     pub(crate) upstream: &'static str,
     pub(crate) contestant: &'static str,
-    pub(crate) at_start_kib: u64,
-    pub(crate) after_load_kib: u64,
+    pub(crate) at_start: Resident,
+    pub(crate) after_load: Resident,
 }
 
 /// Times from exec, to about a millisecond.
@@ -88,7 +100,7 @@ pub(crate) struct Twenty {
 #[derive(Debug, Serialize)]
 pub(crate) struct Growth {
     pub(crate) calls: u64,
-    pub(crate) resident_kib: u64,
+    pub(crate) resident: Resident,
 }
 
 impl Sample {
@@ -107,6 +119,7 @@ impl Sample {
             p50_us: report.latency_us(0.5),
             p99_us: report.latency_us(0.99),
             p999_us: report.latency_us(0.999),
+            generator_late_us: report.lateness_us(0.5),
             processor_us: processor.map(|time| time.as_secs_f64() * 1e6),
             calls: report.calls,
             errors: report.errors,
@@ -131,6 +144,7 @@ impl Sample {
 impl Results {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
+            machine: machine(),
             rounds: options.rounds,
             seconds: options.length.as_secs_f64(),
             connections: options.connections.clone(),
@@ -183,4 +197,12 @@ impl Results {
 pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len().saturating_sub(1) / 2).copied()
+}
+
+/// How many processors, and how busy they were before the run.
+fn machine() -> String {
+    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let minute = load.split(' ').next().unwrap_or_default();
+    format!("{processors} processors, load average {minute} before the run")
 }

@@ -22,13 +22,13 @@ pub(crate) async fn measure(options: &Options, results: &mut Results) -> Result<
         measure_group(options, upstream, &mut group, results).await?;
         for contestant in &group {
             if let (Some(process), Some(at_start)) =
-                (&contestant.process, contestant.resident_kib_at_start)
+                (&contestant.process, contestant.resident_at_start)
             {
                 results.memory.push(Memory {
                     upstream: upstream.name(),
                     contestant: contestant.kind.name(),
-                    at_start_kib: at_start,
-                    after_load_kib: process.resident_kib()?,
+                    at_start,
+                    after_load: process.resident()?,
                 });
             }
         }

@@ -57,13 +57,22 @@ pub struct Report {
     /// The recorded time.
     pub length: Duration,
     latency: Histogram<u64>,
+    lateness: Histogram<u64>,
 }
 
 impl Report {
     fn new(plan: &Plan) -> Self {
-        let latency =
-            Histogram::new_with_max(LATENCY_NS_MAX, LATENCY_DIGITS).expect("the bounds are valid");
-        Self { calls: 0, calls_in_all: 0, errors: 0, length: plan.length, latency }
+        let empty = || {
+            Histogram::new_with_max(LATENCY_NS_MAX, LATENCY_DIGITS).expect("the bounds are valid")
+        };
+        Self {
+            calls: 0,
+            calls_in_all: 0,
+            errors: 0,
+            length: plan.length,
+            latency: empty(),
+            lateness: empty(),
+        }
     }
 
     /// Calls per second.
@@ -80,11 +89,20 @@ impl Report {
         self.latency.value_at_quantile(quantile) as f64 / 1000.0
     }
 
+    /// How late the generator itself was in microseconds, where a free connection waited for a
+    /// call to be due: part of every latency of an open loop, and nobody's fault but the machine's.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a minute are below 2^52")]
+    pub fn lateness_us(&self, quantile: f64) -> f64 {
+        self.lateness.value_at_quantile(quantile) as f64 / 1000.0
+    }
+
     fn add(&mut self, other: &Self) {
         self.calls += other.calls;
         self.calls_in_all += other.calls_in_all;
         self.errors += other.errors;
         self.latency.add(&other.latency).expect("both have the same bounds");
+        self.lateness.add(&other.lateness).expect("both have the same bounds");
     }
 
     /// Counts one answer to the call that was due at `intended`.
@@ -96,10 +114,20 @@ impl Report {
         self.calls_in_all += 1;
         if intended >= arrivals.recorded_from {
             self.calls += 1;
-            let ns = u64::try_from(intended.elapsed().as_nanos()).unwrap_or(LATENCY_NS_MAX);
-            self.latency.saturating_record(ns);
+            self.latency.saturating_record(ns_since(intended));
         }
     }
+
+    /// Notes that a call that was due at `intended` is being sent now.
+    fn woke(&mut self, arrivals: &Arrivals, intended: Instant) {
+        if intended >= arrivals.recorded_from {
+            self.lateness.saturating_record(ns_since(intended));
+        }
+    }
+}
+
+fn ns_since(then: Instant) -> u64 {
+    u64::try_from(then.elapsed().as_nanos()).unwrap_or(LATENCY_NS_MAX)
 }
 
 /// The times at which calls are due, given out one by one to whoever is free.

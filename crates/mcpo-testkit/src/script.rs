@@ -177,10 +177,15 @@ pub struct HttpStep {
     pub body: String,
 }
 
-/// A tool with that name that takes any arguments.
+/// A tool with that name. It takes `key` and `message` (strings), `number` (an integer), and
+/// `value` (anything), none of them required; mcpo drops arguments that a schema does not name.
 #[must_use]
 pub fn tool(name: &str) -> Value {
-    json!({"name": name, "description": format!("Does {name}."), "inputSchema": {"type": "object"}})
+    let properties = json!({
+        "key": {"type": "string"}, "message": {"type": "string"}, "number": {"type": "integer"}, "value": {},
+    });
+    let schema = json!({"type": "object", "properties": properties});
+    json!({"name": name, "description": format!("Does {name}."), "inputSchema": schema})
 }
 
 impl Default for Script {
@@ -241,8 +246,8 @@ impl Script {
         self
     }
 
-    /// With these turns for the tool of that name, which is added with an open schema when it is
-    /// not there yet.
+    /// With these turns for the tool of that name, which is added as [`tool`] makes it
+    /// when it is not there yet.
     #[must_use]
     pub fn on_call(mut self, name: &str, turns: Vec<Vec<Step>>) -> Self {
         if !self.tools.iter().any(|tool| tool["name"] == name) {

@@ -94,7 +94,9 @@ impl HttpLoad {
         let mut buffer = BytesMut::with_capacity(16 << 10);
         let mut reconnects = 0;
         while let Some(intended) = arrivals.next() {
-            timer.until(intended).await?;
+            if timer.until(intended).await? {
+                report.woke(arrivals, intended);
+            }
             match self.call(&mut socket, &mut buffer).await {
                 Ok(right) => report.answered(arrivals, intended, right),
                 Err(error) => {

@@ -83,7 +83,8 @@ impl PipeLoad {
             {
                 self.push_frame(&mut frames, slot + 1);
                 flight.due[slot] = Some(due);
-                upcoming = arrivals.next();
+                // Who is this late cannot catch up: the count will show it.
+                upcoming = if Instant::now() > arrivals.end { None } else { arrivals.next() };
             }
             if !frames.is_empty() {
                 self.stdin.write_all(&frames).await?;
@@ -95,7 +96,9 @@ impl PipeLoad {
                     if read? == 0 { bail!("the upstream ended") }
                     self.take_answers(&mut flight, &arrivals, &mut report)?;
                 }
-                waited = wait(&timer, next), if next.is_some() => waited?,
+                waited = wait(&timer, next), if next.is_some() => if let (true, Some(due)) = (waited?, next) {
+                    report.woke(&arrivals, due);
+                },
             }
         }
         Ok(report)
@@ -143,10 +146,10 @@ impl PipeLoad {
     }
 }
 
-async fn wait(timer: &Timer, until: Option<Instant>) -> Result<()> {
+async fn wait(timer: &Timer, until: Option<Instant>) -> Result<bool> {
     match until {
         Some(until) => timer.until(until).await,
-        None => Ok(()),
+        None => Ok(false),
     }
 }
 

@@ -12,6 +12,9 @@ use rustix::time::{
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
+/// Shorter waits are not worth the system calls that a timer costs, about as much time each.
+const SPIN_MAX: Duration = Duration::from_micros(15);
+
 #[derive(Debug)]
 pub(crate) struct Timer {
     descriptor: AsyncFd<OwnedFd>,
@@ -24,16 +27,26 @@ impl Timer {
             TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
         )
         .context("create a timer")?;
-        #[expect(deprecated, reason = "its successor is unsafe; this descriptor is owned and stays here")]
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe; this descriptor is owned and stays here"
+        )]
         let descriptor = AsyncFd::new(descriptor)?;
         Ok(Self { descriptor })
     }
 
-    /// Waits until then; returns at once when it is past. Cancel-safe.
-    pub(crate) async fn until(&self, then: Instant) -> Result<()> {
+    /// Waits until then; false when it was past already. Cancel-safe.
+    pub(crate) async fn until(&self, then: Instant) -> Result<bool> {
         let wait = then.saturating_duration_since(Instant::now());
         if wait.is_zero() {
-            return Ok(());
+            return Ok(false);
+        }
+        if wait < SPIN_MAX {
+            // The runtime looks at its sockets at each turn: others are served meanwhile.
+            while Instant::now() < then {
+                tokio::task::yield_now().await;
+            }
+            return Ok(true);
         }
         let zero = timespec(Duration::ZERO)?;
         let when = Itimerspec { it_interval: zero, it_value: timespec(wait)? };
@@ -44,7 +57,7 @@ impl Timer {
             // A readiness from an earlier use is not this one's.
             if let Ok(read) = read {
                 read?;
-                return Ok(());
+                return Ok(true);
             }
         }
     }

@@ -4,4 +4,5 @@
 #![expect(clippy::needless_pass_by_value, reason = "`json!` at the call reads better")]
 
 mod http;
+mod load;
 mod stdio;
