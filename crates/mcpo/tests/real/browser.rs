@@ -1,29 +1,35 @@
 //! What a newcomer sees: `mcpo demo`, the README's curl, and the pages in a real browser
 //! without a network.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::case::succeed;
-use crate::places::{node, npm, root, support, text};
+use crate::places::{everything, node, npm, root, support, text};
 use crate::process::Mcpo;
+
+/// Has a browser open the pages at an address and run a tool that needs no thought.
+async fn browse(address: &str, tool: &str, pictures: &str) {
+    let playwright = npm("playwright-core");
+    let pictures = root().join(".cache/pictures").join(pictures);
+    let script = support("browser/docs.mjs");
+    succeed(&[&node(), &script, &playwright, address, tool, &text(&pictures)]).await;
+}
 
 #[tokio::test]
 async fn the_pages_of_the_demo_work_in_a_browser_without_a_network() {
     let mcpo = Mcpo::start(&["demo"]);
     mcpo.ready().await;
-    let playwright = root().join(".cache/real/npm/node_modules/playwright-core");
-    let pictures = root().join(".cache/pictures");
-    let script = support("browser/docs.mjs");
-    npm("playwright-core/package.json");
-    succeed(&[
-        &node(),
-        &script,
-        &text(&playwright),
-        &mcpo.base(),
-        "get_current_time",
-        &text(&pictures),
-    ])
-    .await;
+    browse(&mcpo.base(), "get_current_time", "demo").await;
+    mcpo.stop().await;
+}
+
+#[tokio::test]
+async fn the_pages_of_all_servers_work_in_a_browser_behind_a_root_path() {
+    let mcpo =
+        Mcpo::with_servers_and(json!({"real": everything()}), &["--root-path", "/proxy"]).await;
+    let base = format!("{}/proxy", mcpo.base());
+    browse(&base, "/real/get-structured-content", "all").await;
+    browse(&format!("{base}/real"), "/get-structured-content", "one").await;
     mcpo.stop().await;
 }
 

@@ -47,10 +47,15 @@ impl Mcpo {
 
     /// Starts it with a configuration file of these servers, and waits until all are ready.
     pub(crate) async fn with_servers(servers: Value) -> Self {
+        Self::with_servers_and(servers, &[]).await
+    }
+
+    /// The same, with further options.
+    pub(crate) async fn with_servers_and(servers: Value, options: &[&str]) -> Self {
         let file = scratch().join("config.json");
         std::fs::write(&file, json!({"mcpServers": servers}).to_string())
             .expect("the scratch folder is writable");
-        let mcpo = Self::start(&["--config", &text(&file)]);
+        let mcpo = Self::start(&[&["--config", &text(&file)], options].concat());
         mcpo.ready().await;
         mcpo
     }
