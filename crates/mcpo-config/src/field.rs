@@ -82,7 +82,13 @@ impl<'s> Field<'s> {
 
     pub(crate) fn list(&self, report: &mut Report) -> Option<Vec<Self>> {
         let items = self.value.as_array().map(|array| array.elements.iter().enumerate());
-        let items = self.or_wrong_type(items, "a list", report)?;
+        let Some(items) = items else {
+            let problem = self.error(format!("expected a list, found {}", self.type_name()));
+            let is_one_item = self.value.as_string_lit().is_some();
+            let cure = r#"put square brackets around it: `["..."]`"#;
+            report.push(if is_one_item { problem.cure(cure) } else { problem });
+            return None;
+        };
         Some(
             items
                 .map(|(index, value)| self.child(&format!("[{index}]"), value, value.range()))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 use mcpo_core::catalog::CatalogPolicy;
-use url::Url;
+use url::{ParseError, Url};
 
 use crate::check::values::{self, Header};
 use crate::check::{Around, keys};
@@ -79,11 +79,12 @@ pub(super) fn kind(text: &str) -> Option<Option<HttpKind>> {
 
 /// An MCP endpoint, or what is wrong with it, to follow "the URL".
 pub(super) fn url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text.trim()).map_err(|error| format!("is not a URL: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err("does not start with `http://` or `https://`".to_owned());
+    const NO_SCHEME: &str = "does not start with `http://` or `https://`";
+    match Url::parse(text.trim()) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
+        Ok(_) | Err(ParseError::RelativeUrlWithoutBase) => Err(NO_SCHEME.to_owned()),
+        Err(error) => Err(format!("is not valid: {error}")),
     }
-    Ok(url)
 }
 
 /// What to say of a header that the transport sets itself.

@@ -112,7 +112,7 @@ fn a_wrong_single_server_is_refused_with_a_cure() {
         (command(&[""]), "the command after `--` is empty"),
         (
             with_type("sse", &["npx"]),
-            "the URL after `--` is not a URL: relative URL without a base",
+            "the URL after `--` does not start with `http://` or `https://`",
         ),
         (
             with_type("stdio", &["http://h/"]),

@@ -117,7 +117,7 @@ fn a_server_is_reached_in_one_way_only() {
         ),
         (r#""url": "http://h/", "type": "ws""#, "`ws` is not a type of server"),
         (r#""url": "ftp://h/""#, "the URL does not start with `http://` or `https://`"),
-        (r#""url": "h/x""#, "the URL is not a URL: relative URL without a base"),
+        (r#""url": "h/x""#, "the URL does not start with `http://` or `https://`"),
         (r#""command": "http://h/""#, "this is a URL, not a command"),
         (r#""command": " ""#, "the command is empty"),
         (r#""url": "http://h/", "oauth": {}"#, "OAuth towards a server is not supported yet"),
