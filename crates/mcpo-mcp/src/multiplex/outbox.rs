@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 
 use crate::multiplex::{Outgoing, QUEUE_FRAMES_MAX, Shared};
 
@@ -23,7 +24,7 @@ impl Outbox {
     /// up meanwhile are left out; the others count as sent from now on. `false`: nothing comes
     /// any more.
     ///
-    /// Cancel-safe: nothing is taken out before it is returned.
+    /// Cancel-safe: what was taken out is in `batch`.
     pub(crate) async fn next(&mut self, batch: &mut Vec<Outgoing>) -> bool {
         loop {
             let Self { shared, queue, closed } = &mut *self;
@@ -40,10 +41,26 @@ impl Outbox {
             if count == 0 {
                 return false;
             }
+            self.gather(batch).await;
             self.mark_written(batch);
             if !batch.is_empty() {
                 return true;
             }
+        }
+    }
+
+    /// Under load, lets the callers that are ready to go put their frames in first: one write for
+    /// many is the better part of what a call costs here. A lone caller does not wait for others.
+    async fn gather(&mut self, batch: &mut Vec<Outgoing>) {
+        let alone = self.shared.table().pending.len() <= batch.len();
+        if alone || batch.len() >= QUEUE_FRAMES_MAX {
+            return;
+        }
+        yield_now().await;
+        while batch.len() < QUEUE_FRAMES_MAX
+            && let Ok(outgoing) = self.queue.try_recv()
+        {
+            batch.push(outgoing);
         }
     }
 
