@@ -5,7 +5,7 @@ use std::time::Duration;
 use mcpo_core::backoff::Backoff;
 use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind};
-use mcpo_core::outcome::Outcome;
+use mcpo_core::outcome::{Outcome, OutcomeKind};
 use mcpo_mcp::answer::Answer;
 use mcpo_upstream::classify::classify;
 use mcpo_upstream::directory::{LiveSession, State, View};
@@ -24,34 +24,38 @@ const RETRY: Backoff = Backoff { first: Duration::from_millis(50), most: Duratio
 /// attempts with their backoff take at least 1.5 s: a restart is bridged, an outage fails fast.
 const FAILED_STARTS_BRIDGED: u32 = 3;
 
+/// What became of the attempts so far.
+#[derive(Debug, Default)]
+struct Tries {
+    made: u32,
+    /// Sessions up to this one are of no use to this call.
+    spent_epoch: u64,
+    /// One of them came to [`Outcome::Unknown`]: whatever follows, the call may have acted.
+    may_have_acted: bool,
+}
+
 /// Makes attempts until the call has an outcome that must not or cannot be improved.
 ///
 /// Cancel-safe: dropping it cancels the attempt under way.
 pub(crate) async fn attempt(call: &Call<'_>) -> Report {
-    let mut attempts = 0;
-    let mut spent_epoch = 0;
+    let mut tries = Tries::default();
     loop {
-        let outcome = match session_for(call, spent_epoch).await {
-            Err(fault) => return Report { outcome: Outcome::NotSent(fault), attempts },
-            Ok(live) => {
-                attempts += 1;
-                let outcome = send(call, &live).await;
-                if outcome.fault().is_some_and(|fault| fault.kind.ends_session()) {
-                    spent_epoch = live.epoch;
-                }
-                outcome
-            }
+        let live = match session_for(call, tries.spent_epoch).await {
+            Err(fault) => return tries.report(Outcome::NotSent(fault)),
+            Ok(live) => live,
         };
-        let Some(fault) = outcome.fault() else { return Report { outcome, attempts } };
+        let outcome = send(call, &live).await;
+        tries.note(&live, &outcome);
+        let Some(fault) = outcome.fault() else { return tries.report(outcome) };
         let again = outcome.kind().may_be_sent_again(call.tool.idempotent) && worth_another(fault);
-        let at = Instant::now() + wait_before_next(fault, attempts);
-        if !again || attempts >= ATTEMPTS_MAX || at >= call.deadline {
-            return Report { outcome, attempts };
+        let at = Instant::now() + tries.wait_before_next(&live, fault);
+        if !again || tries.made >= ATTEMPTS_MAX || at >= call.deadline {
+            return tries.report(outcome);
         }
         record(&Event::CallSentAgain {
             upstream: call.upstream.view.name.clone(),
             tool: call.tool.definition.name.clone(),
-            attempt: attempts,
+            attempt: tries.made,
             fault: fault.clone(),
         });
         sleep_until(at).await;
@@ -62,11 +66,44 @@ async fn send(call: &Call<'_>, live: &LiveSession) -> Outcome<Answer> {
     let name = &call.tool.definition.name;
     let outcome = classify(live.session.call_tool(name, &call.arguments, call.deadline).await);
     if let Some(fault) = outcome.fault()
-        && fault.kind.ends_session()
+        && live.is_spent_by(&outcome)
     {
         call.upstream.replace_session(live.epoch, fault.clone());
     }
     outcome
+}
+
+// === impl Tries ===
+
+impl Tries {
+    fn note(&mut self, live: &LiveSession, outcome: &Outcome<Answer>) {
+        self.made += 1;
+        self.may_have_acted |= outcome.kind() == OutcomeKind::Unknown;
+        if live.is_spent_by(outcome) {
+            self.spent_epoch = live.epoch;
+        }
+    }
+
+    fn wait_before_next(&self, live: &LiveSession, fault: &Fault) -> Duration {
+        if self.spent_epoch == live.epoch {
+            // The wait is for the next session, not for the clock.
+            return Duration::ZERO;
+        }
+        fault.retry_after.unwrap_or_else(|| RETRY.wait(self.made, fastrand::f64()))
+    }
+
+    /// The last attempt's outcome, unless an earlier one leaves it unknown what was done.
+    fn report(self, last: Outcome<Answer>) -> Report {
+        let outcome = match last {
+            Outcome::NotSent(fault) | Outcome::Refused(fault) if self.may_have_acted => {
+                Outcome::Unknown(fault)
+            }
+            Outcome::Reply(_) | Outcome::NotSent(_) | Outcome::Refused(_) | Outcome::Unknown(_) => {
+                last
+            }
+        };
+        Report { outcome, attempts: self.made }
+    }
 }
 
 /// A session to send on that is newer than the one spent already; waits for one while there is
@@ -142,29 +179,9 @@ fn worth_another(fault: &Fault) -> bool {
         | FaultKind::ServerError
         | FaultKind::SessionLost
         | FaultKind::Throttled
-        | FaultKind::Overloaded => true,
-        FaultKind::NotStartable
-        | FaultKind::Unauthorized
-        | FaultKind::Nonsense
-        | FaultKind::Stopping => false,
-    }
-}
-
-fn wait_before_next(fault: &Fault, attempts: u32) -> Duration {
-    match fault.kind {
-        // The wait is for the new session, not for the clock.
-        FaultKind::SessionLost
-        | FaultKind::Unreachable
-        | FaultKind::Disconnected
-        | FaultKind::Stopping => Duration::ZERO,
-        FaultKind::NotStartable
-        | FaultKind::Timeout
-        | FaultKind::ServerError
-        | FaultKind::Throttled
-        | FaultKind::Unauthorized
-        | FaultKind::Nonsense
-        | FaultKind::Overloaded => {
-            fault.retry_after.unwrap_or_else(|| RETRY.wait(attempts, fastrand::f64()))
-        }
+        | FaultKind::Overloaded
+        // The session was closed under the call; whether there will be another, its upstream says.
+        | FaultKind::Stopping => true,
+        FaultKind::NotStartable | FaultKind::Unauthorized | FaultKind::Nonsense => false,
     }
 }

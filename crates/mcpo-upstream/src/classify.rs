@@ -5,7 +5,10 @@ use mcpo_core::fault::{Fault, FaultKind, Said};
 use mcpo_core::outcome::Outcome;
 use mcpo_mcp::answer::Answer;
 use mcpo_mcp::error::{Cause, RequestError, RpcError, Sent};
-use mcpo_mcp::frame::INTERNAL_ERROR;
+use mcpo_mcp::frame::{INTERNAL_ERROR, METHOD_NOT_FOUND};
+
+/// MCP 2026-07-28: the version is not spoken here.
+const UNSUPPORTED_VERSION: i64 = -32022;
 
 /// What one attempt came to.
 #[must_use]
@@ -85,9 +88,14 @@ fn kind_of_status(status: u16, body: &str, rpc: Option<&RpcError>, had_session: 
         || text_names_session(body),
         |error| names_session(error.code, &error.message),
     );
+    let code = rpc.map(|error| error.code);
     match status {
+        // Refused unseen: what stands there now speaks another era, to be agreed on anew.
+        400 if code == Some(UNSUPPORTED_VERSION) => FaultKind::SessionLost,
+        // Older Rust servers say so of a session that they do not know.
+        401 if had_session && names => FaultKind::SessionLost,
         401 | 403 | 407 => FaultKind::Unauthorized,
-        404 if had_session => FaultKind::SessionLost,
+        404 if had_session && code != Some(METHOD_NOT_FOUND) => FaultKind::SessionLost,
         400 | 404 | 409 | 410 | 422 if names => FaultKind::SessionLost,
         429 | 503 => FaultKind::Throttled,
         500..=599 => FaultKind::ServerError,

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use mcpo_core::catalog::Catalog;
-use mcpo_core::fault::Fault;
+use mcpo_core::fault::{Fault, FaultKind};
+use mcpo_core::outcome::{Outcome, OutcomeKind};
 use mcpo_mcp::session::Session;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -57,6 +58,8 @@ pub struct View {
 pub struct LiveSession {
     /// Counts the sessions of an upstream, from 1.
     pub epoch: u64,
+    /// Whether each call has a connection of its own.
+    pub connection_per_call: bool,
     /// The handle.
     pub session: Session,
 }
@@ -156,6 +159,23 @@ impl Directory {
         self.publish(|upstreams| upstreams.retain(|upstream| upstream.view.name != name));
     }
 
+    /// Shows an upstream whose keeper is gone as waiting for the next one.
+    pub(crate) fn show_resting(&self, name: &str, fault: Fault, retry_at: Instant) {
+        self.publish(|upstreams| {
+            let Some(index) = position(upstreams, name) else { return };
+            let last = &upstreams[index].view;
+            let view = View {
+                name: last.name.clone(),
+                state: State::Resting { failures: 1, fault, retry_at },
+                since: Instant::now(),
+                catalog: last.catalog.clone(),
+                session: None,
+                ..**last
+            };
+            upstreams[index].view = Arc::new(view);
+        });
+    }
+
     fn publish(&self, change: impl FnOnce(&mut Vec<Upstream>)) {
         let publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.current.load_full();
@@ -243,6 +263,21 @@ impl Upstream {
             }
             news
         });
+    }
+}
+
+// === impl LiveSession ===
+
+impl LiveSession {
+    /// Whether what a call on this session came to shows that it is of no more use.
+    #[must_use]
+    pub fn is_spent_by<R>(&self, outcome: &Outcome<R>) -> bool {
+        let Some(fault) = outcome.fault() else { return false };
+        // A connection that broke under its own call says nothing of the session.
+        let only_its_own = self.connection_per_call
+            && fault.kind == FaultKind::Disconnected
+            && outcome.kind() == OutcomeKind::Unknown;
+        fault.kind.ends_session() && !only_its_own
     }
 }
 

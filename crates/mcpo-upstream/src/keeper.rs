@@ -10,8 +10,8 @@ use mcpo_core::catalog::{Catalog, CatalogPolicy, ToolDefinition};
 use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind};
 use mcpo_core::life::{Life, LifePolicy, Phase};
-use mcpo_mcp::endpoint::{Endpoint, Era};
-use mcpo_mcp::error::Cause;
+use mcpo_mcp::endpoint::{Endpoint, Era, HttpTransport};
+use mcpo_mcp::error::{Cause, RequestError};
 use mcpo_mcp::session::{ConnectOptions, Connected, Session, connect};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -38,6 +38,18 @@ pub(crate) struct Settings {
 /// An upstream that says all the time that its tools changed is listed no more often than this.
 const RELIST_PAUSE: Duration = Duration::from_millis(200);
 
+/// How long the calls under way on a replaced HTTP session are left to end. A server that is
+/// restarted in good order refuses connections while it still answers what it has taken; longer
+/// than this hardly any does.
+const REPLACED_LINGER: Duration = Duration::from_mins(5);
+
+/// Ends with a session, says why.
+type Running = Pin<Box<dyn Future<Output = Cause> + Send>>;
+
+/// Ends when the tools have changed and were listed; gives back what sees the next change.
+type Listing = Pin<Box<dyn Future<Output = (Listed, watch::Receiver<u64>)> + Send>>;
+type Listed = Result<Vec<Value>, RequestError>;
+
 /// Keeps one upstream.
 #[derive(Debug)]
 pub(crate) struct Keeper {
@@ -57,13 +69,16 @@ pub(crate) struct Keeper {
 struct Live {
     session: Session,
     epoch: u64,
-    running: Pin<Box<dyn Future<Output = Cause> + Send>>,
+    running: Running,
     tools_changed: watch::Receiver<u64>,
 }
 
 /// Why a session is served no longer.
 enum End {
+    /// It ended.
     Lost(Fault),
+    /// It is said to be of no use, but calls may be under way on it.
+    Suspected(Fault),
     Stopped,
 }
 
@@ -146,17 +161,18 @@ impl Keeper {
         };
         let Connected { session, driver } = connect(&self.settings.endpoint, &options).await?;
         let tools_changed = session.tools_changed();
-        let mut running: Pin<Box<dyn Future<Output = Cause> + Send>> = Box::pin(driver.run());
-        let tools = tokio::select! {
+        let mut running: Running = Box::pin(driver.run());
+        let listed = tokio::select! {
             biased;
-            tools = session.list_tools(deadline) => tools.map_err(|error| error.cause),
-            cause = &mut running => Err(cause),
+            listed = session.list_tools(deadline) => listed,
+            // Nothing is left that could be closed.
+            cause = &mut running => return Err(cause),
         };
-        match tools {
+        match listed {
             Ok(tools) => {
                 Ok((Live { session, epoch: self.epochs + 1, running, tools_changed }, tools))
             }
-            Err(cause) => {
+            Err(RequestError { cause, .. }) => {
                 session.close();
                 // The cause that ended the session says more than the request that met it.
                 let ended = timeout(self.settings.close_grace * 3, running).await;
@@ -182,23 +198,38 @@ impl Keeper {
         });
         self.publish(Some(&live));
         let end = self.watch(&mut live).await;
-        match end {
-            End::Lost(fault) => self.note_loss(fault),
+        let linger = match end {
+            End::Lost(fault) => {
+                self.note_loss(fault);
+                Duration::ZERO
+            }
+            End::Suspected(fault) => {
+                self.note_loss(fault);
+                self.linger()
+            }
             End::Stopped => {
                 self.life.stop();
+                Duration::ZERO
             }
-        }
+        };
         self.publish(None);
-        let Live { session, running, .. } = live;
-        session.close();
-        self.ending.spawn(async move {
-            running.await;
-        });
+        self.ending.spawn(end_in_good_order(live, linger, self.stop.clone()));
         while self.ending.try_join_next().is_some() {}
     }
 
+    /// A child is ended before the next one is started: two could fight over what they work on.
+    fn linger(&self) -> Duration {
+        match self.settings.endpoint {
+            Endpoint::Stdio(_) => Duration::ZERO,
+            Endpoint::Http(_) => REPLACED_LINGER,
+        }
+    }
+
+    /// Follows a session, and the changes of its tools, for as long as it is of use.
     async fn watch(&mut self, live: &mut Live) -> End {
         let mut stop = self.stop.clone();
+        let changes = live.tools_changed.clone();
+        let mut listing = self.list_at_change(&live.session, changes, Duration::ZERO);
         loop {
             tokio::select! {
                 biased;
@@ -208,28 +239,42 @@ impl Keeper {
                     live.running = Box::pin(std::future::ready(Cause::Closed));
                     return End::Lost(fault_of(&cause));
                 }
-                fault = suspected(&mut self.place.suspicions, live.epoch) => return End::Lost(fault),
-                Ok(()) = live.tools_changed.changed() => {
-                    if let Some(end) = self.list_again(live, &mut stop).await {
-                        return end;
+                fault = suspected(&mut self.place.suspicions, live.epoch) => {
+                    return End::Suspected(fault);
+                }
+                (listed, changes) = &mut listing => {
+                    if let Some(fault) = self.take_list(live, listed) {
+                        return End::Suspected(fault);
                     }
+                    listing = self.list_at_change(&live.session, changes, RELIST_PAUSE);
                 }
             }
         }
     }
 
-    /// Follows a change of the tools. `Some` when the session turned out to be lost on the way.
-    async fn list_again(
-        &mut self,
-        live: &mut Live,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Option<End> {
-        let deadline = Instant::now() + self.settings.handshake_timeout;
-        let listed = tokio::select! {
-            biased;
-            () = stopped(stop) => return Some(End::Stopped),
-            listed = live.session.list_tools(deadline) => listed,
-        };
+    /// Lists the tools when they have changed, after a pause. Runs beside the session's driver,
+    /// which carries its messages.
+    fn list_at_change(
+        &self,
+        session: &Session,
+        mut changes: watch::Receiver<u64>,
+        pause: Duration,
+    ) -> Listing {
+        let session = session.clone();
+        let limit = self.settings.handshake_timeout;
+        Box::pin(async move {
+            sleep(pause).await;
+            if changes.changed().await.is_err() {
+                // Nobody is left who could say so: the session is ending.
+                std::future::pending::<()>().await;
+            }
+            (session.list_tools(Instant::now() + limit).await, changes)
+        })
+    }
+
+    /// Takes over what came of a change of the tools; gives why the session is of no more use, if
+    /// that came out.
+    fn take_list(&mut self, live: &Live, listed: Listed) -> Option<Fault> {
         match listed {
             Ok(tools) => {
                 self.take_catalog(&live.session, &tools);
@@ -238,16 +283,12 @@ impl Keeper {
             Err(error) => {
                 let fault = fault_of(&error.cause);
                 if fault.kind.ends_session() {
-                    return Some(End::Lost(fault));
+                    return Some(fault);
                 }
                 record(&Event::ToolsStale { upstream: self.settings.name.clone(), fault });
             }
         }
-        tokio::select! {
-            biased;
-            () = stopped(stop) => Some(End::Stopped),
-            () = sleep(RELIST_PAUSE) => None,
-        }
+        None
     }
 
     async fn rest(&mut self, until: Instant) {
@@ -326,8 +367,11 @@ impl Keeper {
             since,
             catalog: self.catalog.clone(),
             catalog_version: self.catalog_version,
-            session: live
-                .map(|live| LiveSession { epoch: live.epoch, session: live.session.clone() }),
+            session: live.map(|live| LiveSession {
+                epoch: live.epoch,
+                connection_per_call: has_connection_per_call(&self.settings.endpoint),
+                session: live.session.clone(),
+            }),
             timeout: self.settings.timeout,
             reconnects: self.epochs.saturating_sub(1),
         });
@@ -351,6 +395,30 @@ impl Keeper {
             Phase::Stopped => State::Stopped,
         }
     }
+}
+
+fn has_connection_per_call(endpoint: &Endpoint) -> bool {
+    match endpoint {
+        Endpoint::Stdio(_) => false,
+        Endpoint::Http(http) => match http.transport {
+            HttpTransport::Streamable => true,
+            HttpTransport::Sse => false,
+        },
+    }
+}
+
+/// Leaves the calls under way on a session that time, closes it, and sees it end.
+async fn end_in_good_order(live: Live, linger: Duration, mut stop: watch::Receiver<bool>) {
+    let Live { session, mut running, .. } = live;
+    tokio::select! {
+        biased;
+        () = stopped(&mut stop) => {}
+        // It ended by itself: nothing is left to be closed.
+        _cause = &mut running => return,
+        () = sleep(linger) => {}
+    }
+    session.close();
+    running.await;
 }
 
 fn wait_of(phase: Phase, now: Instant) -> Duration {

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcpo_config::{Endpoint, Era, HttpKind, Plan, Server};
+use mcpo_core::fault::{Fault, FaultKind};
 use mcpo_core::life::LifePolicy;
 use mcpo_mcp::endpoint;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
+use tokio::time::{Instant, timeout};
 
 use crate::directory::Directory;
 use crate::keeper::{Keeper, Settings};
@@ -32,6 +34,9 @@ pub struct SupervisorOptions {
 pub const STDIO_HANDSHAKE: Duration = Duration::from_secs(120);
 /// A server over HTTP is there already, or it is not.
 pub const HTTP_HANDSHAKE: Duration = Duration::from_secs(30);
+
+/// How long nothing is done for an upstream whose keeper broke.
+const BROKEN_REST: Duration = Duration::from_secs(5);
 
 /// Owns the keepers.
 #[derive(Debug)]
@@ -73,7 +78,10 @@ impl Supervisor {
             self.turn(&now_wanted);
             tokio::select! {
                 changed = wanted.changed() => if changed.is_err() { break },
-                Some(ended) = self.keepers.join_next_with_id() => self.note_end(ended.map_or_else(|error| error.id(), |(id, ())| id)),
+                Some(ended) = self.keepers.join_next_with_id() => match ended {
+                    Ok((id, ())) => self.note_end(id),
+                    Err(broken) => self.note_break(broken.id()),
+                },
             }
         }
         self.turn(&[]);
@@ -111,8 +119,7 @@ impl Supervisor {
         }
     }
 
-    /// A keeper ended: because it was told to, or because it broke, and then it is started again
-    /// by the next turn, which finds it missing.
+    /// A keeper, or the rest after a broken one, ended.
     fn note_end(&mut self, id: Id) {
         let Some(name) = self.names.remove(&id) else { return };
         let Some(ended) = self.running.remove(&name) else { return };
@@ -120,6 +127,28 @@ impl Supervisor {
             Some(server) => self.start(server),
             None => self.directory.leave(&name),
         }
+    }
+
+    /// A keeper broke, which only a defect of ours can bring about. Its upstream keeps its place
+    /// and gets another keeper, but not before a rest: what broke one may break the next.
+    fn note_break(&mut self, id: Id) {
+        let Some(name) = self.names.remove(&id) else { return };
+        let Some(broken) = self.running.get_mut(&name) else { return };
+        tracing::error!(
+            upstream = name,
+            "the task that keeps the upstream broke; starting another"
+        );
+        let mut stop = broken.stop.subscribe();
+        if !*stop.borrow() {
+            broken.next = Some(broken.server.clone());
+        }
+        let fault = Fault::new(FaultKind::Unreachable, "the task that keeps the upstream broke");
+        self.directory.show_resting(&name, fault, Instant::now() + BROKEN_REST);
+        let rest = self.keepers.spawn(async move {
+            // Told to stop, or rested: what comes next is decided by then.
+            let _rested = timeout(BROKEN_REST, stop.wait_for(|stop| *stop)).await;
+        });
+        self.names.insert(rest.id(), name);
     }
 
     fn settings(&self, server: &Server) -> Settings {
