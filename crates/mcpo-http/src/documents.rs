@@ -131,7 +131,6 @@ impl Documents {
             self.site.description.clone().unwrap_or_else(|| DESCRIPTION.to_owned());
         let (known, unknown): (Vec<&Upstream>, Vec<&Upstream>) =
             snapshot.upstreams().iter().partition(|upstream| upstream.view.catalog.is_some());
-        // The original's words, to the colon.
         self.list(&mut description, "available tools", &known);
         self.list(&mut description, "not reached yet", &unknown);
         DocumentInfo {
@@ -147,7 +146,7 @@ impl Documents {
         if upstreams.is_empty() {
             return;
         }
-        let _fits = write!(out, "\n\n- **{heading}**：");
+        let _fits = write!(out, "\n\n- **{heading}**:");
         for upstream in upstreams {
             let name = &upstream.view.name;
             let _fits =

@@ -215,11 +215,11 @@ async fn the_whole_document_holds_the_tools_of_all() {
     assert_eq!(paths, ["/one/echo", "/two%20words/echo"]);
     let description = document["info"]["description"].as_str().unwrap();
     assert!(
-        description.contains("- **available tools**：\n    - [one](/one/docs)\n"),
+        description.contains("- **available tools**:\n    - [one](/one/docs)\n"),
         "{description}"
     );
     assert!(
-        description.contains("- **not reached yet**：\n    - [gone](/gone/docs)"),
+        description.contains("- **not reached yet**:\n    - [gone](/gone/docs)"),
         "{description}"
     );
     let document = scene.get("/two%20words/openapi.json").await.json();
