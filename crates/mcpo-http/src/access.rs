@@ -1,5 +1,5 @@
-//! Who may come in. Answers as the original does, case by case, but for one: under strict
-//! authentication Basic works for tool calls, too.
+//! Who may come in. Answers as the original does, case by case, but under strict authentication:
+//! Basic works for tool calls, too, and browsers understand that they may ask for it.
 
 use base64::Engine;
 use base64::alphabet;
@@ -58,7 +58,7 @@ impl Gate {
 }
 
 fn lax(key: &str, headers: &HeaderMap) -> Result<(), Problem> {
-    let missing = Problem::NoCredentials { why: MISSING, challenge: "Bearer" };
+    let missing = Problem::NoCredentials { why: MISSING, challenges: &["Bearer"] };
     let Some((scheme, token)) = sent(headers).and_then(|sent| split_at_blank(sent)) else {
         return Err(missing);
     };
@@ -70,7 +70,8 @@ fn lax(key: &str, headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 fn strict(key: &str, headers: &HeaderMap) -> Result<(), Problem> {
-    let unreadable = |why| Problem::NoCredentials { why, challenge: "Bearer, Basic" };
+    let challenges = &["Bearer", "Basic realm=\"mcpo\""];
+    let unreadable = |why| Problem::NoCredentials { why, challenges };
     let sent = sent(headers).filter(|sent| !sent.is_empty()).ok_or_else(|| unreadable(MISSING))?;
     if let Some(token) = sent.strip_prefix(b"Bearer ") {
         return is_key(token, key)

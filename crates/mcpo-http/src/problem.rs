@@ -28,8 +28,8 @@ pub(crate) enum Problem {
     NoCredentials {
         /// What is wrong with them.
         why: &'static str,
-        /// What is wanted.
-        challenge: &'static str,
+        /// What is wanted: a line each, since Chromium finds Basic only at the start of one.
+        challenges: &'static [&'static str],
     },
     /// Wrong credentials: 403.
     WrongCredentials {
@@ -127,8 +127,11 @@ impl Problem {
             Self::MethodNotAllowed { allow } => {
                 answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
             }
-            Self::NoCredentials { challenge, .. } => {
-                answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            Self::NoCredentials { challenges, .. } => {
+                for challenge in *challenges {
+                    let challenge = HeaderValue::from_static(challenge);
+                    answer.headers_mut().append(WWW_AUTHENTICATE, challenge);
+                }
             }
             Self::NotReady { retry_after, .. } => {
                 put(&mut answer, RETRY_AFTER, &seconds(*retry_after).to_string());
