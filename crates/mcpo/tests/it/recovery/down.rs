@@ -1,0 +1,158 @@
+//! An upstream is away between calls: killed, restarted, or down for a while.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use mcpo_testkit::{Entry, Request, Script, Step, What};
+use serde_json::json;
+use tokio::process::Command;
+
+use super::{AT_ONCE, Bench, HTTP, Over, bench, keyed, timed, write_and_read};
+
+/// Kills the child that was started last.
+async fn kill_child(bench: &Bench) {
+    let starts = bench.journal.matching(|entry: &Entry| entry.what == What::Start);
+    let pid = starts.last().expect("a child was started").pid.to_string();
+    let killed = Command::new("kill").args(["-9", &pid]).status().await.unwrap();
+    assert!(killed.success());
+}
+
+#[tokio::test]
+async fn a_child_killed_between_calls_is_not_noticed_by_the_next_one() {
+    let bench = bench(Over::Stdio, write_and_read(&[])).await;
+    bench.works("write", "a").await;
+    kill_child(&bench).await;
+    bench.journal.wait_for_what(What::Start, 2).await.unwrap();
+    bench.works("write", "b").await;
+    assert_eq!(bench.journal.count(What::Start), 2);
+}
+
+#[tokio::test]
+async fn calls_wait_for_the_child_that_is_started_anew() {
+    let again = Step::Gate("again".to_owned());
+    let script = write_and_read(&[]).on_start(vec![vec![], vec![again]]);
+    let bench = bench(Over::Stdio, script).await;
+    bench.works("write", "before").await;
+    kill_child(&bench).await;
+    bench.control.wait_at("again", 1).await.unwrap();
+    let keys: Vec<String> = (0..20).map(|number| format!("call-{number}")).collect();
+    let calls = join_all(keys.iter().map(|key| bench.call("write", key)));
+    let (replies, ()) = tokio::join!(calls, async {
+        bench.world.wait_reply("/readyz", |reply| reply.status == 503).await.unwrap();
+        bench.control.open("again").unwrap();
+    });
+    for (reply, key) in replies.iter().zip(&keys) {
+        bench.answered(reply, key, 1);
+        assert_eq!(bench.journal.runs(key), 1, "{key}");
+    }
+    assert_eq!(bench.journal.count(What::Start), 2);
+}
+
+#[tokio::test]
+async fn a_child_that_reads_nothing_and_is_killed_costs_at_most_what_was_half_written() {
+    let turns = vec![vec![Step::Echo], vec![Step::IgnoreStdin, Step::Hang], vec![Step::Echo]];
+    let bench =
+        bench(Over::Stdio, Script::new("scripted").tool(keyed("write")).on_call("write", turns))
+            .await;
+    bench.works("write", "before").await;
+    // More than a pipe holds: whichever comes first is written in part, and the others wait.
+    let padding = "x".repeat(200_000);
+    let keys: Vec<String> = (0..8).map(|number| format!("call-{number}")).collect();
+    let calls = join_all(keys.iter().map(|key| {
+        let body = json!({"key": key, "padding": padding});
+        let request = Request::post(&bench.world.url("/up/write")).json(&body);
+        async { bench.world.send(request).await.unwrap() }
+    }));
+    let (hung, replies, ()) = tokio::join!(bench.call("write", "hung"), calls, async {
+        bench.journal.wait_for_what(What::Run, 2).await.unwrap();
+        kill_child(&bench).await;
+    });
+    let unknown = replies.iter().filter(|reply| reply.status == 502).count();
+    let answered = replies.iter().filter(|reply| reply.status == 200).count();
+    assert_eq!(unknown + answered, keys.len(), "{replies:?}");
+    // The hung one may be any of them, and one more may have been on its way.
+    assert!(unknown + usize::from(hung.status == 502) <= 2, "{replies:?} {hung}");
+    bench.ran_at_most_once(keys.iter().cloned().chain(["hung".to_owned()]));
+    for (reply, key) in replies.iter().zip(&keys) {
+        assert!(reply.status == 502 || bench.journal.runs(key) == 1, "{key}: {reply}");
+    }
+    bench.works("write", "after").await;
+}
+
+#[tokio::test]
+async fn a_server_restarted_between_calls_is_not_noticed_by_the_next_one() {
+    for over in HTTP {
+        let mut bench = bench(over, write_and_read(&[])).await;
+        bench.works("write", "a").await;
+        bench.upstream().restart().await.unwrap();
+        let reply = bench.call("write", "b").await;
+        assert_eq!(reply.status, 200, "{over:?}: {reply}\n{}", bench.world.stderr());
+        assert_eq!(bench.journal.runs("b"), 1, "{over:?}");
+        bench.works("write", "c").await;
+    }
+}
+
+#[tokio::test]
+async fn calls_during_a_short_outage_are_answered_when_the_server_is_back() {
+    for over in HTTP {
+        let mut bench = bench(over, write_and_read(&[])).await;
+        bench.works("write", "before").await;
+        let mut http = bench.http.take().expect("an upstream over HTTP");
+        http.stop().await;
+        if over == Over::Sse {
+            // A call that finds the stream of answers broken under it may have acted.
+            bench.world.wait_reply("/readyz", |reply| reply.status == 503).await.unwrap();
+        }
+        let keys: Vec<String> = (0..20).map(|number| format!("call-{number}")).collect();
+        let calls = join_all(keys.iter().map(|key| bench.call("write", key)));
+        let (replies, ()) = tokio::join!(calls, async {
+            bench.world.wait_reply("/readyz", |reply| reply.status == 503).await.unwrap();
+            http.restart().await.unwrap();
+        });
+        for (reply, key) in replies.iter().zip(&keys) {
+            assert_eq!(reply.status, 200, "{over:?}: {reply}\n{}", bench.world.stderr());
+            assert_eq!(bench.journal.runs(key), 1, "{over:?} {key}");
+        }
+        bench.works("write", "after").await;
+    }
+}
+
+#[tokio::test]
+async fn a_long_outage_is_told_at_once_and_ends_by_itself() {
+    for over in HTTP {
+        let mut bench = bench(over, write_and_read(&[])).await;
+        bench.works("write", "before").await;
+        bench.upstream().stop().await;
+        let down = bench.request("write", "down");
+        let reply = bench.world.wait_request(&down, |reply| reply.status == 503).await.unwrap();
+        bench.failed(&reply, 503, "not_sent", "unreachable");
+        let (reply, took) = timed(bench.call("write", "down")).await;
+        bench.failed(&reply, 503, "not_sent", "unreachable");
+        bench.came_to(&reply, "not_sent", 0);
+        let wait: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=60).contains(&wait), "{over:?}: {reply}");
+        assert!(took < AT_ONCE, "{over:?}: {took:?}");
+        assert_eq!(bench.world.get("/up/openapi.json").await.unwrap().status, 200, "{over:?}");
+        bench.upstream().restart().await.unwrap();
+        bench.world.wait_ready().await.unwrap();
+        bench.works("write", "after").await;
+        assert_eq!(bench.journal.received("down"), 0, "{over:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_for_an_upstream_that_is_away_ends_at_its_deadline() {
+    let again = Step::Gate("again".to_owned());
+    let script = write_and_read(&[]).on_start(vec![vec![], vec![again]]);
+    let bench = bench(Over::Stdio, script).await;
+    kill_child(&bench).await;
+    bench.control.wait_at("again", 1).await.unwrap();
+    let (reply, took) = timed(bench.call_within("0.3", "write", "a")).await;
+    bench.failed(&reply, 503, "not_sent", "disconnected");
+    bench.came_to(&reply, "not_sent", 0);
+    assert!(took >= Duration::from_millis(300) && took < Duration::from_secs(5), "{took:?}");
+    bench.control.open("again").unwrap();
+    bench.world.wait_ready().await.unwrap();
+    bench.works("write", "b").await;
+    assert_eq!(bench.journal.received("a"), 0);
+}

@@ -1,0 +1,90 @@
+//! An upstream changes its tools while it runs.
+
+use std::time::Duration;
+
+use mcpo_testkit::{Entry, Era, Script, Step, What};
+use serde_json::json;
+
+use super::{ALL, Over, bench, keyed, timed};
+
+fn changing() -> Script {
+    Script {
+        background: vec![
+            Step::Gate("change".to_owned()),
+            Step::NotifyToolsChanged(vec![keyed("stays"), keyed("comes")]),
+        ],
+        ..Script::new("scripted").tool(keyed("stays")).tool(keyed("goes"))
+    }
+}
+
+/// Waits until the upstream can say something that is heard.
+async fn heard(bench: &super::Bench, over: Over, era: Era) {
+    let listens = |entry: &Entry| entry.what == What::Listen;
+    if over == Over::Legacy || era == Era::Modern {
+        bench.journal.wait("a listener", |all| all.iter().any(listens)).await.unwrap();
+    }
+    bench.control.wait_at("change", 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn tools_come_and_go_live_in_routes_and_documents() {
+    let cases = [
+        (Over::Stdio, Era::Legacy),
+        (Over::Stdio, Era::Modern),
+        (Over::Legacy, Era::Legacy),
+        (Over::Modern, Era::Modern),
+        (Over::Sse, Era::Legacy),
+    ];
+    for (over, era) in cases {
+        let bench = bench(over, changing().era(era)).await;
+        bench.works("stays", "a").await;
+        bench.works("goes", "b").await;
+        assert_eq!(bench.call("comes", "c").await.status, 404, "{over:?}");
+        heard(&bench, over, era).await;
+        bench.control.open("change").unwrap();
+        let new = |reply: &mcpo_testkit::Reply| reply.json()["paths"]["/comes"].is_object();
+        let document = bench.world.wait_reply("/up/openapi.json", new).await.unwrap().json();
+        assert_eq!(document["paths"]["/goes"], json!(null), "{over:?}");
+        let root = bench.world.get("/openapi.json").await.unwrap().json();
+        assert!(root["paths"]["/up/comes"].is_object(), "{over:?}: {root}");
+        bench.works("comes", "d").await;
+        bench.works("stays", "e").await;
+        assert_eq!(bench.call("goes", "f").await.status, 404, "{over:?}");
+        assert_eq!(bench.journal.count(What::Handshake), 1, "{over:?}");
+    }
+}
+
+#[tokio::test]
+async fn calls_go_on_while_the_tools_are_listed_anew() {
+    for over in ALL {
+        let list = vec![vec![], vec![Step::Gate("list".to_owned())]];
+        let era = if over == Over::Modern { Era::Modern } else { Era::Legacy };
+        let script = Script { list, ..changing() };
+        let bench = bench(over, script).await;
+        heard(&bench, over, era).await;
+        bench.control.open("change").unwrap();
+        bench.control.wait_at("list", 1).await.unwrap();
+        let (reply, took) = timed(bench.call_within("10", "stays", "a")).await;
+        bench.answered(&reply, "a", 1);
+        assert!(took < Duration::from_secs(5), "{over:?}: {took:?}");
+        bench.control.open("list").unwrap();
+        let new = |reply: &mcpo_testkit::Reply| reply.json()["paths"]["/comes"].is_object();
+        bench.world.wait_reply("/up/openapi.json", new).await.unwrap();
+        bench.works("comes", "b").await;
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_dies_while_its_tools_are_listed_anew_is_started_again() {
+    let list = vec![vec![], vec![Step::Exit(1)], vec![]];
+    for over in [Over::Stdio, Over::Sse] {
+        let script = Script { list: list.clone(), ..changing() };
+        let bench = bench(over, script).await;
+        bench.works("stays", "a").await;
+        heard(&bench, over, Era::Legacy).await;
+        bench.control.open("change").unwrap();
+        bench.journal.wait_for_what(What::List, 3).await.unwrap();
+        bench.world.wait_ready().await.unwrap();
+        bench.works("stays", "b").await;
+    }
+}
