@@ -1,4 +1,10 @@
 //! Tests of the whole: the real program, scripted upstreams, and the order of the house.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod bad_input;
+mod compat;
+mod life;
+mod program;
 mod recovery;
+mod rows;
 mod tidy;

@@ -1,0 +1,7 @@
+//! Bad input from every side: configurations, upstreams and downstreams. A clear error each,
+//! nothing hangs, and the exit codes are those that `mcpo --help` tells.
+
+mod configurations;
+mod downstreams;
+mod starts;
+mod upstreams;

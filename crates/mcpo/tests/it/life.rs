@@ -1,0 +1,5 @@
+//! One life of the program: what it leaves behind, what it finishes, what it never tells.
+
+mod endings;
+mod requests;
+mod secrets;
