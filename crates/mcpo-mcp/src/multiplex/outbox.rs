@@ -12,55 +12,62 @@ use crate::multiplex::{Outgoing, QUEUE_FRAMES_MAX, Shared};
 pub(crate) struct Outbox {
     shared: Arc<Shared>,
     queue: mpsc::Receiver<Outgoing>,
+    /// Taken out of the queue, not given to the writer yet: none of it is marked as written.
+    held: Vec<Outgoing>,
     closed: bool,
 }
 
 impl Outbox {
     pub(super) fn new(shared: Arc<Shared>, queue: mpsc::Receiver<Outgoing>) -> Self {
-        Self { shared, queue, closed: false }
+        Self { shared, queue, held: Vec::new(), closed: false }
     }
 
     /// Waits until something is to be written and appends it to `batch`. Requests that were given
     /// up meanwhile are left out; the others count as sent from now on. `false`: nothing comes
     /// any more.
     ///
-    /// Cancel-safe: what was taken out is in `batch`.
+    /// Cancel-safe: nothing comes into `batch` before it is marked and returned.
     pub(crate) async fn next(&mut self, batch: &mut Vec<Outgoing>) -> bool {
         loop {
-            let Self { shared, queue, closed } = &mut *self;
-            let count = tokio::select! {
-                biased;
-                () = shared.closing.notified(), if !*closed => None,
-                count = queue.recv_many(batch, QUEUE_FRAMES_MAX) => Some(count),
-            };
-            let Some(count) = count else {
-                queue.close();
-                *closed = true;
-                continue;
-            };
-            if count == 0 {
+            if self.held.is_empty() && !self.receive().await {
                 return false;
             }
-            self.gather(batch).await;
-            self.mark_written(batch);
-            if !batch.is_empty() {
+            self.gather().await;
+            self.mark_written();
+            if !self.held.is_empty() {
+                batch.append(&mut self.held);
                 return true;
+            }
+        }
+    }
+
+    /// Waits for the first frames. `false`: none comes any more.
+    async fn receive(&mut self) -> bool {
+        loop {
+            let Self { shared, queue, held, closed } = &mut *self;
+            tokio::select! {
+                biased;
+                () = shared.closing.notified(), if !*closed => {
+                    queue.close();
+                    *closed = true;
+                }
+                count = queue.recv_many(held, QUEUE_FRAMES_MAX) => return count > 0,
             }
         }
     }
 
     /// Under load, lets the callers that are ready to go put their frames in first: one write for
     /// many is the better part of what a call costs here. A lone caller does not wait for others.
-    async fn gather(&mut self, batch: &mut Vec<Outgoing>) {
-        let alone = self.shared.table().pending.len() <= batch.len();
-        if alone || batch.len() >= QUEUE_FRAMES_MAX {
+    async fn gather(&mut self) {
+        let alone = self.shared.table().pending.len() <= self.held.len();
+        if alone || self.held.len() >= QUEUE_FRAMES_MAX {
             return;
         }
         yield_now().await;
-        while batch.len() < QUEUE_FRAMES_MAX
+        while self.held.len() < QUEUE_FRAMES_MAX
             && let Ok(outgoing) = self.queue.try_recv()
         {
-            batch.push(outgoing);
+            self.held.push(outgoing);
         }
     }
 
@@ -74,9 +81,9 @@ impl Outbox {
         }
     }
 
-    fn mark_written(&self, batch: &mut Vec<Outgoing>) {
+    fn mark_written(&mut self) {
         let mut table = self.shared.table();
-        batch.retain(|outgoing| {
+        self.held.retain(|outgoing| {
             let Some(id) = outgoing.id else { return true };
             let Some(pending) = table.pending.get_mut(&id) else { return false };
             pending.written = true;

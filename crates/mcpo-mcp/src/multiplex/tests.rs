@@ -116,6 +116,32 @@ async fn what_was_taken_back_was_not_sent() {
     assert_eq!(ended(&mut calls).await.expect_err("the stream ended").sent, Sent::No);
 }
 
+/// HTTP+SSE waits for events at the same time, so that it often leaves the outbox half-way.
+#[tokio::test(start_paused = true)]
+async fn what_a_writer_left_half_way_is_written_and_counts_as_sent() {
+    let (multiplexer, mut outbox) = Multiplexer::new();
+    let mut calls = Calls::new();
+    calls.spawn(call(&multiplexer, Manner::Call));
+    settle().await;
+    written(&mut outbox).await;
+    // Not alone in flight: the outbox lets others queue before it gives this one out.
+    calls.spawn(call(&multiplexer, Manner::Call));
+    settle().await;
+    let mut batch = Vec::new();
+    let left = tokio::select! {
+        biased;
+        _ = outbox.next(&mut batch) => false,
+        () = std::future::ready(()) => true,
+    };
+    assert!(left && batch.is_empty(), "nothing is given out unmarked");
+    assert_eq!(written(&mut outbox).await[0]["id"], 2);
+    multiplexer.end(&Cause::Broken("cut".to_owned()));
+    while let Some(ended) = calls.join_next().await {
+        let error = ended.expect("it did not panic").expect_err("the stream ended");
+        assert_eq!(error.sent, Sent::Maybe);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_written_request_is_cancelled_exactly_at_its_deadline() {
     let (multiplexer, mut outbox) = Multiplexer::new();
