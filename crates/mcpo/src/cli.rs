@@ -231,13 +231,25 @@ impl Cli {
     }
 }
 
-/// A command without `--` in front is the slip that is made most: says so.
+/// Puts our own tip into an error of the command line. The slip that is made most is a command
+/// without `--` in front.
 fn with_tip(mut error: clap::Error) -> clap::Error {
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return error };
-    if error.kind() == ErrorKind::UnknownArgument && !word.starts_with('-') {
-        let tip = format!("a command or URL stands after `--`: mcpo [OPTIONS] -- {word} ...");
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
-    }
+    let is_unknown = error.kind() == ErrorKind::UnknownArgument;
+    let tip = if is_unknown && word == "help" {
+        "for help: mcpo --help".to_owned()
+    } else if is_unknown && !word.starts_with('-') {
+        format!("a command or URL stands after `--`: mcpo [OPTIONS] -- {word} ...")
+    } else if is_unknown {
+        // What clap says here, to write `-- --option`, would start the option as a command.
+        error.remove(ContextKind::Suggested);
+        return error;
+    } else if error.kind() == ErrorKind::InvalidValue && word.starts_with("--host") {
+        "`-h` is short for --host; for help: mcpo --help".to_owned()
+    } else {
+        return error;
+    };
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     error
 }
 

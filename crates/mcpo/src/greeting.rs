@@ -82,7 +82,7 @@ fn name_of<'a>(config: &Config, view: &'a View) -> &'a str {
 /// A mark and what to say of one server.
 fn verdict(config: &Config, address: SocketAddr, view: &View) -> (String, String) {
     let failed = |reason: &str| {
-        let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
+        let reason = shortened(reason);
         (format!("{BAD}x{BAD:#}"), format!("{reason}  {FAINT}(tried again by itself){FAINT:#}"))
     };
     match &view.state {
@@ -102,6 +102,13 @@ fn verdict(config: &Config, address: SocketAddr, view: &View) -> (String, String
 
 /// As much of a reason as fits a terminal; the log has all of it.
 const REASON_CHARS_MAX: usize = 140;
+
+fn shortened(reason: &str) -> String {
+    match reason.char_indices().nth(REASON_CHARS_MAX) {
+        Some((end, _)) => format!("{}...", &reason[..end]),
+        None => reason.to_owned(),
+    }
+}
 
 fn mount(config: &Config, view: &View) -> String {
     let segment = config

@@ -112,13 +112,20 @@ fn version_alone_is_ours_and_with_a_value_the_documents() {
 }
 
 #[test]
-fn a_command_without_dashes_is_answered_with_a_tip() {
-    let error = Cli::try_parse_from(["mcpo", "uvx", "mcp-server-time"]).expect_err("it is wrong");
-    let told = with_tip(error).render().to_string();
-    assert!(
-        told.contains("a command or URL stands after `--`: mcpo [OPTIONS] -- uvx ..."),
-        "{told}"
-    );
+fn slips_are_answered_with_a_tip_that_helps() {
+    let told = |words: &str| {
+        let words = std::iter::once("mcpo").chain(words.split(' '));
+        with_tip(Cli::try_parse_from(words).expect_err("it is wrong")).render().to_string()
+    };
+    let dashes = told("uvx mcp-server-time");
+    let tip = "a command or URL stands after `--`: mcpo [OPTIONS] -- uvx ...";
+    assert!(dashes.contains(tip), "{dashes}");
+    let option = told("--prot 80 -- x");
+    assert!(option.contains("'--port'") && !option.contains("as a value"), "{option}");
+    for words in ["help", "-h"] {
+        let help = told(words);
+        assert!(help.contains("for help: mcpo --help"), "{help}");
+    }
 }
 
 #[test]
