@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod compat;
+mod docs;
 mod life;
 mod program;
 mod recovery;
