@@ -203,6 +203,13 @@ impl Driver {
     }
 }
 
+impl Drop for Driver {
+    /// Nobody reads answers any more.
+    fn drop(&mut self) {
+        self.multiplexer.end(&Cause::Closed);
+    }
+}
+
 /// POSTs one message; gives the cause where the answer says that the session is gone.
 async fn post(target: Arc<Target>, message: multiplex::Outgoing) -> Option<Cause> {
     let multiplex::Outgoing { id, frame } = message;
@@ -239,7 +246,7 @@ async fn post(target: Arc<Target>, message: multiplex::Outgoing) -> Option<Cause
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     if is_json
-        && let Ok(body) = whole_body(response).await
+        && let Ok(Ok(body)) = timeout(POST_WAIT_MAX, whole_body(response)).await
         && body.trim_ascii_start().first() == Some(&b'{')
     {
         let _not_an_answer = target.multiplexer.receive(&body);

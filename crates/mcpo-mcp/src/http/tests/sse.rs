@@ -2,6 +2,7 @@
 
 use super::peer::{Answer as Scripted, Peer, Piece, events, json, result, status, text};
 use super::*;
+use crate::http::bounds::{POST_WAIT_MAX, POSTS_MAX};
 
 const ENDPOINT: &str = "event: endpoint\ndata: /messages?session=s1\n\n";
 
@@ -101,6 +102,40 @@ async fn a_call_that_nobody_waits_for_is_cancelled() {
     assert!(matches!(failed(late), (Sent::Maybe, Cause::Deadline)));
     let cancelled = &peer.saw("POST notifications/cancelled", 1).await[0];
     assert_eq!(cancelled.body["params"]["requestId"], 2);
+}
+
+#[tokio::test]
+async fn calls_end_with_the_driver_that_is_dropped() {
+    let peer = upstream([Piece::Pause], vec![status(202, "")]).await;
+    let Running { session, driver } = open_sse(&peer).await;
+    let drop_it = async {
+        peer.saw("POST tools/call", 1).await;
+        drop(driver);
+    };
+    let (answered, ()) = tokio::join!(session.call_tool("t", b"{}", soon()), drop_it);
+    assert!(matches!(failed(answered), (Sent::Maybe, Cause::Closed)));
+}
+
+#[tokio::test]
+async fn posts_whose_answers_never_end_do_not_hold_their_places_for_ever() {
+    let endless = events([Piece::Pause]).header("Content-Type", "application/json");
+    let peer = upstream([Piece::Pause], vec![endless]).await;
+    let running = open_sse(&peer).await;
+    let mut calls = JoinSet::new();
+    for _ in 0..=POSTS_MAX {
+        let session = running.session.clone();
+        let deadline = Instant::now() + POST_WAIT_MAX * 10;
+        calls.spawn(async move { session.call_tool("t", b"{}", deadline).await });
+    }
+    peer.saw("POST tools/call", POSTS_MAX).await;
+    // Their heads must have come back as well; then the clock may run.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::pause();
+    tokio::time::advance(POST_WAIT_MAX).await;
+    tokio::time::resume();
+    peer.saw("POST tools/call", POSTS_MAX + 1).await;
 }
 
 #[tokio::test]
