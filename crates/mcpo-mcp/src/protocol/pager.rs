@@ -13,8 +13,8 @@ use crate::protocol::Dialect;
 const PAGES_MAX: usize = 1_000;
 /// The document of so many tools has tens of megabytes; nobody can use more.
 const TOOLS_MAX: usize = 20_000;
-/// All pages together.
-const LIST_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// All pages together. As parsed values they take up to some twenty times as much.
+const LIST_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Collects the pages of one listing.
 ///
