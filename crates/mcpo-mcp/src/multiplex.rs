@@ -271,8 +271,9 @@ impl Multiplexer {
         match Message::parse(text)? {
             Message::Response { id, reply } => self.shared.on_response(whole, id, reply),
             Message::Request { id, method } => {
-                let reply = self.shared.inbound.on_request(id, &method);
-                self.shared.queue_or_drop(BytesMut::from(reply));
+                if let Some(reply) = self.shared.inbound.on_request(id, &method) {
+                    self.shared.queue_or_drop(BytesMut::from(reply));
+                }
             }
             Message::Notification { method, params } => {
                 self.shared.on_notification(&method, params);

@@ -95,9 +95,13 @@ impl Ear {
         }
         let mut own_answer = Heard::Other;
         for message in frame::split_batch(text)? {
-            match self.take(Message::parse(message.get().as_bytes())?, text, own) {
-                Heard::Other => {}
-                heard @ (Heard::Answer(_) | Heard::Nonsense(_)) => own_answer = heard,
+            match Message::parse(message.get().as_bytes()) {
+                Ok(message) => match self.take(message, text, own) {
+                    Heard::Other => {}
+                    heard @ (Heard::Answer(_) | Heard::Nonsense(_)) => own_answer = heard,
+                },
+                // The answer may stand beside it.
+                Err(error) => tracing::debug!(%error, "a message of a batch was skipped"),
             }
         }
         Ok(own_answer)
@@ -119,7 +123,9 @@ impl Ear {
                 self.pass_on(id, answer);
             }
             Message::Request { id, method } if self.replies => {
-                self.say(self.inbound.on_request(id, &method));
+                if let Some(reply) = self.inbound.on_request(id, &method) {
+                    self.say(reply);
+                }
             }
             Message::Request { method, .. } => {
                 tracing::debug!(method, "a request that this era does not know");

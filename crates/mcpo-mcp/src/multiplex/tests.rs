@@ -269,6 +269,16 @@ async fn requests_without_an_answer_are_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_id_as_large_as_a_message_is_not_sent_back() {
+    let (multiplexer, mut outbox) = Multiplexer::new();
+    let id = "x".repeat(2000);
+    receive(&multiplexer, &format!(r#"{{"id":"{id}","method":"ping"}}"#));
+    receive(&multiplexer, r#"{"id":"short","method":"ping"}"#);
+    let frames = written(&mut outbox).await;
+    assert_eq!((frames.len(), frames[0]["id"].as_str()), (1, Some("short")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_upstream_that_asks_is_answered() {
     let (multiplexer, mut outbox) = Multiplexer::new();
     receive(&multiplexer, r#"{"jsonrpc":"2.0","id":"p-1","method":"ping"}"#);
