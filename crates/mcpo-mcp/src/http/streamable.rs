@@ -265,14 +265,20 @@ impl Session {
         let manner = if self.is_modern() { Manner::CloseOnly } else { Manner::CancelAndResume };
         let answered =
             self.line.request(Request { method, params, headers, deadline, manner }).await;
-        match &answered {
-            Err(error) if self.is_over(&error.cause) => self.line.end(error.cause.clone()),
-            Ok(Answer::Error(error)) if self.line.has_session() && names_lost_session(error) => {
-                self.line.end(Cause::Refused { method, error: error.clone() });
+        match answered {
+            Ok(Answer::Error(error)) if self.line.has_session() && names_lost_session(&error) => {
+                let cause = Cause::Refused { method, error };
+                self.line.end(cause.clone());
+                Err(RequestError::maybe_sent(cause))
             }
-            Ok(_) | Err(_) => {}
+            Err(error) => {
+                if self.is_over(&error.cause) {
+                    self.line.end(error.cause.clone());
+                }
+                Err(error)
+            }
+            answer @ Ok(_) => answer,
         }
-        answered
     }
 
     /// Whether the cause says that this session, or its era, is not spoken any more, so that the

@@ -382,6 +382,13 @@ async fn closing_waits_for_the_calls_that_are_under_way() {
 }
 
 #[tokio::test]
+async fn an_answer_is_found_in_a_batch_beside_what_is_no_message() {
+    let batch = r#"[{"nonsense":1},{"jsonrpc":"2.0","id":{id},"result":{"ok":1}},7]"#;
+    let (_peer, running) = calls(vec![json(batch)]).await;
+    assert_eq!(result_of(running.call().await), r#"{"ok":1}"#);
+}
+
+#[tokio::test]
 async fn dropping_the_driver_ends_the_calls() {
     let (peer, running) = calls(vec![events([Piece::Pause])]).await;
     let Running { session, driver } = running;
@@ -451,7 +458,7 @@ async fn a_session_that_is_lost_by_an_ordinary_error_ends_too() {
         r#"{"jsonrpc":"2.0","id":{id},"error":{"code":-32000,"message":"no such session_name"}}"#;
     let (_peer, mut running) = calls(vec![json(other), json(error)]).await;
     assert!(matches!(running.call().await, Ok(Answer::Error(_))));
-    assert!(matches!(running.call().await, Ok(Answer::Error(_))));
+    assert!(matches!(failed(running.call().await).1, Cause::Refused { .. }));
     assert!(matches!(running.ended().await, Cause::Refused { .. }));
 }
 
