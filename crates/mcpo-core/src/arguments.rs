@@ -13,6 +13,7 @@ mod problem;
 mod scalar;
 #[cfg(test)]
 mod tests;
+mod unique;
 mod verdict;
 
 pub use problem::Problem;

@@ -1,6 +1,8 @@
 //! Numbers as their digits: equality, whole numbers, and numbers that came as text. Nothing is
 //! ever rounded through a float.
 
+use std::hash::{Hash, Hasher};
+
 use serde_json::{Number, Value};
 
 /// Longer texts are not read as integers, as in pydantic (Python's own limit).
@@ -51,6 +53,11 @@ pub(super) fn whole(number: &Number) -> Whole {
 /// Whether two numbers are the same, however they are written.
 pub(super) fn same(left: &Number, right: &Number) -> bool {
     left.as_str() == right.as_str() || Decimal::of(left.as_str()) == Decimal::of(right.as_str())
+}
+
+/// Hashes a number so that it comes to the same however it is written.
+pub(super) fn hash(number: &Number, state: &mut impl Hasher) {
+    Decimal::of(number.as_str()).hash(state);
 }
 
 /// Whether two values are equal as JSON Schema sees it: `1` is `1.0`.
@@ -148,7 +155,7 @@ fn without_underscores(text: &str) -> Option<String> {
 }
 
 /// `digits * 10^exponent`; the digits neither start nor end with a zero, and zero has none.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Decimal {
     is_negative: bool,
     digits: String,

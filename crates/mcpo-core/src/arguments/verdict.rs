@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::echo::Echo;
 use super::plan::{escaped, resolve};
 use super::problem::Problem;
+use super::unique::{self, UNIQUE_ITEMS};
 
 mod words;
 
@@ -124,6 +125,7 @@ fn options(draft: Draft) -> jsonschema::ValidationOptions<'static> {
         .offline()
         .should_validate_formats(false)
         .with_pattern_options(patterns)
+        .with_keyword(UNIQUE_ITEMS, unique::keyword)
 }
 
 fn one_line(error: &ValidationError<'_>) -> String {

@@ -185,6 +185,30 @@ fn all_that_is_wrong_is_told_once_and_at_its_place() {
 }
 
 #[test]
+fn equal_items_are_found_however_they_are_written() {
+    let schema = with(&json!({"type": "array", "uniqueItems": true}));
+    for same in ["1,1.0", "10,1e1", "0,-0.0", r#"{"a":1,"b":[2]},{"b":[2.0],"a":1}"#, "null,null"] {
+        let told = problems(&schema, &format!(r#"{{"v":["first",{same}]}}"#));
+        assert_eq!(told, "unique_items body.v", "{same}");
+    }
+    for other in [r#"1,"1",true"#, "[],[[]],{},null", "1e400,2e400,1e-400", r#"{"a":1},{"b":1}"#] {
+        let body = format!(r#"{{"v":["first",{other}]}}"#);
+        assert_eq!(checked(&schema, &body), Ok(Checked::AsSent), "{other}");
+    }
+    let any = with(&json!({"type": "array", "uniqueItems": false}));
+    assert_eq!(checked(&any, r#"{"v":[1,1]}"#), Ok(Checked::AsSent));
+}
+
+#[test]
+fn many_numbers_beyond_a_double_are_told_apart_at_once() {
+    let schema = with(&json!({"type": "array", "uniqueItems": true}));
+    let items: Vec<String> = (1..20_000).map(|i| format!("{i}e400")).collect();
+    let body = format!(r#"{{"v":[{}]}}"#, items.join(","));
+    // Compared pair by pair they would take hours.
+    assert_eq!(checked(&schema, &body), Ok(Checked::AsSent));
+}
+
+#[test]
 fn allowed_values_are_named_as_python_names_them() {
     let (_, answer) = answer(&with(&json!({"enum": ["a", "it's", 1, null, true]})), br#"{"v":2}"#);
     let expected = r#"'a', "it's", 1, None or True"#;

@@ -17,6 +17,7 @@ use crate::arguments::problem::{
     Complaint, Problem, bound, literal, missing, plain, size, text_length,
 };
 use crate::arguments::scalar::{Coerced, JsonType};
+use crate::arguments::unique::UNIQUE_ITEMS;
 
 /// Whether the validator could not decide: a pattern that runs wild, a reference that leads
 /// nowhere. That is no fault of the arguments.
@@ -161,7 +162,9 @@ fn complaint(error: &ValidationError<'_>) -> Complaint {
             type_complaint(&json_type.to_string(), error.instance())
         }
         Kind::Type { kind: TypeKind::Multiple(_) } => own("type_mismatch", error),
-        Kind::UniqueItems => plain("unique_items", "List should not contain the same item twice"),
+        Kind::Custom { keyword, .. } if keyword == UNIQUE_ITEMS => {
+            plain("unique_items", "List should not contain the same item twice")
+        }
         Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => {
             plain("union_no_match", "Input should match one of the schema's alternatives")
         }
