@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::Instrument;
 
 use crate::classify::fault_of;
 use crate::directory::{Directory, LiveSession, Place, State, Suspicion, View};
@@ -159,12 +160,15 @@ impl Keeper {
             deadline,
             grace: self.settings.close_grace,
         };
-        let Connected { session, driver } = connect(&self.settings.endpoint, &options).await?;
+        // The MCP room knows no names: whose line a line of its is, the span says.
+        let span = tracing::error_span!("session", upstream = self.settings.name);
+        let connecting = connect(&self.settings.endpoint, &options).instrument(span.clone());
+        let Connected { session, driver } = connecting.await?;
         let tools_changed = session.tools_changed();
-        let mut running: Running = Box::pin(driver.run());
+        let mut running: Running = Box::pin(driver.run().instrument(span.clone()));
         let listed = tokio::select! {
             biased;
-            listed = session.list_tools(deadline) => listed,
+            listed = session.list_tools(deadline).instrument(span) => listed,
             // Nothing is left that could be closed.
             cause = &mut running => return Err(cause),
         };

@@ -142,3 +142,38 @@ async fn half_a_request_keeps_nobody_waiting() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn every_way_of_sending_a_body_is_understood() {
+    let world = started().await;
+    let head = "host: a\r\ncontent-type: application/json\r\nconnection: close\r\n";
+    for (says, request) in [
+        (
+            "HTTP/1.0",
+            format!("POST /one/any HTTP/1.0\r\n{head}content-length: 7\r\n\r\n{{\"v\":1}}"),
+        ),
+        (
+            "in chunks",
+            format!(
+                "POST /one/any HTTP/1.1\r\n{head}transfer-encoding: chunked\r\n\r\n3\r\n{{\"v\r\n4\r\n\":1}}\r\n0\r\n\r\n"
+            ),
+        ),
+        (
+            "asking first",
+            format!(
+                "POST /one/any HTTP/1.1\r\n{head}expect: 100-continue\r\ncontent-length: 7\r\n\r\n{{\"v\":1}}"
+            ),
+        ),
+        (
+            "an absolute target",
+            format!("POST http://a/one/any HTTP/1.1\r\n{head}content-length: 7\r\n\r\n{{\"v\":1}}"),
+        ),
+    ] {
+        let answer = exchange(&world, request.as_bytes()).await;
+        assert!(answer.contains(" 200 OK") && answer.ends_with("{\"v\":1}"), "{says}: {answer}");
+    }
+    let again = "POST /one/any HTTP/1.1\r\nhost: a\r\ncontent-length: 7\r\n\r\n{\"v\":1}".repeat(3);
+    let last = format!("GET /livez HTTP/1.1\r\n{head}\r\n");
+    let answer = exchange(&world, (again + &last).as_bytes()).await;
+    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 4, "one behind the other: {answer}");
+}

@@ -65,8 +65,10 @@ async fn a_command_that_is_not_there_is_told_and_tried_again() {
     ] {
         world.wait_reply("/health", coded(name, code)).await.unwrap();
     }
+    let named =
+        "session{upstream=\"prints\"}: the child wrote a line to stdout that is not a message";
     for words in
-        ["`no-such-command-anywhere`", "not in PATH", "cannot find my module", "failures=2"]
+        [named, "`no-such-command-anywhere`", "not in PATH", "cannot find my module", "failures=2"]
     {
         world.wait_stderr(words).await.unwrap();
     }

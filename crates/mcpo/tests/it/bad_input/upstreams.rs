@@ -217,6 +217,11 @@ async fn garbage_of_a_child_is_passed_over() {
         then("a number", b"5"),
         then("an empty batch", b"[]"),
         then("a deep line", "[".repeat(100_000).as_bytes()),
+        Case {
+            says: "a flood of words on stderr",
+            turn: vec![Step::StderrLines(20_000), Step::Text("hi".into())],
+            comes: Comes::Answer(json!("hi")),
+        },
         case(
             "bytes that are no text, and silence",
             Step::Garbage(b"\xff\xfe\x00{".to_vec()),
@@ -265,4 +270,35 @@ async fn garbage_over_http_ends_its_call_and_no_other() {
     let upstream = HttpUpstream::start(script(&cases)).await.unwrap();
     let world = ready(world().server("one", upstream.config())).await;
     check(&world, &cases, PATIENT).await;
+}
+
+#[tokio::test]
+async fn an_answer_beyond_all_bounds_ends_its_call_and_no_other() {
+    let beyond = [case(
+        "larger than any message may be",
+        Step::HugeLine(65 << 20),
+        Comes::Fault(502, "nonsense"),
+    )];
+    let child = ready(world().stdio("one", script(&beyond)).unwrap()).await;
+    check(&child, &beyond, "60").await;
+    let upstream = HttpUpstream::start(script(&beyond)).await.unwrap();
+    let remote = ready(world().server("one", upstream.config())).await;
+    check(&remote, &beyond, "60").await;
+}
+
+#[tokio::test]
+async fn a_child_that_reads_no_more_is_given_up_at_the_deadline() {
+    let deaf =
+        Script::echo().on_call("deaf", vec![vec![Step::IgnoreStdin, Step::Text("deaf".into())]]);
+    let world = world().stdio("one", deaf).unwrap().stdio("fine", Script::echo()).unwrap();
+    let world = ready(world).await;
+    world.post("/one/deaf", &json!({})).await.unwrap();
+    let large = json!({"message": "x".repeat(1 << 20)});
+    for _ in 0..3 {
+        let call =
+            Request::post(&world.url("/one/echo")).json(&large).header("x-tool-timeout", "0.2");
+        let reply = world.send(call).await.unwrap();
+        assert_eq!(reply.status, 504, "{reply}");
+        assert_eq!(world.post("/fine/echo", &large).await.unwrap().json(), large);
+    }
 }
