@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::arguments::ArgumentCheck;
+use crate::schema::{shape_arguments, shape_output};
 
 /// Who an upstream says it is, from `initialize` or `server/discover`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -166,9 +167,29 @@ impl Catalog {
 
 impl Tool {
     fn new(definition: ToolDefinition, trust_annotations: bool) -> Self {
-        let (arguments, notes) = ArgumentCheck::compile(&definition.input_schema);
+        let (arguments, checking) = ArgumentCheck::compile(&definition.input_schema);
         let hints = definition.annotations;
         let promised = hints.read_only == Some(true) || hints.idempotent == Some(true);
+        let mut notes = Vec::new();
+        for note in checking.into_iter().chain(notes_of_shapes(&definition)) {
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
         Self { arguments, idempotent: trust_annotations && promised, notes, definition }
     }
 }
+
+/// What documents cannot say of the tool's schemas. The shapes themselves are made again for each
+/// document: kept for every tool, they would cost more than the documents.
+fn notes_of_shapes(definition: &ToolDefinition) -> Vec<String> {
+    let mut notes = shape_arguments(&definition.input_schema, &definition.name).notes;
+    if let Some(output) = &definition.output_schema {
+        let shaped = shape_output(output, &definition.name);
+        notes.extend(shaped.notes.into_iter().map(|note| format!("output: {note}")));
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests;

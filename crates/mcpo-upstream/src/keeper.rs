@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpo_core::catalog::{Catalog, CatalogPolicy, ToolDefinition};
+use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition};
 use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind};
 use mcpo_core::life::{Life, LifePolicy, Phase};
@@ -15,7 +15,7 @@ use mcpo_mcp::error::{Cause, RequestError};
 use mcpo_mcp::session::{ConnectOptions, Connected, Session, connect};
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::Instrument;
 
@@ -193,7 +193,7 @@ impl Keeper {
         self.epochs = live.epoch;
         self.fault = None;
         self.life.connected(Instant::now().into_std());
-        self.take_catalog(&live.session, &tools);
+        self.take_catalog(&live.session, tools).await;
         record(&Event::UpstreamReady {
             upstream: self.settings.name.clone(),
             tools: self.catalog.as_ref().map_or(0, |catalog| catalog.tools().len()),
@@ -247,7 +247,7 @@ impl Keeper {
                     return End::Suspected(fault);
                 }
                 (listed, changes) = &mut listing => {
-                    if let Some(fault) = self.take_list(live, listed) {
+                    if let Some(fault) = self.take_list(live, listed).await {
                         return End::Suspected(fault);
                     }
                     listing = self.list_at_change(&live.session, changes, RELIST_PAUSE);
@@ -278,10 +278,10 @@ impl Keeper {
 
     /// Takes over what came of a change of the tools; gives why the session is of no more use, if
     /// that came out.
-    fn take_list(&mut self, live: &Live, listed: Listed) -> Option<Fault> {
+    async fn take_list(&mut self, live: &mut Live, listed: Listed) -> Option<Fault> {
         match listed {
             Ok(tools) => {
-                self.take_catalog(&live.session, &tools);
+                self.take_catalog(&live.session, tools).await;
                 self.publish(Some(live));
             }
             Err(error) => {
@@ -330,9 +330,8 @@ impl Keeper {
     }
 
     /// Takes over a list of tools; a list that says what is known already changes nothing.
-    fn take_catalog(&mut self, session: &Session, tools: &[Value]) {
-        let definitions = tools.iter().filter_map(ToolDefinition::from_json).collect();
-        let catalog = Catalog::new(session.identity().clone(), definitions, &self.settings.catalog);
+    async fn take_catalog(&mut self, session: &Session, tools: Vec<Value>) {
+        let catalog = catalog(session.identity(), tools, &self.settings.catalog).await;
         if self.catalog.as_ref().is_some_and(|known| known.is_same(&catalog)) {
             return;
         }
@@ -423,6 +422,25 @@ async fn end_in_good_order(live: Live, linger: Duration, mut stop: watch::Receiv
     }
     session.close();
     running.await;
+}
+
+/// With more tools than this a catalog is made on a thread of its own: at some 100 us a tool, a
+/// worker that made it would keep other upstreams waiting.
+const TOOLS_INLINE_MAX: usize = 32;
+
+async fn catalog(identity: &ServerIdentity, tools: Vec<Value>, policy: &CatalogPolicy) -> Catalog {
+    let (identity, policy) = (identity.clone(), policy.clone());
+    let is_short = tools.len() <= TOOLS_INLINE_MAX;
+    let make = move || {
+        let definitions = tools.iter().filter_map(ToolDefinition::from_json).collect();
+        Catalog::new(identity, definitions, &policy)
+    };
+    if is_short {
+        return make();
+    }
+    spawn_blocking(make)
+        .await
+        .expect("making a catalog does not panic, and the runtime outlives it")
 }
 
 fn wait_of(phase: Phase, now: Instant) -> Duration {
