@@ -76,3 +76,6 @@ fn told(call: &Call<'_>, report: Report) -> Report {
     }
     report
 }
+
+#[cfg(test)]
+mod tests;

@@ -319,3 +319,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -196,3 +196,6 @@ impl Supervisor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
