@@ -43,12 +43,11 @@ pub fn fault_of(cause: &Cause) -> Fault {
     Fault::new(kind, detail_of(cause)).with_retry_after(retry_after_of(cause))
 }
 
+/// Whatever such an error says of sessions is the tool's own: where the session is meant, the
+/// transport, which knows that there is one, gives [`Cause::Refused`] instead.
 fn classify_rpc(error: RpcError) -> Outcome<Answer> {
-    if names_session(error.code, &error.message) {
-        return Outcome::NotSent(Fault::new(FaultKind::SessionLost, error.to_string()));
-    }
     if error.code == INTERNAL_ERROR {
-        let mut fault = Fault::new(FaultKind::ServerError, error.to_string());
+        let mut fault = Fault::new(FaultKind::ServerError, one_line(&error.to_string()));
         let data = error.data.map(|data| data.get().to_owned());
         fault.said = Some(Said { code: error.code, message: error.message, data });
         return Outcome::Unknown(fault);
@@ -140,7 +139,7 @@ fn detail_of(cause: &Cause) -> String {
         Cause::Status { body, rpc: None, .. } if !body.trim().is_empty() => {
             format!("{cause}: {}", one_line(body))
         }
-        Cause::Status { rpc: Some(error), .. } => format!("{cause}: {error}"),
+        Cause::Status { rpc: Some(error), .. } => one_line(&format!("{cause}: {error}")),
         Cause::Start { .. }
         | Cause::Connect(_)
         | Cause::Exited { .. }
@@ -152,11 +151,11 @@ fn detail_of(cause: &Cause) -> String {
         | Cause::Unsupported(_)
         | Cause::Refused { .. }
         | Cause::Full { .. }
-        | Cause::Closed => cause.to_string(),
+        | Cause::Closed => one_line(&cause.to_string()),
     }
 }
 
-/// As much of a text as fits a log line.
+/// As much of a text as fits a log line; an upstream's message may be as long as it likes.
 const DETAIL_CHARS_MAX: usize = 400;
 
 fn last_lines(text: &str) -> String {

@@ -23,6 +23,12 @@ fn status_rpc(code_http: u16, code: i64, message: &str, had_session: bool) -> Ca
     }
 }
 
+/// What the transport makes of an error as answer to a request of its own, or that means the
+/// session.
+fn refused(code: i64, message: &str) -> Cause {
+    Cause::Refused { method: "tools/call", error: rpc(code, message) }
+}
+
 /// Each row: what happened, what it is, what the call came to when it may have been written.
 fn check(cause: &Cause, kind: FaultKind, written: OutcomeKind) {
     let outcome = classify(Err(RequestError::maybe_sent(cause.clone())));
@@ -64,6 +70,8 @@ fn every_cause_has_its_fault_and_its_outcome() {
         (Cause::Malformed("not JSON".into()), F::Nonsense, O::Unknown),
         (Cause::TooLarge { limit_bytes: 1 }, F::Nonsense, O::Unknown),
         (Cause::Closed, F::Stopping, O::Unknown),
+        (refused(-32001, "Session not found"), F::SessionLost, O::NotSent),
+        (refused(-32603, "Session not found"), F::ServerError, O::Unknown),
     ] {
         check(&cause, kind, outcome);
     }
@@ -81,11 +89,12 @@ fn what_was_never_written_may_be_sent_again_whatever_broke() {
 }
 
 #[test]
-fn an_error_of_the_upstream_is_a_reply_unless_it_names_the_session() {
+fn an_error_of_the_upstream_is_a_reply_whatever_it_says_of_sessions() {
     for (code, message, kind) in [
         (-32602, "Invalid params", OutcomeKind::Reply),
         (-32001, "Request timed out", OutcomeKind::Reply),
-        (-32000, "Bad Request: Session expired", OutcomeKind::NotSent),
+        (-32000, "The browser session expired after the order was placed", OutcomeKind::Reply),
+        (-32001, "Session not found", OutcomeKind::Reply),
         (-32602, "session parameter is invalid", OutcomeKind::Reply),
         (-32603, "Internal error", OutcomeKind::Unknown),
     ] {
@@ -107,6 +116,16 @@ fn the_wait_that_the_upstream_asks_for_is_kept() {
         had_session: true,
     };
     assert_eq!(fault_of(&cause).retry_after, Some(Duration::from_secs(7)));
+}
+
+#[test]
+fn a_message_without_end_is_bounded_in_the_detail() {
+    let long = "x".repeat(100_000);
+    assert!(fault_of(&refused(-32602, &long)).detail.len() < 600);
+    let outcome = classify(Ok(Answer::Error(rpc(-32603, &long))));
+    let fault = outcome.fault().expect("an internal error is no reply");
+    assert!(fault.detail.len() < 600);
+    assert_eq!(fault.said.as_ref().map(|said| said.message.len()), Some(long.len()));
 }
 
 #[test]
