@@ -49,7 +49,13 @@ pub(crate) async fn tell_outcome(config: Config, address: SocketAddr, directory:
     };
     // Whether it is settled or not, the table says how things stand.
     let _in_time = timeout(SETTLE_TIME_MAX, settled).await;
-    render::to_stderr(&table(&config, address, &directory.load()));
+    let snapshot = directory.load();
+    // Where a stop came first nobody wants to know any more.
+    let is_stopping =
+        snapshot.upstreams().iter().any(|upstream| upstream.view.state == State::Stopped);
+    if !is_stopping {
+        render::to_stderr(&table(&config, address, &snapshot));
+    }
 }
 
 fn is_settled(config: &Config, snapshot: &Snapshot) -> bool {
