@@ -145,12 +145,12 @@ fn standing(view: &View, spent_epoch: u64) -> Standing {
     match &view.state {
         State::Ready => Standing::Hopeful,
         State::Starting { failures, fault: Some(fault) } if !bridged(*failures, fault) => {
-            Standing::Hopeless(fault.clone())
+            Standing::Hopeless(away(fault))
         }
         State::Starting { .. } => Standing::Hopeful,
         State::Resting { failures, fault, retry_at } if !bridged(*failures, fault) => {
             let wait = retry_at.saturating_duration_since(Instant::now());
-            Standing::Hopeless(fault.clone().with_retry_after(Some(wait)))
+            Standing::Hopeless(away(fault).with_retry_after(Some(wait)))
         }
         State::Resting { .. } => Standing::Hopeful,
         State::Stopped => {
@@ -165,9 +165,20 @@ fn bridged(failures: u32, fault: &Fault) -> bool {
 }
 
 fn no_session_in_time(view: &View) -> Fault {
-    view.state.fault().cloned().unwrap_or_else(|| {
-        Fault::new(FaultKind::Unreachable, "no session within the call's deadline")
-    })
+    view.state.fault().map_or_else(
+        || Fault::new(FaultKind::Unreachable, "no session within the call's deadline"),
+        away,
+    )
+}
+
+/// An upstream's fault as a call meets it. A handshake that took too long is no deadline of the
+/// call's: to the caller the upstream is not there.
+fn away(fault: &Fault) -> Fault {
+    let kind = match fault.kind {
+        FaultKind::Timeout => FaultKind::Unreachable,
+        other => other,
+    };
+    Fault { kind, ..fault.clone() }
 }
 
 /// Some faults are not mended by sending again, although nothing forbids it.

@@ -59,6 +59,8 @@ pub(crate) struct Keeper {
     stop: watch::Receiver<bool>,
     life: Life,
     fault: Option<Fault>,
+    /// The upstream asked not to be tried again before.
+    not_before: Option<Instant>,
     catalog: Option<Arc<Catalog>>,
     catalog_version: u64,
     epochs: u64,
@@ -108,6 +110,7 @@ impl Keeper {
             stop,
             life,
             fault: None,
+            not_before: None,
             catalog: None,
             catalog_version: 0,
             epochs: 0,
@@ -120,7 +123,7 @@ impl Keeper {
         loop {
             match self.life.phase() {
                 Phase::Starting | Phase::Ready { .. } => self.start().await,
-                Phase::Resting { until } => self.rest(until.into()).await,
+                Phase::Resting { until } => self.rest(self.due_at(until)).await,
                 Phase::Stopped => break,
             }
         }
@@ -308,11 +311,14 @@ impl Keeper {
     fn note_failure(&mut self, fault: Fault) {
         let now = Instant::now();
         let phase = self.life.failed(now.into_std(), fastrand::f64());
+        // As long as it asks for, but no longer than one that is simply away.
+        let most = self.settings.life.backoff.most;
+        self.not_before = fault.retry_after.map(|asked| now + asked.min(most));
         record(&Event::UpstreamFailed {
             upstream: self.settings.name.clone(),
             fault: fault.clone(),
             failures: self.life.failures(),
-            retry_in: wait_of(phase, now),
+            retry_in: self.wait_of(phase, now),
         });
         self.fault = Some(fault);
     }
@@ -320,7 +326,8 @@ impl Keeper {
     fn note_loss(&mut self, fault: Fault) {
         let now = Instant::now();
         let phase = self.life.lost(now.into_std(), fastrand::f64());
-        let retry_in = wait_of(phase, now);
+        self.not_before = None;
+        let retry_in = self.wait_of(phase, now);
         record(&Event::SessionLost {
             upstream: self.settings.name.clone(),
             fault: fault.clone(),
@@ -393,9 +400,20 @@ impl Keeper {
                     .fault
                     .clone()
                     .unwrap_or_else(|| Fault::new(FaultKind::Unreachable, "not started yet")),
-                retry_at: until.into(),
+                retry_at: self.due_at(until),
             },
             Phase::Stopped => State::Stopped,
+        }
+    }
+
+    fn due_at(&self, until: std::time::Instant) -> Instant {
+        self.not_before.map_or(until.into(), |asked| asked.max(until.into()))
+    }
+
+    fn wait_of(&self, phase: Phase, now: Instant) -> Duration {
+        match phase {
+            Phase::Resting { until } => self.due_at(until).saturating_duration_since(now),
+            Phase::Starting | Phase::Ready { .. } | Phase::Stopped => Duration::ZERO,
         }
     }
 }
@@ -441,13 +459,6 @@ async fn catalog(identity: &ServerIdentity, tools: Vec<Value>, policy: &CatalogP
     spawn_blocking(make)
         .await
         .expect("making a catalog does not panic, and the runtime outlives it")
-}
-
-fn wait_of(phase: Phase, now: Instant) -> Duration {
-    match phase {
-        Phase::Resting { until } => until.saturating_duration_since(now.into_std()),
-        Phase::Starting | Phase::Ready { .. } | Phase::Stopped => Duration::ZERO,
-    }
 }
 
 /// Ends when the keeper must stop, also when nobody is left to tell it so.

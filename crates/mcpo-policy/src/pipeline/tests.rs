@@ -117,6 +117,16 @@ async fn a_call_waits_for_a_start_exactly_until_its_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_upstream_whose_handshakes_hang_is_away_and_no_deadline_of_the_call() {
+    let bench = bench(child("/bin/sleep", &["6000"]), SLOW);
+    bench.until(|state| matches!(state, State::Starting { failures: 4, .. })).await;
+    let began = Instant::now();
+    let report = bench.call("write", MINUTE).await;
+    came_to(&report, OutcomeKind::NotSent, FaultKind::Unreachable);
+    assert_eq!((report.attempts, began.elapsed()), (0, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_waits_for_an_upstream_ends_when_that_is_removed() {
     let bench = bench(child("/bin/sleep", &["600"]), SLOW);
     bench.until(|state| matches!(state, State::Starting { .. })).await;

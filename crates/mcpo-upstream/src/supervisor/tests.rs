@@ -1,7 +1,7 @@
 use mcpo_config::{ChildEnvironment, Http, ServerName, Stdio};
 use mcpo_core::backoff::Backoff;
 use mcpo_core::catalog::CatalogPolicy;
-use mcpo_testkit::{HttpUpstream, Script, Step, What};
+use mcpo_testkit::{HttpStep, HttpUpstream, Script, Step, What};
 
 use super::*;
 use crate::directory::{State, View};
@@ -149,6 +149,22 @@ async fn an_upstream_whose_session_ends_within_the_handshake_is_tried_again() {
     let snapshot = running.directory.load();
     let view = &snapshot.upstream("a").expect("it is there").view;
     assert_eq!((&view.state, view.reconnects), (&State::Ready, 0));
+}
+
+#[tokio::test]
+async fn an_upstream_that_refuses_a_start_for_a_while_is_left_alone_for_so_long() {
+    let refusal = HttpStep::status(429).header("retry-after", "1");
+    let script = Script::echo().on_handshake(vec![vec![Step::Http(refusal)], vec![]]);
+    let upstream = HttpUpstream::start(script.era(mcpo_testkit::Era::Modern)).await.unwrap();
+    let long = Backoff { first: Duration::from_millis(1), most: Duration::from_secs(60) };
+    let life = LifePolicy { backoff: long, ..LifePolicy::default() };
+    let running = run(options(life), vec![http("a", &upstream)]);
+    upstream.journal().wait_for_what(What::Handshake, 1).await.unwrap();
+    let refused = Instant::now();
+    running.until(&["a"], View::is_ready).await;
+    // The journal is looked at every few milliseconds.
+    assert!(refused.elapsed() >= Duration::from_millis(900), "{:?}", refused.elapsed());
+    assert_eq!(upstream.journal().count(What::Handshake), 2);
 }
 
 #[tokio::test(start_paused = true)]
