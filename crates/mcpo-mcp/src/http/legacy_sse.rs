@@ -9,6 +9,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument;
 use url::Url;
 
 use crate::conversation::Conversation;
@@ -151,7 +152,7 @@ impl Driver {
             while self.posts.len() < POSTS_MAX
                 && let Some(message) = self.batch.pop()
             {
-                self.posts.spawn(post(Arc::clone(&self.target), message));
+                self.posts.spawn(post(Arc::clone(&self.target), message).in_current_span());
             }
             tokio::select! {
                 next = self.stream.next() => {

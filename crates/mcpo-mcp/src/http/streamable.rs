@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument;
 
 use crate::answer::Answer;
 use crate::error::{Cause, RequestError};
@@ -316,13 +317,13 @@ impl Driver {
     pub(crate) async fn run(mut self) -> Cause {
         let session = Arc::clone(&self.session);
         let mut listener = JoinSet::new();
-        listener.spawn(listen::listen(Arc::clone(&session)));
+        listener.spawn(listen::listen(Arc::clone(&session)).in_current_span());
         let mut posts = JoinSet::new();
         let cause = loop {
             tokio::select! {
                 cause = session.line.ended() => break cause,
                 Some(message) = self.outbound.recv(), if posts.len() < OUTBOUND_POSTS_MAX => {
-                    posts.spawn(post(Arc::clone(&session), message));
+                    posts.spawn(post(Arc::clone(&session), message).in_current_span());
                 }
                 Some(_) = posts.join_next() => {}
             }
@@ -342,7 +343,7 @@ impl Driver {
             self.session.line.abandon();
         }
         while let Ok(message) = self.outbound.try_recv() {
-            posts.spawn(post(Arc::clone(&self.session), message));
+            posts.spawn(post(Arc::clone(&self.session), message).in_current_span());
         }
         let line = &self.session.line;
         let farewell = async {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use crate::conversation::Conversation;
 use crate::endpoint;
@@ -72,15 +73,18 @@ impl Driver {
         let tail = Arc::new(Tail::new(Redactor::new(&endpoint.environment)));
         let mut tasks = JoinSet::new();
         let (incoming, told) = (multiplexer.clone(), Arc::clone(&tail));
-        tasks.spawn(
-            async move { Done::Stdout(reader::read_messages(stdout, &incoming, &told).await) },
-        );
-        tasks.spawn(async move { Done::Stdin(writer::write_messages(stdin, outbox).await) });
+        let reading =
+            async move { Done::Stdout(reader::read_messages(stdout, &incoming, &told).await) };
+        let writing = async move { Done::Stdin(writer::write_messages(stdin, outbox).await) };
         let told = Arc::clone(&tail);
-        tasks.spawn(async move {
+        let listening = async move {
             stderr::keep_tail(stderr, &told).await;
             Done::Stderr
-        });
+        };
+        // Their lines are of the session that they are started for.
+        tasks.spawn(reading.in_current_span());
+        tasks.spawn(writing.in_current_span());
+        tasks.spawn(listening.in_current_span());
         Ok(Self {
             process,
             tasks,
