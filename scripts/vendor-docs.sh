@@ -20,6 +20,7 @@ done
 nothing='data:image/svg+xml,<svg xmlns=%22http://www.w3.org/2000/svg%22/>'
 sed -e "s#https://cdn\.redoc\.ly/redoc/logo-mini\(-full\)\?\.svg#$nothing#g" \
     -e "s#https://cdn\.redocly\.com/icons/#/redoc-icons/#g" \
+    -e "s#API docs by\`#API docs by Redocly\`#" \
     -e "s#https://otel\.cloud\.redocly\.com/v1/traces#about:blank#g" \
     "redoc-$redoc/bundles/redoc.standalone.js" >redoc.standalone.js
 

@@ -11,7 +11,7 @@ mod keyword;
 mod lift;
 mod reference;
 mod shaper;
-mod types;
+mod typing;
 mod upward;
 
 #[cfg(test)]

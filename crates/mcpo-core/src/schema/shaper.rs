@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::budget::{Budget, Notes};
 use super::keyword::{self, Keyword};
 use super::reference::LazyReferences;
-use super::types::{self, Inference};
+use super::typing::{self, Inference};
 use super::{Purpose, Shaped, lift};
 
 /// Shapes one schema and the parts that it refers to.
@@ -221,7 +221,7 @@ impl<'a> Shaper<'a> {
     }
 
     fn types(&mut self, out: &mut Map<String, Value>, value: &Value, at: At<'a>) {
-        let (types, whole) = types::read_keyword(value);
+        let (types, whole) = typing::read_keyword(value);
         // "any" is how draft 3 says nothing.
         if !whole && value != "any" {
             self.note(at, "its `type` names no JSON type and was left out");
@@ -229,7 +229,7 @@ impl<'a> Shaper<'a> {
         let kept = if whole {
             Some(lift::without_repeats(value))
         } else {
-            types.and_then(types::Types::to_keyword)
+            types.and_then(typing::Types::to_keyword)
         };
         if let Some(kept) = kept {
             out.insert("type".to_owned(), kept);
@@ -283,7 +283,7 @@ impl<'a> Shaper<'a> {
             return shaped;
         }
         let types = Inference::new(&self.references).of(value);
-        if let Some(types) = types.and_then(types::Types::to_keyword) {
+        if let Some(types) = types.and_then(typing::Types::to_keyword) {
             out.shift_insert(0, "type".to_owned(), types);
             lift::give_arrays_items(out);
         }

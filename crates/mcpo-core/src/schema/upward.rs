@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use indexmap::{IndexMap, IndexSet};
 use serde_json::{Map, Value};
 
-use super::{DEPTH_MAX, Shaped, component_reference, types};
+use super::{DEPTH_MAX, Shaped, component_reference, typing};
 
 /// Properties that branches may bring to the top, counted each time they are named.
 const GATHERED_MAX: usize = 4_000;
@@ -47,7 +47,7 @@ pub(super) fn merge(shaped: &mut Shaped, name: &str) {
         Gatherer { parts, root_name: name, left: GATHERED_MAX }.gather(schema, 0)
     });
     let Value::Object(schema) = &mut shaped.schema else { return };
-    let stated = schema.get("type").map(|value| types::read_keyword(value).0);
+    let stated = schema.get("type").map(|value| typing::read_keyword(value).0);
     if let Some(Some(stated)) = stated
         && !stated.admits("object")
     {
@@ -201,7 +201,7 @@ fn join(variants: Vec<Value>, how: Join) -> Value {
             if let Some(choice) = one_choice(&distinct) {
                 return choice;
             }
-            if let Some(types) = types::united(&distinct) {
+            if let Some(types) = typing::united(&distinct) {
                 joined.insert("type".to_owned(), types);
             }
             joined.insert("anyOf".to_owned(), Value::Array(distinct));
@@ -234,7 +234,7 @@ fn one_choice(variants: &[Value]) -> Option<Value> {
         values.extend(listed.iter().map(|value| (value.to_string(), value.clone())));
     }
     let mut choice = Map::new();
-    if let Some(types) = types::united(variants) {
+    if let Some(types) = typing::united(variants) {
         choice.insert("type".to_owned(), types);
     }
     choice.insert("enum".to_owned(), values.into_values().collect());
@@ -250,7 +250,7 @@ fn members<'a>(
 
 /// Whether the branch can apply to arguments at all: one for `null` says nothing about them.
 fn admits_objects(branch: &&Map<String, Value>) -> bool {
-    match branch.get("type").map(|value| types::read_keyword(value).0) {
+    match branch.get("type").map(|value| typing::read_keyword(value).0) {
         Some(Some(stated)) => stated.admits("object"),
         Some(None) | None => true,
     }

@@ -158,7 +158,8 @@ fn nothing_is_left_undone_in_silence() {
         if path.ends_with("tidy.rs") {
             continue;
         }
-        let text = read(&path);
+        // Python's words for a broken escape are no mark.
+        let text = read(&path).replace("uXXXX", "");
         for mark in ["TODO", "FIXME", "XXX", "#[ignore", "todo!(", "unimplemented!("] {
             assert!(!text.contains(mark), "{} holds {mark}", path.display());
         }

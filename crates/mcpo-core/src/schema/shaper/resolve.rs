@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{At, Part, Shaper, short};
 use crate::schema::keyword;
 use crate::schema::reference::Site;
-use crate::schema::types::Inference;
+use crate::schema::typing::Inference;
 use crate::schema::{NODES_MAX, component_reference};
 
 /// Recursive parts written out within one another where clients follow no references. Below that,
@@ -123,7 +123,7 @@ impl<'a> Shaper<'a> {
         let value = self.references.get().target(target).value;
         let types = Inference::new(&self.references)
             .of(value)
-            .and_then(crate::schema::types::Types::to_keyword);
+            .and_then(crate::schema::typing::Types::to_keyword);
         let mut outline = Map::new();
         if let Some(types) = types {
             outline.insert("type".to_owned(), types);
