@@ -19,6 +19,7 @@ mod verdict;
 pub use problem::Problem;
 
 use coerce::{PROBLEMS_MAX, Passed, Told};
+use echo::Echo;
 use plan::Plan;
 use problem::{missing, not_an_object};
 use verdict::Verdict;
@@ -116,6 +117,18 @@ impl ArgumentCheck {
         }
         rules.settle(&body, passed)
     }
+
+    /// Checks a body that is not said to be JSON: it is not read. Where there are no arguments
+    /// that makes no difference.
+    ///
+    /// # Errors
+    /// There are arguments.
+    pub fn check_unread(&self, body: &[u8]) -> Result<Checked, ArgumentError> {
+        if self.takes_arguments {
+            return Err(refused(not_an_object(), &String::from_utf8_lossy(body).into()));
+        }
+        Ok(Checked::Rewritten(b"{}".to_vec()))
+    }
 }
 
 // === impl Rules ===
@@ -149,7 +162,7 @@ impl Rules {
             return Ok(body.passed(passed.changed.as_ref()));
         }
         if body.is_absent {
-            return Err(refused(missing(), Value::Null));
+            return Err(refused(missing(), &Value::Null));
         }
         Err(ArgumentError::Invalid(problems))
     }
@@ -184,7 +197,7 @@ impl Body {
                 Ok(Self { value: parsed.value, can_go_as_sent, is_absent: false })
             }
             other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
-                Err(refused(not_an_object(), other))
+                Err(refused(not_an_object(), &other))
             }
         }
     }
@@ -210,6 +223,7 @@ fn serialized(value: &Value) -> Vec<u8> {
     serde_json::to_vec(value).expect("a JSON value with text keys can be written")
 }
 
-fn refused(complaint: problem::Complaint, input: Value) -> ArgumentError {
+fn refused(complaint: problem::Complaint, input: &Value) -> ArgumentError {
+    let input = Echo::new().of(input);
     ArgumentError::Invalid(vec![Problem::new(complaint, vec!["body".into()], input)])
 }

@@ -7,13 +7,12 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::Body;
 use mcpo_config::Limits;
-use mcpo_core::arguments::{Checked, Problem as ArgumentProblem};
+use mcpo_core::arguments::Checked;
 use mcpo_core::catalog::Tool;
 use mcpo_core::outcome::{Outcome, OutcomeKind};
 use mcpo_mcp::answer::Answer as Said;
 use mcpo_policy::pipeline::{Call, Pipeline, Report};
 use mcpo_upstream::directory::{State, Upstream};
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::answer::{Answer, JSON, answer, put};
@@ -105,30 +104,16 @@ fn seconds(sent: &HeaderValue) -> Option<Duration> {
 }
 
 fn arguments(tool: &Tool, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Problem> {
-    if !body.is_empty() && !is_json(headers) {
-        return not_json(tool, &body);
-    }
-    match tool.arguments.check(&body)? {
+    let checked = if body.is_empty() || is_json(headers) {
+        tool.arguments.check(&body)?
+    } else {
+        tool.arguments.check_unread(&body)?
+    };
+    match checked {
         Checked::AsSent if body.is_empty() => Ok(Bytes::from_static(b"{}")),
         Checked::AsSent => Ok(body),
         Checked::Rewritten(rewritten) => Ok(rewritten.into()),
     }
-}
-
-/// What FastAPI says of a body that it does not take for JSON. Where there is nothing to read it
-/// does not look.
-fn not_json(tool: &Tool, body: &[u8]) -> Result<Bytes, Problem> {
-    let properties = tool.definition.input_schema.get("properties").and_then(Value::as_object);
-    if properties.is_none_or(serde_json::Map::is_empty) {
-        return Ok(Bytes::from_static(b"{}"));
-    }
-    Err(Problem::BadArguments(vec![ArgumentProblem {
-        kind: "model_attributes_type",
-        loc: vec![Value::from("body")],
-        msg: "Input should be a valid dictionary or object to extract fields from".to_owned(),
-        input: Value::from(String::from_utf8_lossy(body)),
-        ctx: None,
-    }]))
 }
 
 /// Whether the body is said to be JSON. Nothing said counts as JSON.

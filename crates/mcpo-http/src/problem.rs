@@ -9,7 +9,7 @@ use mcpo_core::arguments::{ArgumentError, Problem as ArgumentProblem};
 use mcpo_core::fault::{Fault, FaultKind, Said};
 use mcpo_core::outcome::OutcomeKind;
 use mcpo_mcp::error::RpcError;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::answer::{Answer, JSON, answer, put};
 use crate::json::push_string;
@@ -333,20 +333,8 @@ fn tool_failed(message: &[u8], content: Option<&[u8]>) -> Vec<u8> {
 }
 
 fn bad_arguments(problems: &[ArgumentProblem]) -> Vec<u8> {
-    let detail: Vec<Value> = problems.iter().map(bad_argument).collect();
+    let detail: Vec<Value> = problems.iter().map(ArgumentProblem::to_json).collect();
     json!({ "detail": detail }).to_string().into_bytes()
-}
-
-fn bad_argument(problem: &ArgumentProblem) -> Value {
-    let mut out = Map::new();
-    out.insert("type".to_owned(), Value::from(problem.kind));
-    out.insert("loc".to_owned(), Value::Array(problem.loc.clone()));
-    out.insert("msg".to_owned(), Value::from(problem.msg.as_str()));
-    out.insert("input".to_owned(), problem.input.clone());
-    if let Some(ctx) = &problem.ctx {
-        out.insert("ctx".to_owned(), ctx.clone());
-    }
-    Value::Object(out)
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ impl RequestIds {
 
     fn fresh(&self) -> HeaderValue {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        HeaderValue::from_str(&format!("{:08x}-{number:x}", self.prefix))
+        HeaderValue::try_from(format!("{:08x}-{number:x}", self.prefix))
             .expect("hexadecimal digits are fit")
     }
 }

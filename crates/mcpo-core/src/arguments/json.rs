@@ -9,6 +9,10 @@ use super::number::exact;
 /// which reads them upstream, stops at the same depth.
 pub(super) const DEPTH_MAX: usize = 128;
 
+/// A body of more values is refused: each takes some hundred bytes while it is checked, so that a
+/// body of 16 MiB that is nothing but digits and commas would take a gigabyte.
+pub(super) const VALUES_MAX: usize = 1 << 20;
+
 /// A body that is JSON.
 #[derive(Debug)]
 pub(super) struct Parsed {
@@ -29,8 +33,14 @@ pub(super) struct SyntaxError {
 
 /// Parses one JSON text.
 pub(super) fn parse(text: &str) -> Result<Parsed, SyntaxError> {
-    let mut parser =
-        Parser { text, bytes: text.as_bytes(), at: 0, depth: 0, has_duplicates: false };
+    let mut parser = Parser {
+        text,
+        bytes: text.as_bytes(),
+        at: 0,
+        depth: 0,
+        values_left: VALUES_MAX,
+        has_duplicates: false,
+    };
     parser.skip_blanks();
     let value = parser.value()?;
     parser.skip_blanks();
@@ -45,6 +55,7 @@ struct Parser<'a> {
     bytes: &'a [u8],
     at: usize,
     depth: usize,
+    values_left: usize,
     has_duplicates: bool,
 }
 
@@ -74,6 +85,10 @@ impl Parser<'_> {
     }
 
     fn value(&mut self) -> Result<Value, SyntaxError> {
+        let Some(left) = self.values_left.checked_sub(1) else {
+            return Err(self.error("More than 1048576 values"));
+        };
+        self.values_left = left;
         match self.peek() {
             Some(b'"') => self.string().map(Value::String),
             Some(b'{') => self.nested(Self::object),

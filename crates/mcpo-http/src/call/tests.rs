@@ -1,5 +1,5 @@
 use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 

@@ -308,6 +308,18 @@ fn a_pattern_that_runs_wild_refuses_nobody() {
 }
 
 #[test]
+fn a_body_of_too_many_values_is_refused() {
+    let body = |items: usize| format!(r#"{{"v":[0{}]}}"#, ",0".repeat(items - 1));
+    // The object and the list are two of them.
+    let most = json::VALUES_MAX - 2;
+    assert_eq!(checked(&with(&json!({})), &body(most)), Ok(Checked::AsSent));
+    assert_eq!(
+        problems(&with(&json!({})), &body(most + 1)),
+        format!("json_invalid body.{}", body(most).len() - 1)
+    );
+}
+
+#[test]
 fn branches_within_branches_come_to_an_end() {
     let tree = json!({
         "$ref": "#/$defs/t",
@@ -332,6 +344,30 @@ fn a_refusal_repeats_no_more_than_it_may() {
     let bytes: usize = problems.iter().map(|problem| problem.to_json().to_string().len()).sum();
     assert!(problems.len() == 100 && bytes < 1_200_000, "{} {bytes}", problems.len());
     assert_eq!(problems[99].input, "... (too long to repeat)");
+    let (check, _) = ArgumentCheck::compile(&json!({"required": ["n"]}));
+    let list = format!("[\"{}\"]", "x".repeat(2_000_000));
+    for refusal in [check.check(list.as_bytes()), check.check_unread(list.as_bytes())] {
+        let Err(ArgumentError::Invalid(problems)) = refusal else { panic!("refused") };
+        assert_eq!(problems[0].input, "... (too long to repeat)");
+    }
+}
+
+#[test]
+fn a_body_that_is_not_said_to_be_json_is_refused_wherever_arguments_are_declared() {
+    let declared = json!({"properties": {"n": {"type": "integer"}}});
+    let elsewhere = json!({"allOf": [declared], "type": "object"});
+    for schema in [declared, elsewhere, json!({"required": ["n"]})] {
+        let (check, _) = ArgumentCheck::compile(&schema);
+        let Err(ArgumentError::Invalid(problems)) = check.check_unread(b"n=1") else {
+            panic!("{schema}")
+        };
+        assert_eq!(
+            (problems[0].kind, &problems[0].input),
+            ("model_attributes_type", &json!("n=1"))
+        );
+    }
+    let (check, _) = ArgumentCheck::compile(&json!({"type": "object"}));
+    assert_eq!(check.check_unread(b"n=1"), rewritten("{}"));
 }
 
 #[test]
