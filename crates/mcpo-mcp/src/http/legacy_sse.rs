@@ -76,6 +76,7 @@ pub(crate) async fn connect(peer: Peer, options: &ConnectOptions) -> Result<Http
         agreed = Conversation::initialize(multiplexer, options) => agreed.map_err(|error| error.cause)?,
         cause = driver.work() => return Err(cause),
     };
+    driver.post_in_order().await?;
     let identity = conversation.introduction().identity.clone();
     let handle = crate::http::Handle::Sse(Box::new(conversation));
     Ok(HttpConnected { handle, driver: crate::http::Driver::Sse(Box::new(driver)), identity })
@@ -142,6 +143,20 @@ impl Driver {
         self.multiplexer.end(&cause);
         self.posts.shutdown().await;
         cause
+    }
+
+    /// POSTs what is queued, one after the other. Requests have connections of their own: the first
+    /// one must not overtake `notifications/initialized`, or the upstream refuses it.
+    async fn post_in_order(&mut self) -> Result<(), Cause> {
+        if self.batch.is_empty() && self.outbox.next(&mut self.batch).await {
+            self.batch.reverse();
+        }
+        while let Some(message) = self.batch.pop() {
+            if let Some(lost) = post(Arc::clone(&self.target), message).await {
+                return Err(lost);
+            }
+        }
+        Ok(())
     }
 
     /// Carries messages in both directions until the session is lost or closed.
@@ -246,7 +261,8 @@ async fn post(target: Arc<Target>, message: multiplex::Outgoing) -> Option<Cause
         .headers()
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    if is_json
+    if id.is_some()
+        && is_json
         && let Ok(Ok(body)) = timeout(POST_WAIT_MAX, whole_body(response)).await
         && body.trim_ascii_start().first() == Some(&b'{')
     {

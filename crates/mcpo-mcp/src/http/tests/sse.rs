@@ -65,6 +65,23 @@ async fn requests_are_posted_and_answered_on_the_stream() {
 }
 
 #[tokio::test]
+async fn the_handshake_is_over_when_its_last_word_has_arrived() {
+    let peer = Peer::start([
+        ("GET", vec![events(handshake().into_iter().chain([Piece::Pause]))]),
+        ("POST initialize", vec![status(202, "Accepted")]),
+        ("POST notifications/initialized", vec![status(401, "Session not found")]),
+    ])
+    .await;
+    let go = async {
+        peer.saw("POST initialize", 1).await;
+        peer.go();
+    };
+    let connecting = try_connect(peer.url("/sse"), HttpTransport::Sse, Era::Auto);
+    let cause = tokio::join!(connecting, go).0.unwrap_err();
+    assert_eq!(status_of(&cause), 401);
+}
+
+#[tokio::test]
 async fn an_answer_in_the_post_itself_counts_too() {
     let peer = upstream([Piece::Pause], vec![result(r#"{"ok":3}"#)]).await;
     let running = open_sse(&peer).await;
