@@ -14,7 +14,7 @@ use tracing::Instrument;
 use crate::answer::Answer;
 use crate::error::{Cause, RequestError};
 use crate::frame::METHOD_NOT_FOUND;
-use crate::http::bounds::{OUTBOUND_POSTS_MAX, SESSION_ID_BYTES_MAX};
+use crate::http::bounds::{OUTBOUND_POSTS_MAX, SESSION_ID_BYTES_MAX, SIDE_POST_WAIT_MAX};
 use crate::http::line::{Line, LineEra, Manner, PROTOCOL_VERSION, Request, SESSION_ID};
 use crate::http::mirror::{Mirrors, header_value};
 use crate::http::peer::Peer;
@@ -273,7 +273,9 @@ impl Session {
                 Err(RequestError::maybe_sent(cause))
             }
             Err(error) => {
-                if self.is_over(&error.cause) {
+                if self.is_over(&error.cause)
+                    || self.may_be_over(&error.cause) && self.is_denied(deadline).await
+                {
                     self.line.end(error.cause.clone());
                 }
                 Err(error)
@@ -285,16 +287,39 @@ impl Session {
     /// Whether the cause says that this session, or its era, is not spoken any more, so that the
     /// next one must be agreed on anew.
     fn is_over(&self, cause: &Cause) -> bool {
-        if is_session_lost(cause) {
-            return true;
-        }
+        is_session_lost(cause)
+            || self.is_modern()
+                && matches!(cause, Cause::Status { rpc: Some(error), .. } if error.code == UNSUPPORTED_VERSION)
+    }
+
+    /// Whether the cause is one that legacy upstreams give to every request without a session. A
+    /// gateway gives the same to a single request that it does not like.
+    fn may_be_over(&self, cause: &Cause) -> bool {
         let Cause::Status { status, rpc, .. } = cause else { return false };
         let code = rpc.as_ref().map(|error| error.code);
         self.is_modern()
-            && (code == Some(UNSUPPORTED_VERSION)
-                // What every legacy upstream says to a request without a session.
-                || *status == 400 && matches!(code, None | Some(-32000 | -32600))
+            && (*status == 400 && matches!(code, None | Some(-32000 | -32600))
                 || matches!(status, 404 | 405) && code.is_none())
+    }
+
+    /// Asks whether the upstream still speaks the modern era: one refused request must not cost
+    /// all others their session.
+    async fn is_denied(&self, deadline: Instant) -> bool {
+        const DISCOVER: &str = "server/discover";
+        let request = Request {
+            method: DISCOVER,
+            params: &self.dialect.no_params(),
+            headers: method_header(DISCOVER),
+            deadline: deadline.min(Instant::now() + SIDE_POST_WAIT_MAX),
+            manner: Manner::CloseOnly,
+        };
+        match self.line.request(request).await {
+            Ok(Answer::Result(result)) => {
+                !matches!(protocol::read_discover(&result), Ok(Discovery::Modern(_)))
+            }
+            Ok(Answer::Error(_)) => true,
+            Err(error) => self.is_over(&error.cause) || self.may_be_over(&error.cause),
+        }
     }
 
     fn headers_for(&self, method: &'static str) -> HeaderMap {

@@ -128,18 +128,27 @@ async fn an_upstream_whose_era_has_changed_ends_the_session() {
         (400, "Missing session ID".into()),
         (404, String::new()),
     ] {
-        let peer = upstream([("POST tools/call", vec![status(code, &body)])]).await;
+        let peer = upstream([
+            ("POST tools/call", vec![status(code, &body)]),
+            ("POST server/discover", vec![result(DISCOVERED), status(code, &body)]),
+        ])
+        .await;
         let mut running = open(&peer, Era::Auto).await;
         assert_eq!(status_of(&failed(running.call().await).1), code);
         assert_eq!(status_of(&running.ended().await), code);
     }
-    // A refusal of the call alone does not.
-    let peer =
-        upstream([("POST tools/call", vec![status(400, &rpc(-32602, "null")), result("{}")])])
-            .await;
-    let running = open(&peer, Era::Auto).await;
-    assert_eq!(status_of(&failed(running.call().await).1), 400);
-    running.call().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_alone_is_refused_costs_nobody_the_session() {
+    let refusals = [(400, rpc(-32602, "null")), (400, "too long".into()), (404, String::new())];
+    for (code, body) in refusals {
+        let calls = vec![status(code, &body), result("{}")];
+        let peer = upstream([("POST tools/call", calls)]).await;
+        let running = open(&peer, Era::Auto).await;
+        assert_eq!(status_of(&failed(running.call().await).1), code);
+        running.call().await.unwrap();
+    }
 }
 
 #[tokio::test]
