@@ -89,7 +89,9 @@ impl Tries {
             // The wait is for the next session, not for the clock.
             return Duration::ZERO;
         }
-        fault.retry_after.unwrap_or_else(|| RETRY.wait(self.made, fastrand::f64()))
+        // On top of what the upstream asks: those whom it refused together do not all come back
+        // at the same moment.
+        fault.retry_after.unwrap_or_default() + RETRY.wait(self.made, fastrand::f64())
     }
 
     /// The last attempt's outcome, unless an earlier one leaves it unknown what was done.

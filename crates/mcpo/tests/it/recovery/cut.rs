@@ -1,9 +1,12 @@
 //! An upstream goes away while it works on a call.
 
-use mcpo_testkit::{ReplyAs, Script, Step};
+use futures_util::future::join_all;
+use mcpo_testkit::{ReplyAs, Script, Step, What};
 use serde_json::json;
 
-use super::{ALL, Bench, Over, STREAMABLE, bench, bench_with, html, keyed, once_broken};
+use super::{
+    ALL, Bench, Over, STREAMABLE, bench, bench_with, html, keyed, once_broken, write_and_read,
+};
 
 /// What changes something is reported as unknown and ran once; what only reads is sent again.
 async fn check(over: Over, script: Script, code: &str) {
@@ -139,7 +142,7 @@ async fn a_call_that_breaks_its_own_connection_does_not_cost_another_one_under_w
                 bench
                     .journal
                     .wait("the end of the slow call", |all| {
-                        all.iter().any(|entry| entry.what == mcpo_testkit::What::Gone)
+                        all.iter().any(|entry| entry.what == What::Gone)
                     })
                     .await
             });
@@ -149,5 +152,55 @@ async fn a_call_that_breaks_its_own_connection_does_not_cost_another_one_under_w
         let (slow, ()) = tokio::join!(bench.call("slow", "a"), breaks);
         bench.answered(&slow, "a", 1);
         assert_eq!((bench.journal.runs("a"), bench.journal.runs("b")), (1, 1), "{over:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_tool_that_always_breaks_its_connection_costs_the_others_nothing() {
+    let script =
+        write_and_read(&[]).tool(keyed("drop")).on_call("drop", vec![vec![Step::DropConnection]]);
+    for over in STREAMABLE {
+        let bench = bench(over, script.clone()).await;
+        for round in 0..5 {
+            let reply = bench.call("drop", &format!("drop-{round}")).await;
+            bench.failed(&reply, 502, "unknown", "disconnected");
+            bench.works("write", &format!("write-{round}")).await;
+        }
+        assert_eq!(bench.journal.received("drop"), 5, "{over:?}");
+        assert_eq!(bench.journal.count(What::Handshake), 1, "{over:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_many_calls_under_way_at_a_death_each_is_told_the_truth() {
+    let turn = vec![Step::Run, Step::Gate("go".to_owned()), Step::Echo];
+    for over in ALL {
+        let mut bench = bench(over, write_and_read(&[turn.clone()])).await;
+        let keys = |tool: &str| -> Vec<String> {
+            (0..15).map(|number| format!("{tool}-{number}")).collect()
+        };
+        let (writes, reads) = (keys("write"), keys("read"));
+        let mut http = bench.http.take();
+        let (writing, reading, ()) = tokio::join!(
+            join_all(writes.iter().map(|key| bench.call("write", key))),
+            join_all(reads.iter().map(|key| bench.call("read", key))),
+            async {
+                bench.control.wait_at("go", 30).await.unwrap();
+                match &mut http {
+                    Some(http) => http.restart().await.unwrap(),
+                    None => super::down::kill_child(&bench).await,
+                }
+                bench.control.open("go").unwrap();
+            }
+        );
+        for (reply, key) in writing.iter().zip(&writes) {
+            bench.failed(reply, 502, "unknown", "disconnected");
+            assert_eq!((bench.journal.runs(key), bench.journal.received(key)), (1, 1), "{over:?}");
+        }
+        for (reply, key) in reading.iter().zip(&reads) {
+            assert_eq!(reply.status, 200, "{over:?} {key}: {reply}\n{}", bench.world.stderr());
+            assert_eq!(bench.journal.runs(key), 2, "{over:?} {key}");
+        }
+        bench.works("write", "after").await;
     }
 }

@@ -10,7 +10,7 @@ use tokio::process::Command;
 use super::{AT_ONCE, Bench, HTTP, Over, bench, keyed, timed, write_and_read};
 
 /// Kills the child that was started last.
-async fn kill_child(bench: &Bench) {
+pub(super) async fn kill_child(bench: &Bench) {
     let starts = bench.journal.matching(|entry: &Entry| entry.what == What::Start);
     let pid = starts.last().expect("a child was started").pid.to_string();
     let killed = Command::new("kill").args(["-9", &pid]).status().await.unwrap();
@@ -84,11 +84,47 @@ async fn a_server_restarted_between_calls_is_not_noticed_by_the_next_one() {
     for over in HTTP {
         let mut bench = bench(over, write_and_read(&[])).await;
         bench.works("write", "a").await;
+        // What shows that the restart was seen: its own stream is what mcpo loses first.
+        let sign = match over {
+            Over::Modern => What::Listen,
+            Over::Stdio | Over::Legacy | Over::Sse => What::Handshake,
+        };
+        if over != Over::Sse {
+            bench.journal.wait_for_what(What::Listen, 1).await.unwrap();
+        }
         bench.upstream().restart().await.unwrap();
+        bench.journal.wait_for_what(sign, 2).await.unwrap();
         let reply = bench.call("write", "b").await;
         assert_eq!(reply.status, 200, "{over:?}: {reply}\n{}", bench.world.stderr());
         assert_eq!(bench.journal.runs("b"), 1, "{over:?}");
         bench.works("write", "c").await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_at_the_moment_of_a_restart_is_told_the_truth_and_never_runs_twice() {
+    for over in HTTP {
+        let mut bench = bench(over, write_and_read(&[])).await;
+        let mut http = bench.http.take().expect("an upstream over HTTP");
+        for round in 0..3 {
+            let key = format!("call-{round}");
+            let (reply, ()) =
+                tokio::join!(bench.call("write", &key), async { http.restart().await.unwrap() });
+            let runs = bench.journal.runs(&key);
+            match reply.status.as_u16() {
+                200 => assert_eq!(runs, 1, "{over:?} {key}"),
+                502 => {
+                    bench.failed(&reply, 502, "unknown", "disconnected");
+                    assert!(runs <= 1, "{over:?} {key}");
+                }
+                // It is restarted more often than it is waited for.
+                503 => assert_eq!(runs, 0, "{over:?} {key}"),
+                _ => unreachable!("{over:?}: {reply}\n{}", bench.world.stderr()),
+            }
+        }
+        bench.world.wait_ready().await.unwrap();
+        let reply = bench.call("write", "after").await;
+        assert_eq!(reply.status, 200, "{over:?}: {reply}");
     }
 }
 

@@ -45,21 +45,35 @@ async fn a_forgotten_session_costs_one_attempt_and_nothing_else() {
 
 #[tokio::test]
 async fn an_answer_that_names_the_session_as_lost_makes_a_new_one() {
-    for (over, code, message) in [
-        (Over::Legacy, -32600, "Session not found"),
-        (Over::Legacy, -32001, "Session terminated"),
-        (Over::Legacy, -32000, "Bad Request: No valid session ID provided"),
-        (Over::Sse, -32600, "Session not found"),
-        (Over::Stdio, -32600, "Session not found"),
+    for (code, message) in [
+        (-32600, "Session not found"),
+        (-32001, "Session terminated"),
+        (-32000, "Bad Request: No valid session ID provided"),
     ] {
         let failure = Step::RpcError { code, message: message.to_owned(), data: json!(null) };
-        let bench = bench(over, once_broken(vec![failure])).await;
+        let bench = bench(Over::Legacy, once_broken(vec![failure])).await;
         bench.works("write", "a").await;
         let reply = bench.call("write", "b").await;
         bench.answered(&reply, "b", 2);
-        assert_eq!((bench.journal.runs("b"), bench.journal.received("b")), (1, 2), "{over:?}");
+        assert_eq!((bench.journal.runs("b"), bench.journal.received("b")), (1, 2), "{message}");
         bench.works("write", "c").await;
-        assert_eq!(bench.journal.count(What::Handshake), 2, "{over:?} {message}");
+        assert_eq!(bench.journal.count(What::Handshake), 2, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn where_there_is_no_session_an_error_that_names_one_is_the_tools_own() {
+    let error =
+        Step::RpcError { code: -32600, message: "Session not found".to_owned(), data: json!(null) };
+    for over in [Over::Stdio, Over::Modern, Over::Sse] {
+        let bench = bench(over, once_broken(vec![Step::Run, error.clone()])).await;
+        bench.works("write", "a").await;
+        let reply = bench.call("write", "b").await;
+        assert_eq!(reply.status, 400, "{over:?}: {reply}");
+        bench.came_to(&reply, "reply", 1);
+        bench.works("write", "c").await;
+        assert_eq!((bench.journal.runs("b"), bench.journal.received("b")), (1, 1), "{over:?}");
+        assert_eq!(bench.journal.count(What::Handshake), 1, "{over:?}");
     }
 }
 
