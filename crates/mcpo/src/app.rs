@@ -46,14 +46,23 @@ pub(crate) async fn run(config: Config) -> Exit {
     greeting::tell(&config, address);
     let mut keeping = JoinSet::new();
     keeping.spawn(supervisor.run(wanted_rx));
-    keeping.spawn(greeting::tell_outcome(config, address, directory));
+    let mut telling = JoinSet::new();
+    telling.spawn(greeting::tell_outcome(config, address, directory));
     let mut serving = JoinSet::new();
     serving.spawn(serve(listeners, surface, serve_options, async move {
         let _told_or_orphaned = stop_rx.wait_for(|stop| *stop).await;
     }));
 
-    signals.next().await;
-    tracing::info!("stopping: finishing the calls in flight");
+    let exit = tokio::select! {
+        () = signals.next() => Exit::Ok,
+        _panicked = serving.join_next() => Exit::Failure,
+        _panicked = keeping.join_next() => Exit::Failure,
+    };
+    match exit {
+        // Half a program would go on for ever; a whole one is a start away.
+        Exit::Failure => tracing::error!("stopping, to be started again: a part of mcpo failed"),
+        Exit::Ok | Exit::Usage => tracing::info!("stopping: finishing the calls in flight"),
+    }
     let drained = async {
         stop.send_replace(true);
         while serving.join_next().await.is_some() {}
@@ -64,7 +73,7 @@ pub(crate) async fn run(config: Config) -> Exit {
         () = drained => {}
         () = signals.next() => tracing::warn!("stopped at once by a second signal"),
     }
-    Exit::Ok
+    exit
 }
 
 /// Listens on every address that the host has (`localhost` is often two of them); gives the first.

@@ -14,6 +14,7 @@ mod telemetry;
 
 use std::future::Future;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use mcpo_config::{Config, Flags};
 
@@ -58,9 +59,20 @@ fn serve(flags: &Flags) -> Exit {
     block_on(&mut tokio::runtime::Builder::new_multi_thread(), app::run(config))
 }
 
+/// What has been asked of the system may still be under way when all is done: a name that is looked
+/// up, say. It cannot be called off, and is not worth a longer wait.
+const STRAY_TIME_MAX: Duration = Duration::from_millis(500);
+
 fn block_on(runtime: &mut tokio::runtime::Builder, work: impl Future<Output = Exit>) -> Exit {
     match runtime.enable_all().build() {
-        Ok(runtime) => runtime.block_on(work),
+        Ok(runtime) => {
+            let exit = runtime.block_on(work);
+            runtime.shutdown_timeout(STRAY_TIME_MAX);
+            exit
+        }
         Err(error) => render::failure(&format!("cannot start the runtime: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests;
