@@ -1,6 +1,7 @@
 //! `mcpo __launch PARENT COMMAND ...`: how children are started so that they end with us.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use crate::exit::Exit;
 use crate::render;
@@ -8,10 +9,15 @@ use crate::render;
 /// The hidden subcommand.
 pub(crate) const SUBCOMMAND: &str = "__launch";
 
+/// The program that runs here, as Linux has it: also after its file was replaced or removed, as an
+/// upgrade does under way. In a child just forked it means the same.
+const OURSELVES: &str = "/proc/self/exe";
+
 /// How to start children through ourselves; `None` where our own program cannot be found, and then
 /// children start directly.
-pub(crate) fn launcher() -> Option<(std::path::PathBuf, Vec<String>)> {
-    let program = std::env::current_exe().ok()?;
+pub(crate) fn launcher() -> Option<(PathBuf, Vec<String>)> {
+    let link = PathBuf::from(OURSELVES);
+    let program = if link.exists() { link } else { std::env::current_exe().ok()? };
     Some((program, vec![SUBCOMMAND.to_owned(), std::process::id().to_string()]))
 }
 
