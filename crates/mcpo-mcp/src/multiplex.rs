@@ -168,6 +168,23 @@ impl Multiplexer {
         Ok(())
     }
 
+    /// Takes in what stands in the answer to the POST of the request `id`: an error without an id
+    /// is that request's.
+    ///
+    /// # Errors
+    /// It is not JSON-RPC; nothing was done.
+    pub(crate) fn receive_for(&self, id: u64, text: &Bytes) -> Result<(), FrameError> {
+        match Message::parse(text)? {
+            Message::Response { id: None, reply: reply @ Reply::Error(_) } => {
+                self.shared.on_response(text, Some(id), reply);
+                Ok(())
+            }
+            Message::Response { .. } | Message::Request { .. } | Message::Notification { .. } => {
+                self.receive_one(text, text)
+            }
+        }
+    }
+
     /// Takes no request any more. What is queued is still written and answers still count; then
     /// the outbox ends.
     pub(crate) fn close(&self) {

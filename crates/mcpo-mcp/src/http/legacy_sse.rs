@@ -261,12 +261,12 @@ async fn post(target: Arc<Target>, message: multiplex::Outgoing) -> Option<Cause
         .headers()
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    if id.is_some()
+    if let Some(id) = id
         && is_json
         && let Ok(Ok(body)) = timeout(POST_WAIT_MAX, whole_body(response)).await
         && body.trim_ascii_start().first() == Some(&b'{')
     {
-        let _not_an_answer = target.multiplexer.receive(&body);
+        let _not_an_answer = target.multiplexer.receive_for(id, &body);
     }
     None
 }

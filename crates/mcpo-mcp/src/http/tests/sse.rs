@@ -122,6 +122,22 @@ async fn a_call_that_nobody_waits_for_is_cancelled() {
 }
 
 #[tokio::test]
+async fn an_error_without_an_id_is_that_of_the_post_that_it_answers() {
+    let error = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32602,"message":"unread"}}"#;
+    let peer = upstream([Piece::Pause], vec![status(202, ""), json(error)]).await;
+    let running = open_sse(&peer).await;
+    let first = running.call();
+    let second = async {
+        peer.saw("POST tools/call", 1).await;
+        running.call().await
+    };
+    tokio::select! {
+        answered = first => panic!("nobody answered it: {answered:?}"),
+        answered = second => assert!(matches!(answered, Ok(Answer::Error(_))), "{answered:?}"),
+    }
+}
+
+#[tokio::test]
 async fn calls_end_with_the_driver_that_is_dropped() {
     let peer = upstream([Piece::Pause], vec![status(202, "")]).await;
     let Running { session, driver } = open_sse(&peer).await;
