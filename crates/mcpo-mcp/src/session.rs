@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::answer::Answer;
 use crate::endpoint::{Endpoint, Era};
 use crate::error::{Cause, RequestError};
+use crate::redact::Redactor;
 use crate::transport;
 
 /// How to connect.
@@ -48,12 +49,14 @@ pub struct Session {
 struct Shared {
     handle: transport::Handle,
     identity: ServerIdentity,
+    redactor: Arc<Redactor>,
 }
 
 /// Owns everything behind a session. Dropping it kills the child and closes the connections.
 #[derive(Debug)]
 pub struct Driver {
     driver: transport::Driver,
+    redactor: Arc<Redactor>,
 }
 
 /// Starts the child or opens the connection, finds out the era, and shakes hands.
@@ -64,12 +67,18 @@ pub struct Driver {
 /// Cancel-safe: dropping it leaves neither a process nor a task behind.
 ///
 /// # Errors
-/// Why there is no session; after the deadline at the latest.
+/// Why there is no session; after the deadline at the latest. No cause, here or later, repeats a
+/// secret of the endpoint.
 pub async fn connect(endpoint: &Endpoint, options: &ConnectOptions) -> Result<Connected, Cause> {
+    let redactor = Arc::new(Redactor::of(endpoint));
+    let connected = transport::connect(endpoint, options).await;
     let transport::Connected { handle, driver, identity } =
-        transport::connect(endpoint, options).await?;
-    let session = Session { shared: Arc::new(Shared { handle, identity }) };
-    Ok(Connected { session, driver: Driver { driver } })
+        connected.map_err(|cause| redactor.redact_cause(cause))?;
+    let shared = Shared { handle, identity, redactor: Arc::clone(&redactor) };
+    Ok(Connected {
+        session: Session { shared: Arc::new(shared) },
+        driver: Driver { driver, redactor },
+    })
 }
 
 impl Session {
@@ -97,7 +106,8 @@ impl Session {
         arguments: &[u8],
         deadline: Instant,
     ) -> Result<Answer, RequestError> {
-        self.shared.handle.call_tool(name, arguments, deadline).await
+        let answer = self.shared.handle.call_tool(name, arguments, deadline).await;
+        answer.map_err(|error| self.shared.told(error))
     }
 
     /// All pages of `tools/list`, each entry as it came.
@@ -107,7 +117,7 @@ impl Session {
     /// # Errors
     /// No answer, or an error as answer ([`Cause::Refused`]).
     pub async fn list_tools(&self, deadline: Instant) -> Result<Vec<Value>, RequestError> {
-        self.shared.handle.list_tools(deadline).await
+        self.shared.handle.list_tools(deadline).await.map_err(|error| self.shared.told(error))
     }
 
     /// Asks for a sign of life: `ping`, or `server/discover` in the modern era.
@@ -117,7 +127,7 @@ impl Session {
     /// # Errors
     /// No answer. A JSON-RPC error counts as a sign of life.
     pub async fn probe(&self, deadline: Instant) -> Result<(), RequestError> {
-        self.shared.handle.probe(deadline).await
+        self.shared.handle.probe(deadline).await.map_err(|error| self.shared.told(error))
     }
 
     /// Changes each time the upstream says that its tools changed.
@@ -140,6 +150,13 @@ impl Session {
     }
 }
 
+impl Shared {
+    /// The error as others may read it.
+    fn told(&self, RequestError { sent, cause }: RequestError) -> RequestError {
+        RequestError { sent, cause: self.redactor.redact_cause(cause) }
+    }
+}
+
 impl Driver {
     /// Runs until the session has ended (by itself, or after [`Session::close`]) and nothing of it
     /// is left: child reaped, tasks joined, connections closed. While nobody runs it, the loss of
@@ -147,6 +164,6 @@ impl Driver {
     ///
     /// Cancel-safe: dropping the future kills the child and ends the tasks at once.
     pub async fn run(self) -> Cause {
-        self.driver.run().await
+        self.redactor.redact_cause(self.driver.run().await)
     }
 }

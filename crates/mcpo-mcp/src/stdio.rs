@@ -5,7 +5,6 @@ mod command;
 mod driver;
 mod process;
 mod reader;
-mod redact;
 mod stderr;
 mod writer;
 

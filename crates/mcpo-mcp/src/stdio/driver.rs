@@ -20,8 +20,8 @@ use crate::conversation::Conversation;
 use crate::endpoint;
 use crate::error::Cause;
 use crate::multiplex::Multiplexer;
+use crate::redact::Redactor;
 use crate::stdio::process::{Pipes, Process, describe};
-use crate::stdio::redact::Redactor;
 use crate::stdio::stderr::{self, Tail};
 use crate::stdio::{command, reader, writer};
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::stdio::redact::Redactor;
+use crate::redact::Redactor;
 
 /// A longer line is told in pieces.
 const LINE_BYTES_MAX: usize = 8 * 1024;

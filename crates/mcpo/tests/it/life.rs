@@ -1,5 +1,6 @@
 //! One life of the program: what it leaves behind, what it finishes, what it never tells.
 
 mod endings;
+mod log;
 mod requests;
 mod secrets;

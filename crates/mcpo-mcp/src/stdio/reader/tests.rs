@@ -10,7 +10,7 @@ use super::*;
 use crate::answer::Answer;
 use crate::error::RequestError;
 use crate::multiplex::{Manner, Outbox, Request};
-use crate::stdio::redact::Redactor;
+use crate::redact::Redactor;
 
 /// Small, so that the bound can be met.
 const LIMIT_BYTES: usize = 4096;

@@ -88,7 +88,7 @@ async fn a_second_signal_ends_at_once() {
         world.control("one").wait_at("slow", 1).await.unwrap();
         world.terminate().unwrap();
         world.wait_stderr("stopping").await.unwrap();
-        world.terminate().unwrap();
+        kill_process(Pid::from_raw(world.pid()).unwrap(), Signal::INT).unwrap();
     };
     let (reply, ()) = tokio::join!(mcpo_testkit::Request::post(&url).send(), stop);
     assert!(reply.is_err(), "{reply:?}");

@@ -1,7 +1,7 @@
 //! Keys, variables, headers and passwords in URLs are told to nobody: not in the log, however loud,
 //! not in an error, a document or a probe.
 
-use mcpo_testkit::{HttpUpstream, Request, Script, Step, World};
+use mcpo_testkit::{HttpStep, HttpUpstream, Request, Script, Step, World};
 use serde_json::json;
 
 use crate::program::{run, world};
@@ -119,4 +119,36 @@ async fn a_wrong_configuration_is_told_without_its_secrets() {
     let ended = run(&["check", "--config", path.to_str().unwrap(), "-k", "hunter2"]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(!ended.stderr.contains(SECRET) && !ended.stdout.contains(SECRET), "{ended:?}");
+}
+
+#[tokio::test]
+async fn an_upstream_that_repeats_our_secrets_does_not_spread_them() {
+    let body = "bad token header-hunter2 or query-hunter2 of user:url-hunter2";
+    let json = json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32000, "message": body}})
+        .to_string();
+    for (says, step) in [
+        ("a text", HttpStep { status: 401, headers: Vec::new(), body: body.into() }),
+        ("JSON", HttpStep::json(401, &json)),
+        ("a failure", HttpStep { status: 500, headers: Vec::new(), body: body.into() }),
+        ("no answer at all", HttpStep { status: 200, headers: Vec::new(), body: body.into() }),
+        (
+            "elsewhere",
+            HttpStep::status(307).header("location", "http://127.0.0.1:1/?token=query-hunter2"),
+        ),
+    ] {
+        let script = Script::echo().on_handshake(vec![vec![Step::Http(step)]]);
+        let upstream = HttpUpstream::start(script).await.unwrap();
+        let world =
+            world().server("one", entry_with_secrets(&upstream.url())).arg("--log-level=DEBUG");
+        let world = world.start().await.unwrap();
+        world
+            .wait_reply("/readyz", |reply| !reply.json()["missing"][0]["code"].is_null())
+            .await
+            .unwrap();
+        world.wait_stderr("upstream not reachable").await.unwrap();
+        for (path, answer) in ask_everything(&world, &["one"]).await {
+            assert!(!answer.contains(SECRET), "{says}: {path}: {answer}");
+        }
+        assert!(!world.stderr().contains(SECRET), "{says}: {}", world.stderr());
+    }
 }
