@@ -119,7 +119,7 @@ async fn session_for(call: &Call<'_>, spent_epoch: u64) -> Result<LiveSession, F
     let mut views = call.upstream.follow();
     let found = timeout_at(call.deadline, async {
         loop {
-            match standing(&views.borrow_and_update(), spent_epoch) {
+            match standing(&views.borrow_and_update(), spent_epoch, call.deadline) {
                 Standing::Ready(live) => return Ok(live),
                 Standing::Hopeless(fault) => return Err(fault),
                 Standing::Hopeful => {}
@@ -138,7 +138,7 @@ enum Standing {
     Hopeless(Fault),
 }
 
-fn standing(view: &View, spent_epoch: u64) -> Standing {
+fn standing(view: &View, spent_epoch: u64, deadline: Instant) -> Standing {
     match &view.session {
         Some(live) if live.epoch > spent_epoch => return Standing::Ready(live.clone()),
         Some(_) => return Standing::Hopeful,
@@ -150,7 +150,9 @@ fn standing(view: &View, spent_epoch: u64) -> Standing {
             Standing::Hopeless(away(fault))
         }
         State::Starting { .. } => Standing::Hopeful,
-        State::Resting { failures, fault, retry_at } if !bridged(*failures, fault) => {
+        State::Resting { failures, fault, retry_at }
+            if !bridged(*failures, fault) || *retry_at >= deadline =>
+        {
             let wait = retry_at.saturating_duration_since(Instant::now());
             Standing::Hopeless(away(fault).with_retry_after(Some(wait)))
         }
@@ -176,11 +178,11 @@ fn no_session_in_time(view: &View) -> Fault {
 /// An upstream's fault as a call meets it. A handshake that took too long is no deadline of the
 /// call's: to the caller the upstream is not there.
 fn away(fault: &Fault) -> Fault {
-    let kind = match fault.kind {
-        FaultKind::Timeout => FaultKind::Unreachable,
-        other => other,
-    };
-    Fault { kind, ..fault.clone() }
+    let mut fault = fault.clone();
+    if fault.kind == FaultKind::Timeout {
+        fault.kind = FaultKind::Unreachable;
+    }
+    fault
 }
 
 /// Some faults are not mended by sending again, although nothing forbids it.

@@ -117,6 +117,20 @@ async fn a_call_waits_for_a_start_exactly_until_its_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_does_not_wait_for_a_start_that_comes_after_its_deadline() {
+    // Its handshake hangs, and it is given longer than the call has.
+    let long = Backoff { first: MINUTE, most: 2 * MINUTE };
+    let bench = bench(child("/bin/sleep", &["600"]), long);
+    bench.until(|state| matches!(state, State::Resting { .. })).await;
+    let began = Instant::now();
+    let report = bench.call("write", Duration::from_secs(5)).await;
+    came_to(&report, OutcomeKind::NotSent, FaultKind::Unreachable);
+    assert_eq!((report.attempts, began.elapsed()), (0, Duration::ZERO));
+    let wait = report.outcome.fault().and_then(|fault| fault.retry_after);
+    assert!(wait.is_some_and(|wait| wait > Duration::from_secs(5)), "{wait:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_upstream_whose_handshakes_hang_is_away_and_no_deadline_of_the_call() {
     let bench = bench(child("/bin/sleep", &["6000"]), SLOW);
     bench.until(|state| matches!(state, State::Starting { failures: 4, .. })).await;
