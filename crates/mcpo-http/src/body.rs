@@ -1,4 +1,5 @@
-//! Reads the body of a request: once, within a bound of bytes and of time.
+//! Reads the body of a request: once, within bounds of bytes and of time, and of what all bodies
+//! take together.
 
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use http::HeaderMap;
 use http::header::EXPECT;
 use http_body::Body;
 use http_body_util::BodyExt;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::problem::Problem;
@@ -21,61 +23,110 @@ const THROWN_AWAY_BYTES_MAX: usize = 64 << 20;
 /// How long that may take.
 const THROWN_AWAY_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Reads all of it.
-///
-/// Cancel-safe: dropping it drops the body.
-///
-/// # Errors
-/// It is too large, too slow, or breaks off.
-pub(crate) async fn read<B>(
-    headers: &HeaderMap,
-    mut body: B,
+/// What bodies may take together while their calls go on. Without it 4096 downstreams with 16 MiB
+/// each would take all memory there is.
+const BODIES_BYTES_MAX: usize = 256 << 20;
+
+/// Room is taken in pieces of this size. The first piece of each body is free, so that ordinary
+/// calls never lack room.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Reads bodies, within what each and all of them may take.
+#[derive(Debug)]
+pub(crate) struct Bodies {
     limit: usize,
-    deadline: Instant,
-) -> Result<Bytes, Problem>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    let read =
-        timeout_at(deadline, collect(&mut body, limit)).await.unwrap_or(Err(Problem::BodyTooSlow));
-    // Who asks before sending has not sent yet, and would be told to go on.
-    if matches!(read, Err(Problem::BodyTooLarge { .. })) && !headers.contains_key(EXPECT) {
-        // The answer is the same, however much could be thrown away.
-        let _late = timeout(THROWN_AWAY_TIME_MAX, throw_away(&mut body)).await;
-    }
-    read
+    pieces: Semaphore,
 }
 
-async fn collect<B>(body: &mut B, limit: usize) -> Result<Bytes, Problem>
+/// A body, and the room that it takes until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Whole<'b> {
+    pub(crate) bytes: Bytes,
+    pub(crate) room: Room<'b>,
+}
+
+/// Pieces of room; free again when dropped.
+pub(crate) type Room<'b> = SemaphorePermit<'b>;
+
+// === impl Bodies ===
+
+impl Bodies {
+    /// Each body may take so many bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        // One of the largest that are allowed always finds room.
+        Self { limit, pieces: Semaphore::new(BODIES_BYTES_MAX.max(limit) / PIECE_BYTES) }
+    }
+
+    /// Reads all of one.
+    ///
+    /// Cancel-safe: dropping it drops the body.
+    ///
+    /// # Errors
+    /// It is too large, too slow, or breaks off; or too many large ones are held.
+    pub(crate) async fn read<B>(
+        &self,
+        headers: &HeaderMap,
+        mut body: B,
+        deadline: Instant,
+    ) -> Result<Whole<'_>, Problem>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let read = timeout_at(deadline, self.collect(&mut body))
+            .await
+            .unwrap_or(Err(Problem::BodyTooSlow));
+        // Who asks before sending has not sent yet, and would be told to go on.
+        if matches!(read, Err(Problem::BodyTooLarge { .. })) && !headers.contains_key(EXPECT) {
+            // The answer is the same, however much could be thrown away.
+            let _late = timeout(THROWN_AWAY_TIME_MAX, throw_away(&mut body)).await;
+        }
+        read
+    }
+
+    async fn collect<B>(&self, body: &mut B) -> Result<Whole<'_>, Problem>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let mut room = self.pieces.try_acquire_many(0).expect("no room is always there");
+        if body.size_hint().lower() > self.limit as u64 {
+            return Err(self.too_large());
+        }
+        let Some(first) = next(body).await? else {
+            return Ok(Whole { bytes: Bytes::new(), room });
+        };
+        self.make_room(&mut room, first.len())?;
+        if body.is_end_stream() {
+            return Ok(Whole { bytes: first, room });
+        }
+        let mut whole = BytesMut::from(first);
+        while let Some(data) = next(body).await? {
+            self.make_room(&mut room, whole.len() + data.len())?;
+            whole.extend_from_slice(&data);
+        }
+        Ok(Whole { bytes: whole.freeze(), room })
+    }
+
+    /// Makes room for a body that has grown to that.
+    fn make_room<'b>(&'b self, room: &mut Room<'b>, bytes: usize) -> Result<(), Problem> {
+        if bytes > self.limit {
+            return Err(self.too_large());
+        }
+        let more = (bytes / PIECE_BYTES).saturating_sub(room.num_permits());
+        let more = u32::try_from(more).map_err(|_| Problem::NoRoomForBody)?;
+        room.merge(self.pieces.try_acquire_many(more).map_err(|_| Problem::NoRoomForBody)?);
+        Ok(())
+    }
+
+    const fn too_large(&self) -> Problem {
+        Problem::BodyTooLarge { limit: self.limit }
+    }
+}
+
+async fn next<B>(body: &mut B) -> Result<Option<Bytes>, Problem>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let too_large = || Problem::BodyTooLarge { limit };
-    if body.size_hint().lower() > limit as u64 {
-        return Err(too_large());
-    }
-    let first = match body.frame().await {
-        None => return Ok(Bytes::new()),
-        Some(frame) => data_of::<B>(frame)?,
-    };
-    if first.len() > limit {
-        return Err(too_large());
-    }
-    if body.is_end_stream() {
-        return Ok(first);
-    }
-    let mut whole = BytesMut::from(first);
-    while let Some(frame) = body.frame().await {
-        let data = data_of::<B>(frame)?;
-        if whole.len() + data.len() > limit {
-            return Err(too_large());
-        }
-        whole.extend_from_slice(&data);
-    }
-    Ok(whole.freeze())
+    body.frame().await.map(data_of::<B>).transpose()
 }
 
 /// The bytes of a frame; trailers have none.

@@ -16,7 +16,7 @@ use mcpo_upstream::directory::{State, Upstream};
 use tokio::time::Instant;
 
 use crate::answer::{Answer, JSON, answer, put};
-use crate::body;
+use crate::body::{BODY_TIME_MAX, Bodies, Room};
 use crate::problem::Problem;
 use crate::reply::{Told, tell};
 
@@ -41,45 +41,55 @@ pub(crate) struct Called {
     pub(crate) outcome: Option<OutcomeKind>,
 }
 
-/// Reads the arguments, makes the call, and answers it. Who may call has been asked before.
-///
-/// Cancel-safe: dropping it cancels the call.
-pub(crate) async fn call<B>(
-    limits: &Limits,
-    pipeline: &Pipeline,
-    target: Target<'_>,
-    headers: &HeaderMap,
-    body: B,
-) -> Called
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    match prepare(limits, target, headers, body).await {
-        Err(problem) => Called { answer: problem.answer(), outcome: None },
-        Ok(call) => {
-            let report = pipeline.call(call).await;
-            told(&target.upstream.view.name, target.tool, report, wants_raw(headers))
-        }
-    }
+/// Makes calls, within their bounds.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    limits: Limits,
+    bodies: Bodies,
+    pipeline: Pipeline,
 }
 
-async fn prepare<'a, B>(
-    limits: &Limits,
-    target: Target<'a>,
-    headers: &HeaderMap,
-    body: B,
-) -> Result<Call<'a>, Problem>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    let timeout = timeout(limits, target.upstream.view.timeout, headers)?;
-    let arrived = Instant::now();
-    let body =
-        body::read(headers, body, limits.body_bytes_max, arrived + body::BODY_TIME_MAX).await?;
-    let arguments = arguments(target.tool, headers, body)?;
-    // The tool gets its whole time, however long the body took.
-    let deadline = Instant::now() + timeout;
-    Ok(Call { upstream: target.upstream, tool: target.tool, arguments, deadline })
+// === impl Calls ===
+
+impl Calls {
+    pub(crate) fn new(limits: Limits, pipeline: Pipeline) -> Self {
+        Self { bodies: Bodies::new(limits.body_bytes_max), limits, pipeline }
+    }
+
+    /// Reads the arguments, makes the call, and answers it. Who may call has been asked before.
+    ///
+    /// Cancel-safe: dropping it cancels the call.
+    pub(crate) async fn call<B>(&self, target: Target<'_>, headers: &HeaderMap, body: B) -> Called
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        match self.prepare(target, headers, body).await {
+            Err(problem) => Called { answer: problem.answer(), outcome: None },
+            Ok((call, _room)) => {
+                let report = self.pipeline.call(call).await;
+                told(&target.upstream.view.name, target.tool, report, wants_raw(headers))
+            }
+        }
+    }
+
+    /// The call, and the room of its body.
+    async fn prepare<'a, B>(
+        &self,
+        target: Target<'a>,
+        headers: &HeaderMap,
+        body: B,
+    ) -> Result<(Call<'a>, Room<'_>), Problem>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let timeout = timeout(&self.limits, target.upstream.view.timeout, headers)?;
+        let body = self.bodies.read(headers, body, Instant::now() + BODY_TIME_MAX).await?;
+        let arguments = arguments(target.tool, headers, body.bytes)?;
+        // The tool gets its whole time, however long the body took.
+        let deadline = Instant::now() + timeout;
+        let call = Call { upstream: target.upstream, tool: target.tool, arguments, deadline };
+        Ok((call, body.room))
+    }
 }
 
 /// The caller's wish, else what is set for the upstream, else the default; never more than the

@@ -43,6 +43,8 @@ pub(crate) enum Problem {
     },
     /// The body did not come in time.
     BodyTooSlow,
+    /// The bodies of other requests take all room there is for them.
+    NoRoomForBody,
     /// The body broke off, or is no text.
     BodyUnreadable,
     /// `X-Tool-Timeout` is no length of time.
@@ -112,7 +114,7 @@ impl Problem {
             Self::ToolFailed { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Refused(error) => status_of_code(error.code),
             Self::NotAResult { .. } => StatusCode::BAD_GATEWAY,
-            Self::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotReady { .. } | Self::NoRoomForBody => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoReply { outcome, fault, .. } => match &fault.said {
                 Some(said) => status_of_code(said.code),
                 None => status_of_fault(*outcome, fault.kind),
@@ -135,6 +137,9 @@ impl Problem {
             }
             Self::NotReady { retry_after, .. } => {
                 put(&mut answer, RETRY_AFTER, &seconds(*retry_after).to_string());
+            }
+            Self::NoRoomForBody => {
+                put(&mut answer, RETRY_AFTER, &seconds(None).to_string());
             }
             Self::NoReply { fault, .. }
                 if fault.said.is_none() && asks_to_come_again(answer.status()) =>
@@ -170,6 +175,11 @@ impl Problem {
             Self::BodyTooSlow => {
                 coded("The request body did not arrive in time", "body_too_slow", None)
             }
+            Self::NoRoomForBody => coded(
+                "Too many large request bodies are held; the call was not carried out",
+                FaultKind::Overloaded.name(),
+                Some(OutcomeKind::NotSent),
+            ),
             Self::BadTimeout => {
                 coded("X-Tool-Timeout must be a number of seconds above zero", "bad_timeout", None)
             }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::access::Gate;
 use crate::answer::{Answer, empty, put};
-use crate::call::{Target, call, not_ready};
+use crate::call::{Calls, Target, not_ready};
 use crate::cors::Cors;
 use crate::documents::Documents;
 use crate::health;
@@ -49,10 +49,9 @@ pub struct Surface {
     cors: Cors,
     routes: Routes,
     documents: Documents,
-    limits: Limits,
+    calls: Calls,
     request_ids: RequestIds,
     directory: Arc<Directory>,
-    pipeline: Pipeline,
 }
 
 /// What the log line of a request says beside its answer. Empty where there is nothing to say.
@@ -75,10 +74,9 @@ impl Surface {
             routes: Routes::new(mode, &site),
             documents: Documents::new(mode, site, gate.needs_key()),
             gate,
-            limits,
+            calls: Calls::new(limits, pipeline),
             request_ids: RequestIds::new(),
             directory,
-            pipeline,
         }
     }
 
@@ -187,7 +185,7 @@ impl Surface {
     {
         line.upstream = &target.upstream.view.name;
         line.tool = &target.tool.definition.name;
-        let called = call(&self.limits, &self.pipeline, target, headers, body).await;
+        let called = self.calls.call(target, headers, body).await;
         line.outcome = called.outcome;
         called.answer
     }

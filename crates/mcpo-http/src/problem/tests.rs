@@ -136,3 +136,11 @@ async fn wrong_arguments_look_like_pydantics() {
     let expected = r#"{"detail":[{"type":"missing","loc":["body","i",0],"msg":"Field required","input":{"b":1,"a":null}}]}"#;
     assert_eq!(body, expected);
 }
+
+#[tokio::test]
+async fn a_body_without_room_is_to_come_again() {
+    let (status, retry_after, body) = told(Problem::NoRoomForBody).await;
+    assert_eq!((status, retry_after.as_deref()), (503, Some("1")));
+    assert_eq!(body["detail"]["code"], "overloaded");
+    assert_eq!(body["detail"]["outcome"], "not_sent");
+}
