@@ -175,7 +175,7 @@ async fn a_tool_that_always_breaks_its_connection_costs_the_others_nothing() {
 async fn of_many_calls_under_way_at_a_death_each_is_told_the_truth() {
     let turn = vec![Step::Run, Step::Gate("go".to_owned()), Step::Echo];
     for over in ALL {
-        let mut bench = bench(over, write_and_read(&[turn.clone()])).await;
+        let mut bench = bench(over, write_and_read(std::slice::from_ref(&turn))).await;
         let keys = |tool: &str| -> Vec<String> {
             (0..15).map(|number| format!("{tool}-{number}")).collect()
         };
