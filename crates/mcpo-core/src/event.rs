@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::outcome::OutcomeKind;
 
 /// How much an event matters, by what the reader must do.
@@ -120,6 +120,8 @@ impl Event {
             // The same failure is told less and less often: 1st, 2nd, 4th, 8th time.
             Self::UpstreamFailed { failures, .. } if !failures.is_power_of_two() => Level::Debug,
             Self::UpstreamFailed { fault, .. } if fault.kind.needs_operator() => Level::Error,
+            // Under a flood there would be one line for each call that is sent away.
+            Self::CallFailed { fault, .. } if fault.kind == FaultKind::Overloaded => Level::Debug,
             Self::UpstreamFailed { .. }
             | Self::SessionLost { .. }
             | Self::ToolsStale { .. }

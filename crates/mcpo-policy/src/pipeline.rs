@@ -52,7 +52,7 @@ impl Pipeline {
     ///
     /// Cancel-safe: dropping it cancels the call towards the upstream and frees its place.
     pub async fn call(&self, call: Call<'_>) -> Report {
-        let Ok(_place) = self.places.try_acquire() else {
+        let (Ok(_place), Some(_share)) = (self.places.try_acquire(), call.upstream.place()) else {
             return told(&call, Report { outcome: Outcome::NotSent(no_room()), attempts: 0 });
         };
         let report = attempt(&call).await;

@@ -9,7 +9,7 @@ use mcpo_core::catalog::Catalog;
 use mcpo_core::fault::{Fault, FaultKind};
 use mcpo_core::outcome::{Outcome, OutcomeKind};
 use mcpo_mcp::session::Session;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::Instant;
 
 /// All upstreams at one time.
@@ -30,7 +30,12 @@ pub struct Upstream {
     pub view: Arc<View>,
     views: watch::Receiver<Arc<View>>,
     suspicions: Arc<watch::Sender<Suspicion>>,
+    places: Arc<Semaphore>,
 }
+
+/// Calls of one upstream at once. Well below the connections and the calls that the process takes
+/// in all, so that one that hangs leaves room for the others.
+pub const CALLS_IN_FLIGHT_MAX: usize = 1024;
 
 /// One upstream at one time.
 #[derive(Debug)]
@@ -146,7 +151,12 @@ impl Directory {
         let (suspicions_tx, suspicions) = watch::channel(Suspicion::default());
         let view = Arc::new(view);
         let (views, views_rx) = watch::channel(view.clone());
-        let upstream = Upstream { view, views: views_rx, suspicions: Arc::new(suspicions_tx) };
+        let upstream = Upstream {
+            view,
+            views: views_rx,
+            suspicions: Arc::new(suspicions_tx),
+            places: Arc::new(Semaphore::new(CALLS_IN_FLIGHT_MAX)),
+        };
         self.publish(|upstreams| match position(upstreams, &upstream.view.name) {
             Some(index) => upstreams[index] = upstream,
             None => upstreams.push(upstream),
@@ -252,6 +262,13 @@ impl Upstream {
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<Arc<View>> {
         self.views.clone()
+    }
+
+    /// A place among this upstream's calls in flight, held until it is dropped; `None` when all
+    /// are taken.
+    #[must_use]
+    pub fn place(&self) -> Option<SemaphorePermit<'_>> {
+        self.places.try_acquire().ok()
     }
 
     /// Tells the keeper that a session is of no use. Telling it more than once costs nothing.

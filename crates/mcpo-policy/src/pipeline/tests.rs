@@ -7,7 +7,7 @@ use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition}
 use mcpo_core::life::LifePolicy;
 use mcpo_core::outcome::OutcomeKind;
 use mcpo_testkit::{HttpUpstream, Script, Step, What, tool};
-use mcpo_upstream::directory::{Directory, State};
+use mcpo_upstream::directory::{CALLS_IN_FLIGHT_MAX, Directory, State};
 use mcpo_upstream::supervisor::{Supervisor, SupervisorOptions};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -222,4 +222,16 @@ async fn a_server_that_refuses_the_version_of_a_call_is_agreed_with_anew() {
         let handshakes = upstream.journal().matching(|entry| entry.what == What::Handshake).len();
         assert_eq!(handshakes, 2, "{era:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_has_no_more_than_its_share_of_the_places() {
+    let bench = bench(child("/bin/sleep", &["600"]), SLOW);
+    let upstream = bench.directory.load().upstream("up").expect("it is there").clone();
+    let taken: Vec<_> = std::iter::from_fn(|| upstream.place()).collect();
+    assert_eq!(taken.len(), CALLS_IN_FLIGHT_MAX);
+    let began = Instant::now();
+    let report = bench.call("write", MINUTE).await;
+    came_to(&report, OutcomeKind::NotSent, FaultKind::Overloaded);
+    assert_eq!((report.attempts, began.elapsed()), (0, Duration::ZERO));
 }
