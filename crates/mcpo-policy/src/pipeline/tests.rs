@@ -227,6 +227,7 @@ async fn a_server_that_refuses_the_version_of_a_call_is_agreed_with_anew() {
 #[tokio::test(start_paused = true)]
 async fn an_upstream_has_no_more_than_its_share_of_the_places() {
     let bench = bench(child("/bin/sleep", &["600"]), SLOW);
+    bench.until(|state| matches!(state, State::Starting { .. })).await;
     let upstream = bench.directory.load().upstream("up").expect("it is there").clone();
     let taken: Vec<_> = std::iter::from_fn(|| upstream.place()).collect();
     assert_eq!(taken.len(), CALLS_IN_FLIGHT_MAX);
