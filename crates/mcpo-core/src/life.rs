@@ -60,14 +60,17 @@ impl Default for LifePolicy {
 pub struct Life {
     policy: LifePolicy,
     phase: Phase,
-    failures: u32,
+    /// Attempts that failed since there was a session.
+    failed_starts: u32,
+    /// Sessions in a row that did not last, the last one included.
+    early_losses: u32,
 }
 
 impl Life {
     /// A life that begins with an attempt.
     #[must_use]
     pub const fn new(policy: LifePolicy) -> Self {
-        Self { policy, phase: Phase::Starting, failures: 0 }
+        Self { policy, phase: Phase::Starting, failed_starts: 0, early_losses: 0 }
     }
 
     /// Where it is.
@@ -76,22 +79,23 @@ impl Life {
         self.phase
     }
 
-    /// How many attempts failed, or sessions were lost early, in a row.
+    /// How often in a row it failed: attempts since there was a session, or sessions that did not
+    /// last beyond the first such loss, whichever is more.
     #[must_use]
-    pub const fn failures(&self) -> u32 {
-        self.failures
+    pub fn failures(&self) -> u32 {
+        self.failed_starts.max(self.early_losses.saturating_sub(1))
     }
 
-    /// The attempt succeeded. Failures are forgotten only once the session proves to last.
+    /// The attempt succeeded. Early losses are forgotten only once a session proves to last.
     pub fn connected(&mut self, now: Instant) -> Phase {
+        self.failed_starts = 0;
         self.go(Phase::Ready { since: now })
     }
 
     /// The attempt failed.
     pub fn failed(&mut self, now: Instant, dice: f64) -> Phase {
-        self.failures = self.failures.saturating_add(1);
-        let until = now + self.policy.backoff.wait(self.failures, dice);
-        self.go(Phase::Resting { until })
+        self.failed_starts = self.failed_starts.saturating_add(1);
+        self.rest(now, dice)
     }
 
     /// The session is gone. The first loss is repaired at once; an upstream that loses its
@@ -102,13 +106,15 @@ impl Life {
             Phase::Starting | Phase::Resting { .. } | Phase::Stopped => Duration::ZERO,
         };
         if lived >= self.policy.sustained {
-            self.failures = 0;
+            self.early_losses = 0;
         }
-        if self.failures == 0 {
-            self.failures = 1;
-            return self.go(Phase::Starting);
-        }
-        self.failed(now, dice)
+        self.early_losses = self.early_losses.saturating_add(1);
+        if self.early_losses == 1 { self.go(Phase::Starting) } else { self.rest(now, dice) }
+    }
+
+    fn rest(&mut self, now: Instant, dice: f64) -> Phase {
+        let until = now + self.policy.backoff.wait(self.failures(), dice);
+        self.go(Phase::Resting { until })
     }
 
     /// The wait is over.

@@ -20,9 +20,13 @@ const ATTEMPTS_MAX: u32 = 3;
 /// The wait before an attempt that nothing else delays (AWS SDK: base 50 ms, cap 20 s).
 const RETRY: Backoff = Backoff { first: Duration::from_millis(50), most: Duration::from_secs(20) };
 
-/// How many starts of an upstream may fail in a row before calls stop waiting for it. Three
-/// attempts with their backoff take at least 1.5 s: a restart is bridged, an outage fails fast.
+/// How many starts of an upstream may fail in a row before calls stop waiting for it. A restart is
+/// bridged, an outage fails fast.
 const FAILED_STARTS_BRIDGED: u32 = 3;
+
+/// However many starts fail, calls wait for an upstream that went away no longer ago than this:
+/// servers in Python or Node take some seconds to come back.
+const AWAY_BRIDGED: Duration = Duration::from_secs(10);
 
 /// What became of the attempts so far.
 #[derive(Debug, Default)]
@@ -117,19 +121,24 @@ async fn session_for(call: &Call<'_>, spent_epoch: u64) -> Result<LiveSession, F
         return Ok(live.clone());
     }
     let mut views = call.upstream.follow();
-    let found = timeout_at(call.deadline, async {
-        loop {
-            match standing(&views.borrow_and_update(), spent_epoch, call.deadline) {
+    loop {
+        let until = {
+            let view = views.borrow_and_update();
+            let until = hope_ends(&view, call.deadline);
+            match standing(&view, spent_epoch, until) {
                 Standing::Ready(live) => return Ok(live),
                 Standing::Hopeless(fault) => return Err(fault),
-                Standing::Hopeful => {}
+                Standing::Hopeful => until,
             }
-            if views.changed().await.is_err() {
+        };
+        match timeout_at(until, views.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => {
                 return Err(Fault::new(FaultKind::Stopping, "the upstream was removed"));
             }
+            Err(_) => return Err(no_session_in_time(&views.borrow())),
         }
-    });
-    found.await.unwrap_or_else(|_| Err(no_session_in_time(&call.upstream.follow().borrow())))
+    }
 }
 
 enum Standing {
@@ -138,22 +147,22 @@ enum Standing {
     Hopeless(Fault),
 }
 
-fn standing(view: &View, spent_epoch: u64, deadline: Instant) -> Standing {
+/// How a call that waits until then stands.
+fn standing(view: &View, spent_epoch: u64, until: Instant) -> Standing {
     match &view.session {
         Some(live) if live.epoch > spent_epoch => return Standing::Ready(live.clone()),
         Some(_) => return Standing::Hopeful,
         None => {}
     }
+    let now = Instant::now();
     match &view.state {
         State::Ready => Standing::Hopeful,
-        State::Starting { failures, fault: Some(fault) } if !bridged(*failures, fault) => {
+        State::Starting { fault: Some(fault), .. } if until <= now => {
             Standing::Hopeless(away(fault))
         }
         State::Starting { .. } => Standing::Hopeful,
-        State::Resting { failures, fault, retry_at }
-            if !bridged(*failures, fault) || *retry_at >= deadline =>
-        {
-            let wait = retry_at.saturating_duration_since(Instant::now());
+        State::Resting { fault, retry_at, .. } if *retry_at >= until => {
+            let wait = retry_at.saturating_duration_since(now);
             Standing::Hopeless(away(fault).with_retry_after(Some(wait)))
         }
         State::Resting { .. } => Standing::Hopeful,
@@ -163,9 +172,21 @@ fn standing(view: &View, spent_epoch: u64, deadline: Instant) -> Standing {
     }
 }
 
-/// Whether calls wait out the next start of an upstream that failed this often.
-fn bridged(failures: u32, fault: &Fault) -> bool {
-    failures <= FAILED_STARTS_BRIDGED && !fault.kind.needs_operator()
+/// Until when it makes sense to wait for an upstream, at most until the call's deadline. In the
+/// past where it makes none.
+fn hope_ends(view: &View, deadline: Instant) -> Instant {
+    let (failures, fault) = match &view.state {
+        State::Starting { failures, fault: Some(fault) }
+        | State::Resting { failures, fault, .. } => (*failures, fault),
+        State::Starting { fault: None, .. } | State::Ready | State::Stopped => return deadline,
+    };
+    if fault.kind.needs_operator() {
+        return view.away_since;
+    }
+    if failures <= FAILED_STARTS_BRIDGED {
+        return deadline;
+    }
+    deadline.min(view.away_since + AWAY_BRIDGED)
 }
 
 fn no_session_in_time(view: &View) -> Fault {

@@ -46,6 +46,8 @@ pub struct View {
     pub state: State,
     /// Since when it is in that state.
     pub since: Instant,
+    /// Since when it has had no session; while it has one, when that came.
+    pub away_since: Instant,
     /// The last catalog that it gave; kept while it is away. `None` until it was ready once.
     pub catalog: Option<Arc<Catalog>>,
     /// Grows with every new catalog of this upstream.

@@ -97,6 +97,7 @@ impl Keeper {
             name: settings.name.clone(),
             state: State::Starting { failures: 0, fault: None },
             since: Instant::now(),
+            away_since: Instant::now(),
             catalog: None,
             catalog_version: 0,
             session: None,
@@ -371,10 +372,13 @@ impl Keeper {
         let state = self.state(live.is_some());
         let before = self.place.view();
         let since = if before.state == state { before.since } else { Instant::now() };
+        let turned = before.session.is_some() != live.is_some();
+        let away_since = if turned { Instant::now() } else { before.away_since };
         self.place.publish(View {
             name: self.settings.name.clone(),
             state,
             since,
+            away_since,
             catalog: self.catalog.clone(),
             catalog_version: self.catalog_version,
             session: live.map(|live| LiveSession {

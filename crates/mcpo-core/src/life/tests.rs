@@ -29,7 +29,21 @@ fn a_session_that_is_lost_soon_after_each_start_waits_longer_and_longer() {
         now = until;
         life.due();
     }
-    assert_eq!(waits, [1000, 2000, 4000]);
+    assert_eq!(waits, [500, 1000, 2000]);
+}
+
+#[test]
+fn a_start_that_succeeds_takes_back_the_waits_of_those_that_failed() {
+    let now = epoch();
+    let mut life = Life::new(LifePolicy::default());
+    for _ in 0..5 {
+        life.failed(now, 0.0);
+        life.due();
+    }
+    assert_eq!(life.failures(), 5);
+    life.connected(now);
+    assert_eq!((life.failures(), life.lost(now, 0.0)), (0, Phase::Starting));
+    assert_eq!(life.failed(now, 0.0), Phase::Resting { until: now + Duration::from_millis(500) });
 }
 
 #[derive(Debug, Clone, Copy)]

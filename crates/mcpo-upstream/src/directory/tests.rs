@@ -8,6 +8,7 @@ fn view(name: &str, state: State, catalog_version: u64) -> View {
         name: name.to_owned(),
         state,
         since: Instant::now(),
+        away_since: Instant::now(),
         catalog: (catalog_version > 0).then(|| Arc::new(catalog)),
         catalog_version,
         session: None,

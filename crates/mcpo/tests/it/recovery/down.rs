@@ -153,27 +153,40 @@ async fn calls_during_a_short_outage_are_answered_when_the_server_is_back() {
     }
 }
 
+/// Told at once as soon as it is longer than what calls wait out.
+async fn a_long_outage(over: Over) {
+    let mut bench = bench(over, write_and_read(&[])).await;
+    bench.works("write", "before").await;
+    bench.upstream().stop().await;
+    let down = bench.request("write", "down");
+    let reply = bench.world.wait_request(&down, |reply| reply.status == 503).await.unwrap();
+    bench.failed(&reply, 503, "not_sent", "unreachable");
+    let (reply, took) = timed(bench.call("write", "down")).await;
+    bench.failed(&reply, 503, "not_sent", "unreachable");
+    bench.came_to(&reply, "not_sent", 0);
+    let wait: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{over:?}: {reply}");
+    assert!(took < AT_ONCE, "{over:?}: {took:?}");
+    assert_eq!(bench.world.get("/up/openapi.json").await.unwrap().status, 200, "{over:?}");
+    bench.upstream().restart().await.unwrap();
+    bench.world.wait_ready().await.unwrap();
+    bench.works("write", "after").await;
+    assert_eq!(bench.journal.received("down"), 0, "{over:?}");
+}
+
 #[tokio::test]
-async fn a_long_outage_is_told_at_once_and_ends_by_itself() {
-    for over in HTTP {
-        let mut bench = bench(over, write_and_read(&[])).await;
-        bench.works("write", "before").await;
-        bench.upstream().stop().await;
-        let down = bench.request("write", "down");
-        let reply = bench.world.wait_request(&down, |reply| reply.status == 503).await.unwrap();
-        bench.failed(&reply, 503, "not_sent", "unreachable");
-        let (reply, took) = timed(bench.call("write", "down")).await;
-        bench.failed(&reply, 503, "not_sent", "unreachable");
-        bench.came_to(&reply, "not_sent", 0);
-        let wait: u64 = reply.header("retry-after").unwrap().parse().unwrap();
-        assert!((1..=60).contains(&wait), "{over:?}: {reply}");
-        assert!(took < AT_ONCE, "{over:?}: {took:?}");
-        assert_eq!(bench.world.get("/up/openapi.json").await.unwrap().status, 200, "{over:?}");
-        bench.upstream().restart().await.unwrap();
-        bench.world.wait_ready().await.unwrap();
-        bench.works("write", "after").await;
-        assert_eq!(bench.journal.received("down"), 0, "{over:?}");
-    }
+async fn a_long_outage_of_a_legacy_server_is_told_at_once_and_ends_by_itself() {
+    a_long_outage(HTTP[0]).await;
+}
+
+#[tokio::test]
+async fn a_long_outage_of_a_modern_server_is_told_at_once_and_ends_by_itself() {
+    a_long_outage(HTTP[1]).await;
+}
+
+#[tokio::test]
+async fn a_long_outage_of_an_sse_server_is_told_at_once_and_ends_by_itself() {
+    a_long_outage(HTTP[2]).await;
 }
 
 #[tokio::test]
