@@ -137,12 +137,13 @@ fn start_table(text: &mut String, results: &Results) {
     }
     if let Some(twenty) = &results.twenty {
         let last = twenty.callable_ms.iter().copied().fold(0.0, f64::max);
-        let (status, after) = (twenty.silent_status, twenty.silent_ms);
+        let after = twenty.silent_ms;
+        let status = twenty.silent_status.map_or("no answer".to_owned(), |status| status.to_string());
         line(
             text,
             &format!(
                 "\nTwenty servers, one silent: {} callable, the last one {last:.0} ms after exec; a call of the silent one \
-             got {status:?} after {after:.0} ms.",
+             got {status} after {after:.0} ms.",
                 twenty.callable_ms.len()
             ),
         );

@@ -4,7 +4,7 @@ use super::parse;
 use crate::environment::Environment;
 
 fn values(text: &str) -> Vec<(String, String)> {
-    let (entries, bad) = parse(text, &Environment::of(&[("HOME", "/root")]));
+    let (entries, bad) = parse(text, &Environment::of(&[("HOME", "/home/me")]));
     assert_eq!(bad, [], "{text}");
     entries.into_iter().map(|entry| (entry.name, entry.value)).collect()
 }
@@ -22,7 +22,7 @@ fn values_are_bare_or_quoted() {
         (r#"A="a\nb \"c\"" # comment"#, "a\nb \"c\""),
         ("A=\"two\nlines\"", "two\nlines"),
         ("A=x=y", "x=y"),
-        ("A=${HOME}/x", "/root/x"),
+        ("A=${HOME}/x", "/home/me/x"),
         ("A=${NOPE}x", "x"),
         ("A=${NOPE:-default}", "default"),
         ("A=${open", "${open"),
