@@ -138,7 +138,8 @@ fn start_table(text: &mut String, results: &Results) {
     if let Some(twenty) = &results.twenty {
         let last = twenty.callable_ms.iter().copied().fold(0.0, f64::max);
         let after = twenty.silent_ms;
-        let status = twenty.silent_status.map_or("no answer".to_owned(), |status| status.to_string());
+        let status =
+            twenty.silent_status.map_or("no answer".to_owned(), |status| status.to_string());
         line(
             text,
             &format!(
