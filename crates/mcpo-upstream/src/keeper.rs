@@ -225,7 +225,8 @@ impl Keeper {
         while self.ending.try_join_next().is_some() {}
     }
 
-    /// A child is ended before the next one is started: two could fight over what they work on.
+    /// A child is told to end at once: beside the next one it could fight over what they work on.
+    /// Calls under way to a server over HTTP may still be answered.
     fn linger(&self) -> Duration {
         match self.settings.endpoint {
             Endpoint::Stdio(_) => Duration::ZERO,
