@@ -20,6 +20,7 @@ async fn a_missing_upstream_says_why_without_its_secrets() {
         name: "time".to_owned(),
         state: State::Resting { failures: 3, fault, retry_at },
         since: Instant::now(),
+        away_since: Instant::now(),
         catalog: None,
         catalog_version: 0,
         session: None,
