@@ -19,7 +19,9 @@ use crate::http::bounds::{CONNECT_WAIT_MAX, HEADER_BYTES_MAX, HEADERS_MAX};
 /// How long an unused connection is kept: below the 60 s after which common proxies close theirs,
 /// so that we rarely write into a connection that is being closed.
 const POOL_IDLE_MAX: Duration = Duration::from_secs(50);
-const POOL_IDLE_CONNECTIONS_MAX: usize = 32;
+/// How many unused connections to one upstream are kept. Calls come in waves: with fewer kept than
+/// a wave has calls, every wave closes and opens connections.
+const POOL_IDLE_CONNECTIONS_MAX: usize = 256;
 const KEEPALIVE: Duration = Duration::from_secs(20);
 const KEEPALIVE_WAIT: Duration = Duration::from_secs(10);
 
