@@ -121,6 +121,8 @@ fn excerpt(line: &str, mark_start: usize, mark_end: usize, marked: Marked) -> Ex
 fn cut(line: &[char], mark_start: usize, mark_width: usize) -> Excerpt {
     let end = line.iter().rposition(|char| !char.is_whitespace()).map_or(0, |last| last + 1);
     let line = &line[..end];
+    // A mark in the blanks at the end stands right behind what is left.
+    let mark_start = mark_start.min(end);
     if line.len() <= EXCERPT_CHARS_MAX {
         return Excerpt { text: line.iter().collect(), mark_start, mark_width };
     }

@@ -68,6 +68,14 @@ fn lines_and_columns_count_from_one_and_in_characters() {
     assert_eq!((excerpt.text.as_str(), excerpt.mark_start), (" \"é\": \"…\", \"x\": …", 11));
 }
 
+#[test]
+fn a_mark_in_blanks_that_are_cut_off_stands_at_the_end_of_the_rest() {
+    for (line, at, text) in [("\u{a0}//", 2, ""), ("1,   ", 4, "…,")] {
+        let cut = excerpt(line, at, at, Marked::Hidden);
+        assert_eq!((cut.text.as_str(), cut.mark_start), (text, text.chars().count()), "{line:?}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn a_mark_is_inside_its_excerpt(line in "\\PC{0,150}", start in 0usize..200, width in 0usize..50) {
