@@ -28,11 +28,64 @@ pub enum FaultKind {
     Overloaded,
     /// The upstream is being stopped, or mcpo is.
     Stopping,
+    /// The upstream is held: nothing is sent to it until it is released.
+    Held,
+    /// Its breaker is open: it failed too often of late to be sent more than a probe.
+    BreakerOpen,
+}
+
+/// How bad a fault is for those who use the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// One call is late or sent away; the upstream works.
+    Low,
+    /// A session is lost; it is made again by itself.
+    Medium,
+    /// The upstream cannot be used for now; it is tried again by itself.
+    High,
+    /// The upstream cannot be used until a person has acted.
+    Critical,
+}
+
+/// What is done about a fault. Each kind has exactly one, which is why it is a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cure {
+    /// Connect again, or start the process again: at once the first time, then with backoff.
+    Reconnect,
+    /// Look whether the session still lives, and replace it if it is silent.
+    Probe,
+    /// Send the call again after a moment, where its outcome allows that.
+    Retry,
+    /// A new session, one for all who wait.
+    NewSession,
+    /// Wait as long as the upstream asks for.
+    Wait,
+    /// A new session once; if that does not help, hold with the evidence.
+    NewSessionOnce,
+    /// Hold until a person has acted.
+    Hold,
+    /// Nothing: the fault is ours or wanted, and passes.
+    Pass,
+}
+
+/// How far a connection came that was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// The name has no address.
+    Name,
+    /// Nobody listens there: an attempt costs neither side anything.
+    Refused,
+    /// Nobody answered in time, or no way leads there.
+    Route,
+    /// The two do not trust or understand each other's TLS.
+    Tls,
+    /// None of these, or unknown.
+    Other,
 }
 
 impl FaultKind {
     /// Every kind, in the order of the enum.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Unreachable,
         Self::NotStartable,
         Self::Disconnected,
@@ -44,6 +97,8 @@ impl FaultKind {
         Self::Nonsense,
         Self::Overloaded,
         Self::Stopping,
+        Self::Held,
+        Self::BreakerOpen,
     ];
 
     /// The name in logs, metrics and error codes: lower case, stable.
@@ -61,6 +116,36 @@ impl FaultKind {
             Self::Nonsense => "nonsense",
             Self::Overloaded => "overloaded",
             Self::Stopping => "stopping",
+            Self::Held => "held",
+            Self::BreakerOpen => "breaker_open",
+        }
+    }
+
+    /// How bad it is.
+    #[must_use]
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::Timeout | Self::Throttled | Self::Overloaded | Self::Stopping => Severity::Low,
+            Self::Disconnected | Self::SessionLost => Severity::Medium,
+            Self::Unreachable | Self::ServerError | Self::BreakerOpen => Severity::High,
+            Self::NotStartable | Self::Unauthorized | Self::Nonsense | Self::Held => {
+                Severity::Critical
+            }
+        }
+    }
+
+    /// What is done about it.
+    #[must_use]
+    pub const fn cure(self) -> Cure {
+        match self {
+            Self::Unreachable | Self::Disconnected | Self::NotStartable => Cure::Reconnect,
+            Self::Timeout => Cure::Probe,
+            Self::ServerError => Cure::Retry,
+            Self::SessionLost => Cure::NewSession,
+            Self::Throttled | Self::BreakerOpen => Cure::Wait,
+            Self::Unauthorized | Self::Held => Cure::Hold,
+            Self::Nonsense => Cure::NewSessionOnce,
+            Self::Overloaded | Self::Stopping => Cure::Pass,
         }
     }
 
@@ -68,7 +153,7 @@ impl FaultKind {
     #[must_use]
     pub const fn needs_operator(self) -> bool {
         match self {
-            Self::NotStartable | Self::Unauthorized => true,
+            Self::NotStartable | Self::Unauthorized | Self::Held => true,
             Self::Unreachable
             | Self::Disconnected
             | Self::Timeout
@@ -77,7 +162,8 @@ impl FaultKind {
             | Self::Throttled
             | Self::Nonsense
             | Self::Overloaded
-            | Self::Stopping => false,
+            | Self::Stopping
+            | Self::BreakerOpen => false,
         }
     }
 
@@ -95,7 +181,39 @@ impl FaultKind {
             | Self::Throttled
             | Self::Unauthorized
             | Self::Nonsense
-            | Self::Overloaded => false,
+            | Self::Overloaded
+            | Self::Held
+            | Self::BreakerOpen => false,
+        }
+    }
+}
+
+impl Severity {
+    /// The name in logs and answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl Cure {
+    /// The name in logs and answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reconnect => "reconnect",
+            Self::Probe => "probe",
+            Self::Retry => "retry",
+            Self::NewSession => "new_session",
+            Self::Wait => "wait",
+            Self::NewSessionOnce => "new_session_once",
+            Self::Hold => "hold",
+            Self::Pass => "pass",
         }
     }
 }
@@ -117,6 +235,8 @@ pub struct Fault {
     pub retry_after: Option<Duration>,
     /// What the upstream itself answered, where it did; meant for the caller.
     pub said: Option<Said>,
+    /// How far the connection came, where none was made.
+    pub stage: Option<Stage>,
 }
 
 /// An upstream's own words about its failure.
@@ -134,7 +254,7 @@ impl Fault {
     /// A fault without a hint of when to try again.
     #[must_use]
     pub fn new(kind: FaultKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), retry_after: None, said: None }
+        Self { kind, detail: detail.into(), retry_after: None, said: None, stage: None }
     }
 
     /// The same fault with a hint of when to try again.
@@ -142,6 +262,12 @@ impl Fault {
     pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
         self.retry_after = wait;
         self
+    }
+
+    /// Whether finding this out cost the upstream nothing, so that looking again soon is no burden.
+    #[must_use]
+    pub fn was_free(&self) -> bool {
+        self.stage == Some(Stage::Refused)
     }
 }
 

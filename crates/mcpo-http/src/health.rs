@@ -121,6 +121,8 @@ const fn reason(state: &State, fault: Option<FaultKind>) -> &'static str {
         (Some(FaultKind::Unauthorized), _) => "it refuses our credentials",
         (Some(FaultKind::Nonsense), _) => "it does not speak MCP as expected",
         (Some(FaultKind::Overloaded), _) => "too many requests wait for it",
+        (Some(FaultKind::Held), _) => "it is held until an operator releases it",
+        (Some(FaultKind::BreakerOpen), _) => "it failed too often of late",
         (Some(FaultKind::Stopping), _) | (None, State::Stopped) => "it is stopped",
         (None, State::Starting { .. } | State::Resting { .. } | State::Ready) => {
             "it is still starting"

@@ -234,7 +234,9 @@ const fn status_of_fault(outcome: OutcomeKind, kind: FaultKind) -> StatusCode {
             | FaultKind::Unauthorized
             | FaultKind::Nonsense
             | FaultKind::Overloaded
-            | FaultKind::Stopping,
+            | FaultKind::Stopping
+            | FaultKind::Held
+            | FaultKind::BreakerOpen,
             OutcomeKind::NotSent | OutcomeKind::Refused,
         ) => StatusCode::SERVICE_UNAVAILABLE,
     }
@@ -265,6 +267,8 @@ fn sentence(upstream: &str, outcome: OutcomeKind, kind: FaultKind) -> String {
         FaultKind::Nonsense => "does not speak MCP as expected",
         FaultKind::Overloaded => "was not called: too many calls are in flight",
         FaultKind::Stopping => "is being stopped",
+        FaultKind::Held => "is held until an operator releases it",
+        FaultKind::BreakerOpen => "failed too often of late and is given a rest",
     };
     let then = match outcome {
         OutcomeKind::Unknown => "; the call may or may not have been carried out",

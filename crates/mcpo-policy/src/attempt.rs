@@ -218,6 +218,10 @@ fn worth_another(fault: &Fault) -> bool {
         | FaultKind::Overloaded
         // The session was closed under the call; whether there will be another, its upstream says.
         | FaultKind::Stopping => true,
-        FaultKind::NotStartable | FaultKind::Unauthorized | FaultKind::Nonsense => false,
+        FaultKind::NotStartable
+        | FaultKind::Unauthorized
+        | FaultKind::Nonsense
+        | FaultKind::Held
+        | FaultKind::BreakerOpen => false,
     }
 }

@@ -75,7 +75,9 @@ fn classify_error(sent: Sent, cause: Cause) -> Outcome<Answer> {
         | FaultKind::Timeout
         | FaultKind::ServerError
         | FaultKind::Nonsense
-        | FaultKind::Stopping => match sent {
+        | FaultKind::Stopping
+        | FaultKind::Held
+        | FaultKind::BreakerOpen => match sent {
             Sent::No => Outcome::NotSent(fault),
             Sent::Maybe => Outcome::Unknown(fault),
         },
