@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use mcpo_core::fault::Stage;
 use serde_json::value::RawValue;
 
 /// Why a request got no answer.
@@ -36,9 +37,14 @@ pub enum Cause {
         /// The system's word for it.
         reason: String,
     },
-    /// No connection: DNS, refused, TLS, no route.
-    #[error("connect: {0}")]
-    Connect(String),
+    /// No connection was made.
+    #[error("connect: {reason}")]
+    Connect {
+        /// How far it came.
+        stage: Stage,
+        /// What the system, or the other side, said.
+        reason: String,
+    },
     /// The child process ended.
     #[error("the process ended ({status})")]
     Exited {

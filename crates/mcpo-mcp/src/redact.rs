@@ -103,7 +103,7 @@ impl Redactor {
     pub(crate) fn redact_cause(&self, cause: Cause) -> Cause {
         let text = |text: String| self.redact(&text).into_owned();
         match cause {
-            Cause::Connect(reason) => Cause::Connect(text(reason)),
+            Cause::Connect { stage, reason } => Cause::Connect { stage, reason: text(reason) },
             Cause::Broken(reason) => Cause::Broken(text(reason)),
             Cause::Malformed(reason) => Cause::Malformed(text(reason)),
             Cause::Unsupported(reason) => Cause::Unsupported(text(reason)),

@@ -130,7 +130,7 @@ const fn may_be_modern(cause: &Cause) -> bool {
             true
         }
         Cause::Start { .. }
-        | Cause::Connect(_)
+        | Cause::Connect { .. }
         | Cause::Deadline
         | Cause::Status { .. }
         | Cause::Malformed(_)

@@ -1,7 +1,7 @@
 //! Any error of the wire -> what failed (`Fault`) and what the call came to (`Outcome`). The only
 //! place where that is decided, and the only one that looks at an error's text.
 
-use mcpo_core::fault::{Fault, FaultKind, Said};
+use mcpo_core::fault::{Fault, FaultKind, Said, Stage};
 use mcpo_core::outcome::Outcome;
 use mcpo_mcp::answer::Answer;
 use mcpo_mcp::error::{Cause, RequestError, RpcError, Sent};
@@ -25,7 +25,7 @@ pub fn classify(result: Result<Answer, RequestError>) -> Outcome<Answer> {
 pub fn fault_of(cause: &Cause) -> Fault {
     let kind = match cause {
         Cause::Start { .. } => FaultKind::NotStartable,
-        Cause::Connect(_) => FaultKind::Unreachable,
+        Cause::Connect { .. } => FaultKind::Unreachable,
         Cause::Exited { .. } | Cause::Broken(_) => FaultKind::Disconnected,
         Cause::Deadline => FaultKind::Timeout,
         Cause::Status { status, body, rpc, had_session, .. } => {
@@ -40,7 +40,8 @@ pub fn fault_of(cause: &Cause) -> Fault {
         Cause::Full { .. } => FaultKind::Overloaded,
         Cause::Closed => FaultKind::Stopping,
     };
-    Fault::new(kind, detail_of(cause)).with_retry_after(retry_after_of(cause))
+    let fault = Fault::new(kind, detail_of(cause)).with_retry_after(retry_after_of(cause));
+    Fault { stage: stage_of(cause), ..fault }
 }
 
 /// Whatever such an error says of sessions is the tool's own: where the session is meant, the
@@ -133,6 +134,10 @@ fn retry_after_of(cause: &Cause) -> Option<std::time::Duration> {
     if let Cause::Status { retry_after, .. } = cause { *retry_after } else { None }
 }
 
+fn stage_of(cause: &Cause) -> Option<Stage> {
+    if let Cause::Connect { stage, .. } = cause { Some(*stage) } else { None }
+}
+
 fn detail_of(cause: &Cause) -> String {
     match cause {
         Cause::Exited { stderr, .. } if !stderr.trim().is_empty() => {
@@ -143,7 +148,7 @@ fn detail_of(cause: &Cause) -> String {
         }
         Cause::Status { rpc: Some(error), .. } => one_line(&format!("{cause}: {error}")),
         Cause::Start { .. }
-        | Cause::Connect(_)
+        | Cause::Connect { .. }
         | Cause::Exited { .. }
         | Cause::Broken(_)
         | Cause::Deadline

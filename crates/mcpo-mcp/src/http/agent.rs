@@ -2,6 +2,7 @@
 //! mean. TLS roots and pools cost memory that a user of stdio alone never pays.
 
 use std::error::Error as _;
+use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use mcpo_core::fault::Stage;
 use reqwest::{Client, ClientBuilder};
 use url::{Host, Url};
 
@@ -43,7 +45,7 @@ pub(crate) fn client(url: &Url) -> Result<&'static Client, Cause> {
     if let Some(client) = place.get() {
         return Ok(client);
     }
-    let client = builder.build().map_err(|error| Cause::Connect(reason(&error)))?;
+    let client = builder.build().map_err(|error| unconnected(&error))?;
     Ok(place.get_or_init(|| client))
 }
 
@@ -121,10 +123,52 @@ impl http_body::Body for WatchedBody {
 /// What the failure of a request means.
 pub(crate) fn failure(error: &reqwest::Error, handed_over: &HandedOver) -> RequestError {
     if error.is_connect() || error.is_builder() {
-        return RequestError::not_sent(Cause::Connect(reason(error)));
+        return RequestError::not_sent(unconnected(error));
     }
     let sent = if was_refused_unseen(error) { Sent::No } else { handed_over.sent() };
     RequestError { sent, cause: Cause::Broken(reason(error)) }
+}
+
+fn unconnected(error: &reqwest::Error) -> Cause {
+    Cause::Connect { stage: stage(error), reason: reason(error) }
+}
+
+/// How far an attempt to connect came, as far as the chain of errors below it tells. The innermost
+/// error that knows decides.
+fn stage(error: &reqwest::Error) -> Stage {
+    let mut stage = if error.is_timeout() { Stage::Route } else { Stage::Other };
+    let mut source = error.source();
+    while let Some(cause) = source {
+        stage = stage_of(cause).unwrap_or(stage);
+        source = cause.source();
+    }
+    stage
+}
+
+fn stage_of(error: &(dyn std::error::Error + 'static)) -> Option<Stage> {
+    if error.is::<rustls::Error>() {
+        return Some(Stage::Tls);
+    }
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        // An I/O error that wraps one of TLS hides it from the chain of sources.
+        let inner = error.get_ref().and_then(|inner| stage_of(inner));
+        return inner.or_else(|| stage_of_kind(error.kind()));
+    }
+    // The connector's own type is private.
+    error.to_string().starts_with("dns error").then_some(Stage::Name)
+}
+
+fn stage_of_kind(kind: io::ErrorKind) -> Option<Stage> {
+    use io::ErrorKind as Kind;
+    let stages = [
+        (Kind::ConnectionRefused, Stage::Refused),
+        (Kind::TimedOut, Stage::Route),
+        (Kind::HostUnreachable, Stage::Route),
+        (Kind::NetworkUnreachable, Stage::Route),
+        (Kind::NetworkDown, Stage::Route),
+        (Kind::AddrNotAvailable, Stage::Route),
+    ];
+    stages.into_iter().find(|(known, _)| *known == kind).map(|(_, stage)| stage)
 }
 
 /// HTTP/2 says outright when a stream was not looked at (RFC 9113, section 8.7).
@@ -168,3 +212,6 @@ fn kind(error: &reqwest::Error) -> &'static str {
         "the connection was closed"
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,7 +87,7 @@ fn is_final(cause: &Cause) -> bool {
     let is_modern =
         |error: &RpcError| MODERN_ONLY.contains(&error.code) || protocol::offers_modern(error);
     match cause {
-        Cause::Connect(_) => true,
+        Cause::Connect { .. } => true,
         Cause::Refused { error, .. } => is_modern(error),
         Cause::Status { status, rpc, .. } => {
             rpc.as_ref().is_some_and(is_modern)

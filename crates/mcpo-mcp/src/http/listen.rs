@@ -98,7 +98,7 @@ fn refused(cause: Cause, was_there: bool) -> End {
         Cause::Status { status: 429 | 500..=599, retry_after, .. } => End::Again(*retry_after),
         Cause::Status { .. } | Cause::Malformed(_) => End::Never,
         Cause::Start { .. }
-        | Cause::Connect(_)
+        | Cause::Connect { .. }
         | Cause::Exited { .. }
         | Cause::Broken(_)
         | Cause::Deadline

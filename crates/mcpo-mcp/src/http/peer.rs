@@ -6,6 +6,7 @@ use std::sync::{PoisonError, RwLock};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use mcpo_core::fault::Stage;
 use reqwest::{Client, Request, Response};
 use url::Url;
 
@@ -30,7 +31,10 @@ impl Peer {
         let mut url = url.clone();
         let mut headers = headers.clone();
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(Cause::Connect("the address is neither http nor https".to_owned()));
+            return Err(Cause::Connect {
+                stage: Stage::Other,
+                reason: "the address is neither http nor https".to_owned(),
+            });
         }
         if let Some(credentials) = credentials(&url) {
             headers.entry(AUTHORIZATION).or_insert(credentials);
@@ -80,7 +84,7 @@ impl Peer {
 
     fn failure(&self, error: &reqwest::Error, handed_over: &HandedOver) -> RequestError {
         let RequestError { sent, mut cause } = agent::failure(error, handed_over);
-        if let Cause::Connect(reason) = &mut cause {
+        if let Cause::Connect { reason, .. } = &mut cause {
             *reason = format!("{}: {reason}", origin(&self.url()));
         }
         RequestError { sent, cause }

@@ -1,5 +1,7 @@
 //! Claims about secrets.
 
+use mcpo_core::fault::Stage;
+
 use super::*;
 
 fn redactor(variables: &[(&str, &str)]) -> Redactor {
@@ -71,7 +73,7 @@ fn a_cause_loses_the_secrets_wherever_the_upstream_said_them() {
         data: Some(RawValue::from_string(r#"{"was":"token-secret"}"#.to_owned()).unwrap()),
     };
     let causes = [
-        Cause::Connect("to token-secret".to_owned()),
+        Cause::Connect { stage: Stage::Other, reason: "to token-secret".to_owned() },
         Cause::Broken("at token-secret".to_owned()),
         Cause::Malformed("token-secret".to_owned()),
         Cause::Unsupported("token-secret".to_owned()),

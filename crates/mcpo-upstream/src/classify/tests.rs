@@ -80,9 +80,9 @@ fn every_cause_has_its_fault_and_its_outcome() {
 #[test]
 fn what_was_never_written_may_be_sent_again_whatever_broke() {
     let exited = Cause::Exited { status: "signal 9".into(), stderr: String::new() };
-    for cause in
-        [Cause::Connect("refused".into()), exited, Cause::Broken("eof".into()), Cause::Deadline]
-    {
+    let refused = Cause::Connect { stage: Stage::Refused, reason: "refused".into() };
+    assert!(fault_of(&refused).was_free());
+    for cause in [refused, exited, Cause::Broken("eof".into()), Cause::Deadline] {
         let outcome = classify(Err(RequestError::not_sent(cause)));
         assert_eq!(outcome.kind(), OutcomeKind::NotSent);
     }

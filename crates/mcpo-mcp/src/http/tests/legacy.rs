@@ -1,5 +1,7 @@
 //! Streamable HTTP up to 2025-11-25.
 
+use mcpo_core::fault::Stage;
+
 use super::peer::{Answer as Scripted, Peer, Piece, Seen, events, json, result, status, text};
 use super::*;
 use crate::http::line::{Line, LineEra, Manner, Request};
@@ -245,7 +247,7 @@ async fn a_request_that_found_no_connection_was_not_sent() {
     // The pooled connection is closed; the next one is refused.
     let (sent, cause) = loop {
         let (sent, cause) = failed(running.call().await);
-        if matches!(cause, Cause::Connect(_)) {
+        if matches!(cause, Cause::Connect { stage: Stage::Refused, .. }) {
             break (sent, cause);
         }
     };
