@@ -2,9 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use url::Url;
+
+use crate::custom::Dial;
 
 /// One upstream's place.
 #[derive(Debug, Clone)]
@@ -13,6 +16,8 @@ pub enum Endpoint {
     Stdio(Stdio),
     /// An HTTP server.
     Http(Http),
+    /// A transport of one's own.
+    Custom(Arc<dyn Dial>),
 }
 
 /// A child process.

@@ -3,6 +3,7 @@
 
 pub mod answer;
 mod conversation;
+pub mod custom;
 pub mod endpoint;
 pub mod error;
 pub mod frame;

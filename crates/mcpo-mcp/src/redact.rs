@@ -57,6 +57,8 @@ impl Redactor {
         match endpoint {
             Endpoint::Stdio(stdio) => Self::new(&stdio.environment),
             Endpoint::Http(http) => Self::of_http(http),
+            // Its own secrets are its own care.
+            Endpoint::Custom(_) => Self { secrets: Vec::new() },
         }
     }
 

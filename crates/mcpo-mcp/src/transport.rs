@@ -9,13 +9,14 @@ use crate::answer::Answer;
 use crate::endpoint::Endpoint;
 use crate::error::{Cause, RequestError};
 use crate::session::ConnectOptions;
-use crate::{http, stdio};
+use crate::{custom, http, stdio};
 
 /// For requests; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) enum Handle {
     Stdio(stdio::Handle),
     Http(http::Handle),
+    Custom(custom::Handle),
 }
 
 /// Owns what is behind the handle; dropping it ends that at once.
@@ -23,6 +24,7 @@ pub(crate) enum Handle {
 pub(crate) enum Driver {
     Stdio(Box<stdio::Driver>),
     Http(Box<http::Driver>),
+    Custom(custom::Driver),
 }
 
 /// What a transport's handshake gives.
@@ -56,6 +58,14 @@ pub(crate) async fn connect(
                 identity,
             })
         }
+        Endpoint::Custom(dial) => {
+            let (handle, driver, identity) = custom::connect(dial, options).await?;
+            Ok(Connected {
+                handle: Handle::Custom(handle),
+                driver: Driver::Custom(driver),
+                identity,
+            })
+        }
     }
 }
 
@@ -69,6 +79,7 @@ impl Handle {
         match self {
             Self::Stdio(handle) => handle.conversation().call_tool(name, arguments, deadline).await,
             Self::Http(handle) => handle.call_tool(name, arguments, deadline).await,
+            Self::Custom(handle) => handle.call_tool(name, arguments, deadline).await,
         }
     }
 
@@ -76,6 +87,7 @@ impl Handle {
         match self {
             Self::Stdio(handle) => handle.conversation().list_tools(deadline).await,
             Self::Http(handle) => handle.list_tools(deadline).await,
+            Self::Custom(handle) => handle.list_tools(deadline).await,
         }
     }
 
@@ -83,6 +95,7 @@ impl Handle {
         match self {
             Self::Stdio(handle) => handle.conversation().probe(deadline).await,
             Self::Http(handle) => handle.probe(deadline).await,
+            Self::Custom(handle) => handle.probe(deadline).await,
         }
     }
 
@@ -90,13 +103,14 @@ impl Handle {
         match self {
             Self::Stdio(handle) => handle.conversation().tools_changed(),
             Self::Http(handle) => handle.tools_changed(),
+            Self::Custom(handle) => handle.tools_changed(),
         }
     }
 
     pub(crate) fn last_words(&self) -> Option<String> {
         match self {
             Self::Stdio(handle) => Some(handle.last_words()),
-            Self::Http(_) => None,
+            Self::Http(_) | Self::Custom(_) => None,
         }
     }
 
@@ -104,6 +118,7 @@ impl Handle {
         match self {
             Self::Stdio(handle) => handle.close(),
             Self::Http(handle) => handle.close(),
+            Self::Custom(handle) => handle.close(),
         }
     }
 }
@@ -113,6 +128,7 @@ impl Driver {
         match self {
             Self::Stdio(driver) => driver.run().await,
             Self::Http(driver) => driver.run().await,
+            Self::Custom(driver) => driver.run().await,
         }
     }
 }

@@ -230,7 +230,7 @@ impl Keeper {
     fn linger(&self) -> Duration {
         match self.settings.endpoint {
             Endpoint::Stdio(_) => Duration::ZERO,
-            Endpoint::Http(_) => REPLACED_LINGER,
+            Endpoint::Http(_) | Endpoint::Custom(_) => REPLACED_LINGER,
         }
     }
 
@@ -430,6 +430,7 @@ fn has_connection_per_call(endpoint: &Endpoint) -> bool {
             HttpTransport::Streamable => true,
             HttpTransport::Sse => false,
         },
+        Endpoint::Custom(dial) => dial.has_connection_per_call(),
     }
 }
 

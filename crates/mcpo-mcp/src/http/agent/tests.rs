@@ -37,7 +37,7 @@ async fn one_that_does_not_speak_tls() {
         let (mut stream, _) = listener.accept().await.expect("it comes");
         let _hello = stream.read(&mut [0; 1024]).await;
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.expect("it reads");
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let url = format!("https://{address}/");
     tokio::select! {
