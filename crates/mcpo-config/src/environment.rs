@@ -19,6 +19,13 @@ const ALWAYS_INHERITED: [&str; 8] =
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Environment(BTreeMap<OsString, OsString>);
 
+/// The value of one of this process's variables; an empty one counts as not set. For commands that
+/// need no more than that; a configuration is read as a whole.
+#[must_use]
+pub fn variable(name: &str) -> Option<String> {
+    Environment::of_this_process().get(name)
+}
+
 impl Environment {
     /// The environment of this process as it is now.
     #[expect(

@@ -17,6 +17,7 @@ mod server;
 mod source;
 
 pub use config::{Access, Config, Limits, Listen, Log, LogFormat, LogLevel, Mode, Site};
+pub use environment::variable;
 pub use flags::Flags;
 pub use plan::Plan;
 pub use problem::{Excerpt, Place, Problem, Problems, Severity};

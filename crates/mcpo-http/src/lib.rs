@@ -12,6 +12,7 @@ mod health;
 mod json;
 mod pages;
 mod problem;
+mod remote;
 mod reply;
 mod request_id;
 mod route;
@@ -19,5 +20,6 @@ mod serve;
 mod surface;
 mod watched;
 
+pub use remote::{JournalQuery, Remote, RemoteError, Told};
 pub use serve::{ServeOptions, serve};
 pub use surface::{Surface, SurfaceOptions};

@@ -17,6 +17,7 @@ Examples:
   mcpo --type streamable-http -- https://host/mcp    a server that runs elsewhere
   mcpo check --config servers.json                   tell everything that is wrong with a file
   mcpo demo                                          a built-in server, to look around
+  mcpo admin servers                                 how the servers of a running mcpo are
 
 Exit codes: 0 done or stopped by a signal, 1 failed while running, 2 wrong usage or configuration.";
 
@@ -32,7 +33,7 @@ const STYLES: Styles = Styles::styled()
     name = "mcpo",
     styles = STYLES,
     after_help = EXAMPLES,
-    override_usage = "mcpo [OPTIONS] -- COMMAND [ARGS]...\n       mcpo [OPTIONS] -- URL\n       mcpo [OPTIONS] --config FILE\n       mcpo check|demo|completions ...",
+    override_usage = "mcpo [OPTIONS] -- COMMAND [ARGS]...\n       mcpo [OPTIONS] -- URL\n       mcpo [OPTIONS] --config FILE\n       mcpo check|demo|admin|completions ...",
     disable_help_flag = true,
     disable_help_subcommand = true,
     disable_version_flag = true,
@@ -62,6 +63,9 @@ pub(crate) enum Command {
     /// Serve a built-in MCP server, to look around without installing anything
     #[command(disable_help_flag = true)]
     Demo(Demo),
+    /// Look at the servers of a running mcpo, and give it orders
+    #[command(disable_help_flag = true)]
+    Admin(crate::admin::Options),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -210,7 +214,7 @@ struct Log {
 
 // A secret is wrapped while it is parsed, so that no `Debug` of the options shows it.
 #[expect(clippy::unnecessary_wraps, reason = "clap wants a parser that can fail")]
-fn secret(text: &str) -> Result<Secret, Infallible> {
+pub(crate) fn secret(text: &str) -> Result<Secret, Infallible> {
     Ok(Secret::new(text))
 }
 

@@ -1,5 +1,6 @@
 //! The `mcpo` program: reads the command line and does what it asks for.
 
+mod admin;
 mod app;
 mod check;
 mod cli;
@@ -40,6 +41,9 @@ fn main() -> ExitCode {
                 render::failure(&format!("cannot find out where this program is: {error}"))
             }
         },
+        Some(Command::Admin(options)) => {
+            block_on(&mut tokio::runtime::Builder::new_current_thread(), admin::run(options))
+        }
         Some(Command::Completions { shell }) => completions::print(shell),
         Some(Command::DemoServer) => {
             block_on(&mut tokio::runtime::Builder::new_current_thread(), demo::serve_stdio())

@@ -1,0 +1,69 @@
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What an order looks like to who reads it from a socket and gives that answer.
+async fn heard(base: &str, answer: &'static str) -> (String, Result<Told, RemoteError>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}{base}", listener.local_addr().unwrap());
+    let remote = Remote::new(&url, Some(&Secret::new("sesame"))).unwrap();
+    let server = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            assert_ne!(socket.read_buf(&mut head).await.unwrap(), 0);
+        }
+        socket.write_all(answer.as_bytes()).await.unwrap();
+        String::from_utf8(head).unwrap()
+    };
+    tokio::join!(server, remote.order("two words/ß", "hold", PATIENCE))
+}
+
+#[tokio::test]
+async fn an_order_names_its_server_and_shows_the_key() {
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+    let (head, told) = heard("/api/", answer).await;
+    assert!(
+        head.starts_with("POST /api/admin/servers/two%20words%2F%C3%9F/hold HTTP/1.1\r\n"),
+        "{head}"
+    );
+    assert!(head.contains("authorization: Bearer sesame\r\n"), "{head}");
+    let told = told.unwrap();
+    assert_eq!((told.status, &told.body[..]), (200, &b"{}"[..]));
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_told_as_that() {
+    let (_, told) = heard("", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}").await;
+    assert!(matches!(told, Err(RemoteError::Broken(..))), "{told:?}");
+    let (_, told) = heard("", "SSH-2.0-x\r\n").await;
+    assert!(matches!(told, Err(RemoteError::Broken(..))), "{told:?}");
+}
+
+#[tokio::test]
+async fn where_nobody_listens_nobody_is_reached() {
+    let remote = Remote::new("http://127.0.0.1:1", None).unwrap();
+    let told = remote.servers(PATIENCE).await;
+    assert!(matches!(told, Err(RemoteError::Unreachable(..))), "{told:?}");
+}
+
+#[test]
+fn only_plain_urls_are_taken() {
+    for (url, says) in [
+        ("https://host", "https:// is not spoken here"),
+        ("host:8000", "`host:8000` is no URL of the form http://HOST:PORT"),
+        ("http://user:key@host", "`http://user:key@host` is no URL of the form http://HOST:PORT"),
+        ("", "`` is no URL of the form http://HOST:PORT"),
+    ] {
+        assert_eq!(Remote::new(url, None).unwrap_err().to_string(), says, "{url}");
+    }
+    let remote = Remote::new("http://[::1]:8000/api/", None).unwrap();
+    assert_eq!(remote.address(), "http://[::1]:8000/api");
+    assert!(matches!(
+        Remote::new("http://h", Some(&Secret::new("a\nb"))),
+        Err(RemoteError::BadKey)
+    ));
+}

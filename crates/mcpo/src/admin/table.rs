@@ -1,0 +1,164 @@
+//! Answers of `/admin` as people read them. Members that are not there are left empty, so that it
+//! shows what it can of a mcpo of another version.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const ODD: Style = AnsiColor::Yellow.on_default();
+const FAINT: Style = Style::new().dimmed();
+const HEAD: Style = Style::new().bold();
+
+/// A cell: what it says, and how.
+type Cell = (String, Style);
+
+/// All servers, a line each.
+pub(super) fn servers(answer: &Value) -> String {
+    let servers = answer["servers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if servers.is_empty() {
+        return "no servers\n".to_owned();
+    }
+    let head = ["SERVER", "STATE", "SINCE", "SESSIONS", "IN FLIGHT", "BREAKER", "TOOLS", "TROUBLE"];
+    rows(&head, servers.iter().map(server).collect())
+}
+
+/// One server, as after an order.
+pub(super) fn one(answer: &Value) -> String {
+    servers(&serde_json::json!({ "servers": [answer] }))
+}
+
+fn server(server: &Value) -> Vec<Cell> {
+    let sessions = server["sessions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let in_flight: u64 = sessions.iter().filter_map(|one| one["in_flight"].as_u64()).sum();
+    let doubted = sessions.iter().filter(|one| one["doubted"] == true).count();
+    let most = number(&server["pool"]["max"]);
+    let sessions = match doubted {
+        0 => format!("{}/{most}", sessions.len()),
+        some => format!("{}/{most} ({some} doubted)", sessions.len()),
+    };
+    let state = text(&server["state"]);
+    let breaker = text(&server["breaker"]["state"]);
+    vec![
+        (text(&server["name"]), Style::new()),
+        (state.clone(), if state == "ready" { GOOD } else { BAD }),
+        (length(&server["since_seconds"]), Style::new()),
+        (sessions, Style::new()),
+        (in_flight.to_string(), Style::new()),
+        (breaker.clone(), if breaker == "closed" { Style::new() } else { ODD }),
+        (number(&server["tools"]), Style::new()),
+        (trouble(server), Style::new()),
+    ]
+}
+
+/// What is wrong, and what comes next.
+fn trouble(server: &Value) -> String {
+    let fault = &server["fault"];
+    let mut said: Vec<String> = Vec::new();
+    if let Some(code) = fault["code"].as_str() {
+        let words = fault["detail"].as_str().or_else(|| fault["reason"].as_str());
+        said.push(format!("{code}: {}", words.unwrap_or_default()));
+    }
+    match server["held_by"].as_str() {
+        Some("operator") => said.push("held until `release`".to_owned()),
+        Some(_) => said.push("held: mend it, then `release`".to_owned()),
+        None => {}
+    }
+    for wait in [&server["retry_in_seconds"], &server["breaker"]["retry_in_seconds"]] {
+        if wait.is_number() {
+            said.push(format!("tried again in {}", length(wait)));
+        }
+    }
+    said.join("; ")
+}
+
+/// What a check of all connections found, a line for each server.
+pub(super) fn validated(answer: &Value) -> String {
+    let servers = answer["servers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let of = |server: &Value| {
+        let ok = server["ok"] == true;
+        let verdict = if ok { ("ok".to_owned(), GOOD) } else { ("not ok".to_owned(), BAD) };
+        let took = format!("{} ms", number(&server["took_ms"]));
+        let name = (text(&server["name"]), Style::new());
+        vec![name, verdict, (took, Style::new()), (trouble(server), Style::new())]
+    };
+    rows(&["SERVER", "VERDICT", "TOOK", "TROUBLE"], servers.iter().map(of).collect())
+}
+
+/// Entries of the journal, a line each.
+pub(super) fn journal(answer: &Value) -> String {
+    answer["entries"].as_array().into_iter().flatten().map(entry).collect()
+}
+
+/// One entry of the journal.
+pub(super) fn entry(entry: &Value) -> String {
+    let style = match entry["level"].as_str() {
+        Some("error") => BAD,
+        Some("warn") => ODD,
+        Some(_) | None => Style::new(),
+    };
+    let at = text(&entry["at"]);
+    let (server, name) = (text(&entry["server"]), text(&entry["event"]));
+    let mut line = format!("{FAINT}{at}{FAINT:#}  {server:<12}  {style}{name}{style:#}");
+    let Some(fields) = entry["fields"].as_object() else { return line + "\n" };
+    for (name, value) in fields {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        push(&mut line, format_args!("  {FAINT}{name}={FAINT:#}{}", clean(&value)));
+    }
+    line + "\n"
+}
+
+/// Columns as wide as what stands in them; the last one has no end.
+fn rows(head: &[&str], rows: Vec<Vec<Cell>>) -> String {
+    let mut all = vec![head.iter().map(|&name| (name.to_owned(), HEAD)).collect::<Vec<_>>()];
+    all.extend(rows);
+    let width = |column: usize| {
+        all.iter().map(|row| row[column].0.chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let mut out = String::new();
+    for row in &all {
+        let mut line = String::new();
+        let mut gap = 0;
+        for ((cell, style), width) in row.iter().zip(&widths) {
+            if !cell.is_empty() {
+                push(&mut line, format_args!("{}{style}{cell}{style:#}", " ".repeat(gap)));
+                gap = 0;
+            }
+            gap += width - cell.chars().count() + 2;
+        }
+        out.push_str(&line);
+        out.push('\n');
+    }
+    out
+}
+
+fn text(value: &Value) -> String {
+    clean(value.as_str().unwrap_or_default())
+}
+
+fn number(value: &Value) -> String {
+    if value.is_number() { value.to_string() } else { "-".to_owned() }
+}
+
+/// Whole seconds as `42s`, `5m`, `3h`, `2d`.
+fn length(value: &Value) -> String {
+    let Some(seconds) = value.as_u64() else { return "-".to_owned() };
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86400),
+    }
+}
+
+/// Without what would move a terminal's cursor: some of it was written by upstreams.
+fn clean(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
+}
+
+fn push(out: &mut String, piece: std::fmt::Arguments<'_>) {
+    out.write_fmt(piece).expect("writing to a String cannot fail");
+}
