@@ -6,6 +6,7 @@ pub mod backoff;
 pub mod catalog;
 pub mod event;
 pub mod fault;
+pub mod hope;
 pub mod life;
 pub mod openapi;
 pub mod outcome;
