@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::journal::{Journal, What};
+use crate::trouble::Trouble;
 
 /// How often a closed gate is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -47,6 +48,38 @@ impl Control {
                 Err(error).with_context(|| format!("close the gate {gate}"))
             }
             Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn trouble_file(&self) -> PathBuf {
+        self.directory.join("troubles.json")
+    }
+
+    /// From now on these troubles are on, and no others.
+    ///
+    /// # Errors
+    /// When the file that tells the upstream cannot be written.
+    pub fn trouble(&self, troubles: &[Trouble]) -> Result<()> {
+        std::fs::create_dir_all(&self.directory).context("create the control directory")?;
+        // Whole or not at all: the upstream may be looking.
+        let draft = self.directory.join("troubles.draft");
+        std::fs::write(&draft, serde_json::to_vec(troubles)?)?;
+        std::fs::rename(draft, self.trouble_file()).context("tell the troubles")
+    }
+
+    /// From now on there is no trouble.
+    ///
+    /// # Errors
+    /// When the file that tells the upstream cannot be written.
+    pub fn calm(&self) -> Result<()> {
+        self.trouble(&[])
+    }
+
+    pub(crate) fn troubles(&self) -> Result<Vec<Trouble>> {
+        match std::fs::read(self.trouble_file()) {
+            Ok(text) => Ok(serde_json::from_slice(&text)?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error).context("read the troubles"),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::journal::{Entry, Journal, What};
 use crate::play::Call;
 use crate::reply::{self, MODERN, VERSION_KEY};
 use crate::script::{Era, HttpStep, Script, Step};
+use crate::trouble::On;
 
 /// What a transport is to do.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(crate) enum Effect {
     Stderr(usize),
     /// Read nothing more.
     IgnoreStdin,
+    /// Write nothing more, and let the reader know.
+    CloseStdout,
     /// Forget every session.
     ForgetSessions,
 }
@@ -58,6 +61,8 @@ pub(crate) struct Engine {
     pub(crate) notices: broadcast::Sender<String>,
     /// Whether a legacy handshake was completed, so that notices may go out unasked on stdio.
     pub(crate) legacy_live: AtomicBool,
+    /// Held by the call that works.
+    pub(crate) worker: tokio::sync::Mutex<()>,
 }
 
 impl Engine {
@@ -70,6 +75,7 @@ impl Engine {
             pings: Mutex::default(),
             notices: broadcast::Sender::new(NOTICES_MAX),
             legacy_live: AtomicBool::new(false),
+            worker: tokio::sync::Mutex::default(),
             script,
         }))
     }
@@ -77,7 +83,32 @@ impl Engine {
     /// Plays the turn of a new life.
     pub(crate) async fn start(&self, out: mpsc::Sender<Effect>) {
         let turn = self.record(&Entry::new(What::Start));
-        self.play(pick(&self.script.start, turn), &Call::none(), &out).await;
+        let steps = pick(&self.script.start, turn);
+        if self.play_or_trouble(On::Start, steps, &Call::none(), &out).await {
+            self.record(&Entry::new(What::Ready));
+        }
+    }
+
+    /// Plays the trouble that is on for this, or these steps. True when none of them ended the
+    /// turn.
+    async fn play_or_trouble(
+        &self,
+        on: On,
+        steps: &[Step],
+        call: &Call,
+        out: &mpsc::Sender<Effect>,
+    ) -> bool {
+        let troubles = self.control.troubles().expect("the troubles of a test can be read");
+        let met = troubles.into_iter().find(|trouble| {
+            trouble.fits(on, &call.tool)
+                && trouble.times.is_none_or(|times| {
+                    self.record(&Entry::new(What::Trouble).tool(&trouble.name)) < times
+                })
+        });
+        match met {
+            Some(trouble) => self.play(&trouble.steps, call, out).await,
+            None => self.play(steps, call, out).await,
+        }
     }
 
     /// Plays the steps that follow a handshake.
@@ -155,7 +186,8 @@ impl Engine {
         match method {
             "initialize" | "server/discover" => {
                 let turn = self.record(&call.entry(What::Handshake).tool(method));
-                if self.play(pick(&self.script.handshake, turn), call, out).await {
+                let steps = pick(&self.script.handshake, turn);
+                if self.play_or_trouble(On::Handshake, steps, call, out).await {
                     say(out, Effect::Last(reply::result(&call.id, &self.identity(method, call))))
                         .await;
                 }
@@ -166,7 +198,8 @@ impl Engine {
             }
             "tools/list" => {
                 let turn = self.record(&call.entry(What::List));
-                if self.play(pick(&self.script.list, turn), call, out).await {
+                let steps = pick(&self.script.list, turn);
+                if self.play_or_trouble(On::List, steps, call, out).await {
                     say(out, Effect::Last(self.page(call))).await;
                 }
             }
@@ -195,7 +228,7 @@ impl Engine {
                 .await;
         }
         let turns = self.script.calls.get(&call.tool).map_or(&[][..], Vec::as_slice);
-        if self.play(pick(turns, turn), call, out).await {
+        if self.play_or_trouble(On::Call, pick(turns, turn), call, out).await {
             self.play(&[Step::Echo], call, out).await;
         }
     }

@@ -1,9 +1,11 @@
 //! What an upstream really did, kept outside of it so that it survives its death: one JSON line
 //! per happening in a file, written under a lock.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -11,17 +13,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::engine::lock;
+
 /// How long a test waits for something that must happen; generous, since CI machines stall.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How often the file is looked at meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(3);
 
 /// The kinds of happenings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// A process or server started.
     Start,
+    /// A process or server has played the turn of its start: from now on it answers.
+    Ready,
+    /// A request met a trouble; `tool` holds the trouble's name.
+    Trouble,
     /// `initialize` or `server/discover` came; `tool` holds the method.
     Handshake,
     /// `notifications/initialized` came.
@@ -80,12 +88,31 @@ pub struct Entry {
     pub headers: Value,
     /// The process that wrote this.
     pub pid: u32,
+    /// When, on the machine's monotonic clock in nanoseconds: see [`now_ns`].
+    #[serde(default)]
+    pub at_ns: u64,
 }
 
 /// The journal of one upstream.
 #[derive(Debug, Clone)]
 pub struct Journal {
     path: PathBuf,
+    counted: Arc<Mutex<Counted>>,
+}
+
+/// How many happenings of each kind there were in the part of the file that was read, so that an
+/// upstream under load need not read all of it for every line that it adds.
+#[derive(Debug, Default)]
+struct Counted {
+    read_bytes: u64,
+    counts: HashMap<(What, String), usize>,
+}
+
+/// The machine's monotonic clock in nanoseconds, which all its processes share.
+#[must_use]
+pub fn now_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
 }
 
 impl Entry {
@@ -98,6 +125,7 @@ impl Entry {
             arguments: Value::Null,
             headers: Value::Null,
             pid: std::process::id(),
+            at_ns: now_ns(),
         }
     }
 
@@ -118,7 +146,7 @@ impl Journal {
     /// The journal in that control directory.
     #[must_use]
     pub fn new(directory: &Path) -> Self {
-        Self { path: directory.join("journal.jsonl") }
+        Self { path: directory.join("journal.jsonl"), counted: Arc::default() }
     }
 
     /// Everything so far, in order.
@@ -129,7 +157,7 @@ impl Journal {
         match File::open(&self.path) {
             Ok(mut file) => {
                 file.lock_shared().context("lock the journal")?;
-                read(&mut file)
+                read(&mut file, 0)
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error).context("open the journal"),
@@ -224,20 +252,28 @@ impl Journal {
     pub(crate) fn record(&self, entry: &Entry) -> Result<usize> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&self.path)?;
         file.lock()?;
-        let before = read(&mut file)?;
+        let mut counted = lock(&self.counted);
+        for other in read(&mut file, counted.read_bytes)? {
+            *counted.counts.entry(key_of(&other)).or_default() += 1;
+        }
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
         file.write_all(&line)?;
-        let same = |old: &&Entry| {
-            old.what == entry.what && (entry.what == What::Handshake || old.tool == entry.tool)
-        };
-        Ok(before.iter().filter(same).count())
+        counted.read_bytes = file.metadata()?.len();
+        let count = counted.counts.entry(key_of(entry)).or_default();
+        *count += 1;
+        Ok(*count - 1)
     }
 }
 
-fn read(file: &mut File) -> Result<Vec<Entry>> {
+fn key_of(entry: &Entry) -> (What, String) {
+    let tool = if entry.what == What::Handshake { "" } else { &entry.tool };
+    (entry.what, tool.to_owned())
+}
+
+fn read(file: &mut File, from: u64) -> Result<Vec<Entry>> {
     let mut text = String::new();
-    file.seek(SeekFrom::Start(0))?;
+    file.seek(SeekFrom::Start(from))?;
     file.read_to_string(&mut text)?;
     text.lines()
         .map(|line| {

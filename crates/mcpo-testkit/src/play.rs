@@ -109,6 +109,10 @@ impl Engine {
                 self.control.pass(name).await;
             }
             Step::Delay(ms) => tokio::time::sleep(Duration::from_millis(*ms)).await,
+            Step::Work(ms) => {
+                let _turn = self.worker.lock().await;
+                tokio::time::sleep(Duration::from_millis(*ms)).await;
+            }
             Step::StderrLines(lines) => say(out, Effect::Stderr(*lines)).await,
             Step::IgnoreStdin => say(out, Effect::IgnoreStdin).await,
             Step::ForgetSessions => say(out, Effect::ForgetSessions).await,
@@ -119,6 +123,7 @@ impl Engine {
                 say(out, Effect::SseBreak { id: id.clone(), retry_ms: *retry_ms }).await;
             }
             Step::Batch | Step::Run => {}
+            Step::EndTurn => return Next::Silence,
             Step::Hang => {
                 out.closed().await;
                 self.record(&call.entry(What::Gone));
@@ -171,6 +176,10 @@ fn acts(step: &Step) -> bool {
         | Step::Run => true,
         Step::RpcError { .. }
         | Step::Http(_)
+        | Step::Crash(_)
+        | Step::EndTurn
+        | Step::CloseStdout
+        | Step::Work(_)
         | Step::Gate(_)
         | Step::Delay(_)
         | Step::StderrLines(_)
@@ -207,11 +216,14 @@ fn ending(step: &Step, call: &Call) -> Effect {
             let whole = reply::result(&call.id, &reply::text("half of this", false, call.modern));
             Effect::Half(whole.as_bytes()[..whole.len() / 2].to_vec())
         }
-        Step::Exit(code) => Effect::Exit(*code),
+        Step::Exit(code) | Step::Crash(code) => Effect::Exit(*code),
+        Step::CloseStdout => Effect::CloseStdout,
         Step::DropConnection => Effect::Exit(1),
         Step::Echo
         | Step::Run
         | Step::Hang
+        | Step::EndTurn
+        | Step::Work(_)
         | Step::Gate(_)
         | Step::Delay(_)
         | Step::StderrLines(_)

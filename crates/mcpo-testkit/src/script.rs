@@ -128,6 +128,12 @@ pub enum Step {
     Hang,
     /// *Last.* stdio: ends the process at once. HTTP: cuts the connection.
     Exit(i32),
+    /// *Last.* As [`Step::Exit`], before the call had any effect.
+    Crash(i32),
+    /// *Last.* Gives no answer; where one is streamed the stream ends without it.
+    EndTurn,
+    /// *Last.* stdio: closes stdout, and goes on running.
+    CloseStdout,
     /// *Last.* Half an answer, then as [`Step::Exit`] with code 1.
     ExitMidLine,
     /// *Last.* These bytes instead of a message (on stdio followed by a line end).
@@ -140,6 +146,8 @@ pub enum Step {
     Gate(String),
     /// Waits this many milliseconds; prefer [`Step::Gate`].
     Delay(u64),
+    /// Works for this many milliseconds; a call at a time works, the others wait for their turn.
+    Work(u64),
     /// stdio: writes this many numbered lines to stderr.
     StderrLines(usize),
     /// stdio: reads nothing more, for ever.

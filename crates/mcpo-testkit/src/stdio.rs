@@ -64,21 +64,23 @@ impl ScriptedStdio {
     }
 }
 
-/// The newest build of the scripted upstream beside the running test.
+/// The newest build of the scripted upstream beside the running program or test.
 ///
 /// # Errors
 /// When there is none, with what builds it.
 pub fn scripted_path() -> Result<PathBuf> {
-    let test = std::env::current_exe().context("find the running test")?;
-    let target =
-        test.parent().and_then(Path::parent).context("a test lives in target/PROFILE/deps")?;
+    let program = std::env::current_exe().context("find the running program")?;
+    // A test lives in target/PROFILE/deps, a program in target/PROFILE.
+    let directory = program.parent().context("a program lives in a directory")?;
+    let target = directory.parent().context("target/PROFILE has a parent")?;
     let built = |path: &PathBuf| path.metadata().and_then(|data| data.modified()).ok();
-    let candidates = [target.join("examples/scripted"), target.join("scripted")];
+    let candidates =
+        [target.join("examples/scripted"), target.join("scripted"), directory.join("scripted")];
     match candidates.into_iter().filter(|path| built(path).is_some()).max_by_key(built) {
         Some(path) => Ok(path),
         None => bail!(
             "the scripted upstream is not built in {}: run `cargo build -p mcpo-testkit --bin scripted`",
-            target.display()
+            directory.display()
         ),
     }
 }
@@ -185,6 +187,11 @@ fn apply(effect: Effect) -> Result<After> {
             }
         }
         Effect::IgnoreStdin => return Ok(After::StopReading),
+        Effect::CloseStdout => {
+            // Nothing else holds the pipe, so that its reader sees the end.
+            let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
+            rustix::stdio::dup2_stdout(nowhere)?;
+        }
         Effect::SseBreak { .. } | Effect::ForgetSessions => {}
     }
     Ok(After::Go)

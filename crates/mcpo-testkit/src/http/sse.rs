@@ -73,7 +73,7 @@ fn frame(shared: &Shared, effect: Effect) -> Option<Result<Frame<Bytes>, Cut>> {
             lock(&shared.streams).clear();
             None
         }
-        Effect::Stderr(_) | Effect::IgnoreStdin => None,
+        Effect::Stderr(_) | Effect::IgnoreStdin | Effect::CloseStdout => None,
     }
 }
 

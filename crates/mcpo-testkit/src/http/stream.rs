@@ -24,7 +24,7 @@ pub(crate) async fn answer(
         match effects.recv().await {
             Some(Effect::ForgetSessions) => lock(&shared.sessions).clear(),
             // Without a process there is no stderr, and without a stdin nothing to ignore.
-            Some(Effect::Stderr(_) | Effect::IgnoreStdin) => {}
+            Some(Effect::Stderr(_) | Effect::IgnoreStdin | Effect::CloseStdout) => {}
             Some(Effect::Exit(_)) | None => return Err(Cut),
             Some(effect) => break effect,
         }
@@ -49,6 +49,7 @@ fn whole(effect: Effect, modern: bool, reply_as: ReplyAs) -> Response<Body> {
         | Effect::SseBreak { .. }
         | Effect::Stderr(_)
         | Effect::IgnoreStdin
+        | Effect::CloseStdout
         | Effect::ForgetSessions => json_reply(StatusCode::OK, Bytes::new()),
     }
 }
@@ -111,7 +112,7 @@ async fn next_frame(mut state: Events) -> Option<(Result<Frame<Bytes>, Cut>, Eve
                 lock(&state.shared.sessions).clear();
                 continue;
             }
-            Effect::Stderr(_) | Effect::IgnoreStdin => continue,
+            Effect::Stderr(_) | Effect::IgnoreStdin | Effect::CloseStdout => continue,
         };
         return Some((Ok(Frame::data(bytes)), state));
     }

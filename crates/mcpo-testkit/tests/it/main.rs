@@ -5,4 +5,6 @@
 
 mod http;
 mod load;
+mod proxy;
 mod stdio;
+mod trouble;

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-struct Peer {
+pub(crate) struct Peer {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Peer {
-    fn start(upstream: &ScriptedStdio) -> Self {
+    pub(crate) fn start(upstream: &ScriptedStdio) -> Self {
         let mut child = Command::new(&upstream.command)
             .args(&upstream.arguments)
             .stdin(Stdio::piped())
@@ -30,12 +30,12 @@ impl Peer {
         self.stdin.as_mut().unwrap().write_all(format!("{message}\n").as_bytes()).await.unwrap();
     }
 
-    async fn read(&mut self) -> Option<Value> {
+    pub(crate) async fn read(&mut self) -> Option<Value> {
         let line = self.lines.next_line().await.unwrap()?;
         Some(serde_json::from_str(&line).unwrap_or(Value::String(line)))
     }
 
-    async fn shake_hands(&mut self) -> Value {
+    pub(crate) async fn shake_hands(&mut self) -> Value {
         let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}});
         self.send(json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}))
             .await;
@@ -44,13 +44,13 @@ impl Peer {
         answer
     }
 
-    async fn call(&mut self, id: u64, name: &str, arguments: Value) {
+    pub(crate) async fn call(&mut self, id: u64, name: &str, arguments: Value) {
         let params = json!({"name": name, "arguments": arguments});
         self.send(json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}))
             .await;
     }
 
-    async fn exit_code(&mut self) -> Option<i32> {
+    pub(crate) async fn exit_code(&mut self) -> Option<i32> {
         self.child.wait().await.unwrap().code()
     }
 }
