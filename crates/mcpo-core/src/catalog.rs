@@ -1,7 +1,8 @@
 //! What an upstream offers: its identity and its tools, ready for routing, for checking
 //! arguments and for documents. Immutable once built; a change is a new catalog.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -92,6 +93,10 @@ pub struct Tool {
     pub arguments: ArgumentCheck,
     /// Whether a call whose outcome is unknown may be sent again.
     pub idempotent: bool,
+    /// Whether a call may be sent again at all, whatever it came to.
+    pub retry: bool,
+    /// How long a call may take, where it is another time than that of the upstream.
+    pub timeout: Option<Duration>,
     /// What is wrong with its declaration, in words for its description and for the log.
     pub notes: Vec<String>,
 }
@@ -103,11 +108,31 @@ pub struct CatalogPolicy {
     pub trust_annotations: bool,
     /// Tools that are not offered.
     pub disabled_tools: Vec<String>,
+    /// What is known of single tools, by name.
+    pub tools: BTreeMap<String, ToolPolicy>,
+}
+
+/// What the operator says of one tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToolPolicy {
+    /// Whether a call may act twice without harm; `None`: as its annotations say, if trusted.
+    pub idempotent: Option<bool>,
+    /// Whether a call may be sent again at all, whatever it came to.
+    pub retry: bool,
+    /// How long a call may take; `None`: as long as the upstream's may.
+    pub timeout: Option<Duration>,
 }
 
 impl Default for CatalogPolicy {
     fn default() -> Self {
-        Self { trust_annotations: true, disabled_tools: Vec::new() }
+        Self { trust_annotations: true, disabled_tools: Vec::new(), tools: BTreeMap::new() }
+    }
+}
+
+impl Default for ToolPolicy {
+    /// Nothing that would not hold without it.
+    fn default() -> Self {
+        Self { idempotent: None, retry: true, timeout: None }
     }
 }
 
@@ -118,6 +143,7 @@ pub struct Catalog {
     pub identity: ServerIdentity,
     tools: Vec<Tool>,
     by_name: HashMap<String, usize>,
+    unknown_names: Vec<String>,
 }
 
 impl Catalog {
@@ -129,6 +155,7 @@ impl Catalog {
         definitions: Vec<ToolDefinition>,
         policy: &CatalogPolicy,
     ) -> Self {
+        let unknown_names = unknown_names(&definitions, policy);
         let mut tools = Vec::with_capacity(definitions.len());
         let mut by_name = HashMap::with_capacity(definitions.len());
         for definition in definitions {
@@ -138,9 +165,9 @@ impl Catalog {
                 continue;
             }
             by_name.insert(definition.name.clone(), tools.len());
-            tools.push(Tool::new(definition, policy.trust_annotations));
+            tools.push(Tool::new(definition, policy));
         }
-        Self { identity, tools, by_name }
+        Self { identity, tools, by_name, unknown_names }
     }
 
     /// The tool of that name.
@@ -149,11 +176,21 @@ impl Catalog {
         self.by_name.get(name).map(|&index| &self.tools[index])
     }
 
-    /// Whether both say the same of the same upstream.
+    /// Names that the operator's configuration says something of and the upstream does not offer,
+    /// sorted.
+    #[must_use]
+    pub fn unknown_names(&self) -> &[String] {
+        &self.unknown_names
+    }
+
+    /// Whether both say the same of the same upstream, and the operator says the same of both.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        let same = |(one, two): (&Tool, &Tool)| one.definition == two.definition;
+        let same = |(one, two): (&Tool, &Tool)| {
+            one.definition == two.definition && one.treatment() == two.treatment()
+        };
         self.identity == other.identity
+            && self.unknown_names == other.unknown_names
             && self.tools.len() == other.tools.len()
             && self.tools.iter().zip(&other.tools).all(same)
     }
@@ -166,7 +203,8 @@ impl Catalog {
 }
 
 impl Tool {
-    fn new(definition: ToolDefinition, trust_annotations: bool) -> Self {
+    fn new(definition: ToolDefinition, policy: &CatalogPolicy) -> Self {
+        let said = policy.tools.get(&definition.name).copied().unwrap_or_default();
         let (arguments, checking) = ArgumentCheck::compile(&definition.input_schema);
         let hints = definition.annotations;
         let promised = hints.read_only == Some(true) || hints.idempotent == Some(true);
@@ -176,8 +214,26 @@ impl Tool {
                 notes.push(note);
             }
         }
-        Self { arguments, idempotent: trust_annotations && promised, notes, definition }
+        Self {
+            arguments,
+            idempotent: said.idempotent.unwrap_or(policy.trust_annotations && promised),
+            retry: said.retry,
+            timeout: said.timeout,
+            notes,
+            definition,
+        }
     }
+
+    const fn treatment(&self) -> (bool, bool, Option<Duration>) {
+        (self.idempotent, self.retry, self.timeout)
+    }
+}
+
+fn unknown_names(definitions: &[ToolDefinition], policy: &CatalogPolicy) -> Vec<String> {
+    let said = policy.disabled_tools.iter().chain(policy.tools.keys());
+    let is_unknown = |name: &&String| definitions.iter().all(|offered| offered.name != **name);
+    let unknown: BTreeSet<&String> = said.filter(is_unknown).collect();
+    unknown.into_iter().cloned().collect()
 }
 
 /// What documents cannot say of the tool's schemas. The shapes themselves are made again for each

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::fault::{Fault, FaultKind};
+use crate::fault::{Cure, Fault, FaultKind, Severity};
+use crate::life::HeldBy;
 use crate::outcome::OutcomeKind;
 
 /// How much an event matters, by what the reader must do.
@@ -107,27 +108,293 @@ pub enum Event {
         /// How often it was tried.
         attempts: u32,
     },
+    /// A call was answered after more than one attempt.
+    CallRecovered {
+        /// Where.
+        upstream: String,
+        /// What.
+        tool: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// From its start to its answer.
+        took: Duration,
+    },
+    /// A session was asked whether it lives.
+    SessionProbed {
+        /// Whose.
+        upstream: String,
+        /// Its epoch.
+        session: u64,
+        /// Why there was no answer; `None` if there was one.
+        fault: Option<Fault>,
+    },
+    /// A session that was of no more use was taken out of service while others, or the next one,
+    /// take its calls.
+    SessionReplaced {
+        /// Whose.
+        upstream: String,
+        /// Its epoch.
+        session: u64,
+        /// Why.
+        fault: Fault,
+    },
+    /// An upstream that was away can be called again.
+    Recovered {
+        /// Which.
+        upstream: String,
+        /// How long it was away.
+        away: Duration,
+        /// What it was away for, or what failed last.
+        fault: Fault,
+    },
+    /// Nothing is sent to an upstream until it is released.
+    Held {
+        /// Which.
+        upstream: String,
+        /// Who holds it.
+        by: HeldBy,
+        /// Why; `None` if an operator gave no reason.
+        fault: Option<Fault>,
+        /// What a person should do, in words.
+        cure: String,
+    },
+    /// An upstream is held no longer.
+    Released {
+        /// Which.
+        upstream: String,
+    },
+    /// An upstream that has sessions failed too often of late and is left alone.
+    BreakerOpened {
+        /// Which.
+        upstream: String,
+        /// The failure that was one too many.
+        fault: Fault,
+        /// How long until one call is let through.
+        open_for: Duration,
+    },
+    /// An upstream answered the call that was let through, and is sent all of them again.
+    BreakerClosed {
+        /// Which.
+        upstream: String,
+        /// How long it was left alone.
+        after: Duration,
+    },
+    /// A call could have been sent again, had there not been too many of these already.
+    BudgetSpent {
+        /// Which.
+        upstream: String,
+    },
+    /// A session was added to an upstream's pool.
+    PoolGrew {
+        /// Whose.
+        upstream: String,
+        /// How many there are now.
+        sessions: usize,
+    },
+    /// A session that was not needed was taken from an upstream's pool.
+    PoolShrank {
+        /// Whose.
+        upstream: String,
+        /// How many there are now.
+        sessions: usize,
+    },
+    /// After it was connected anew, an upstream offers less than before.
+    ToolsVanished {
+        /// Whose.
+        upstream: String,
+        /// Names that went.
+        tools: Vec<String>,
+    },
+    /// Another configuration is in force.
+    ConfigReloaded {
+        /// Upstreams that are new.
+        started: Vec<String>,
+        /// Upstreams that are gone.
+        stopped: Vec<String>,
+        /// Upstreams that are others now, under the same name.
+        replaced: Vec<String>,
+        /// Upstreams that nothing happened to, or only their settings changed.
+        kept: Vec<String>,
+    },
+    /// A configuration is broken; the one before stays in force.
+    ConfigRefused {
+        /// What is wrong with it, each with its place and cure.
+        problems: Vec<String>,
+    },
+    /// Time passed in which nothing ran here: the machine slept, or the process was stopped.
+    ClockJumped {
+        /// How much.
+        by: Duration,
+    },
+    /// An operator gave an order.
+    OrderGiven {
+        /// To which.
+        upstream: String,
+        /// The order's name.
+        order: &'static str,
+    },
 }
 
 impl Event {
+    /// The name in journal and metrics: lower case, stable.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::UpstreamReady { .. } => "upstream_ready",
+            Self::UpstreamFailed { .. } => "upstream_failed",
+            Self::SessionLost { .. } => "session_lost",
+            Self::ToolsChanged { .. } => "tools_changed",
+            Self::ToolsStale { .. } => "tools_stale",
+            Self::ToolFlawed { .. } => "tool_flawed",
+            Self::UpstreamStopped { .. } => "upstream_stopped",
+            Self::CallSentAgain { .. } => "call_sent_again",
+            Self::CallFailed { .. } => "call_failed",
+            Self::CallRecovered { .. } => "call_recovered",
+            Self::SessionProbed { .. } => "session_probed",
+            Self::SessionReplaced { .. } => "session_replaced",
+            Self::Recovered { .. } => "recovered",
+            Self::Held { .. } => "held",
+            Self::Released { .. } => "released",
+            Self::BreakerOpened { .. } => "breaker_opened",
+            Self::BreakerClosed { .. } => "breaker_closed",
+            Self::BudgetSpent { .. } => "budget_spent",
+            Self::PoolGrew { .. } => "pool_grew",
+            Self::PoolShrank { .. } => "pool_shrank",
+            Self::ToolsVanished { .. } => "tools_vanished",
+            Self::ConfigReloaded { .. } => "config_reloaded",
+            Self::ConfigRefused { .. } => "config_refused",
+            Self::ClockJumped { .. } => "clock_jumped",
+            Self::OrderGiven { .. } => "order_given",
+        }
+    }
+
     /// How much it matters.
     #[must_use]
     pub fn level(&self) -> Level {
         match self {
-            Self::UpstreamReady { .. }
-            | Self::ToolsChanged { .. }
-            | Self::UpstreamStopped { .. } => Level::Info,
             // The same failure is told less and less often: 1st, 2nd, 4th, 8th time.
             Self::UpstreamFailed { failures, .. } if !failures.is_power_of_two() => Level::Debug,
             Self::UpstreamFailed { fault, .. } if fault.kind.needs_operator() => Level::Error,
-            // Under a flood there would be one line for each call that is sent away.
-            Self::CallFailed { fault, .. } if fault.kind == FaultKind::Overloaded => Level::Debug,
+            // Under a flood, or while an upstream is away, there would be one line for each call
+            // that is sent away; why that is so has been told once.
+            Self::CallFailed { fault, .. } if is_sent_away(fault.kind) => Level::Debug,
+            Self::Held { by: HeldBy::Fault, .. } | Self::ConfigRefused { .. } => Level::Error,
             Self::UpstreamFailed { .. }
             | Self::SessionLost { .. }
+            | Self::SessionReplaced { .. }
             | Self::ToolsStale { .. }
             | Self::ToolFlawed { .. }
+            | Self::ToolsVanished { .. }
+            | Self::BreakerOpened { .. }
+            | Self::BudgetSpent { .. }
+            | Self::ClockJumped { .. }
             | Self::CallFailed { .. } => Level::Warn,
-            Self::CallSentAgain { .. } => Level::Debug,
+            Self::UpstreamReady { .. }
+            | Self::ToolsChanged { .. }
+            | Self::UpstreamStopped { .. }
+            | Self::Recovered { .. }
+            | Self::Held { by: HeldBy::Operator, .. }
+            | Self::Released { .. }
+            | Self::BreakerClosed { .. }
+            | Self::ConfigReloaded { .. }
+            | Self::OrderGiven { .. } => Level::Info,
+            Self::CallSentAgain { .. }
+            | Self::CallRecovered { .. }
+            | Self::SessionProbed { .. }
+            | Self::PoolGrew { .. }
+            | Self::PoolShrank { .. } => Level::Debug,
         }
+    }
+
+    /// Which upstream it happened to; `None`: to mcpo itself.
+    #[must_use]
+    pub fn upstream(&self) -> Option<&str> {
+        match self {
+            Self::UpstreamReady { upstream, .. }
+            | Self::UpstreamFailed { upstream, .. }
+            | Self::SessionLost { upstream, .. }
+            | Self::ToolsChanged { upstream, .. }
+            | Self::ToolsStale { upstream, .. }
+            | Self::ToolFlawed { upstream, .. }
+            | Self::UpstreamStopped { upstream }
+            | Self::CallSentAgain { upstream, .. }
+            | Self::CallFailed { upstream, .. }
+            | Self::CallRecovered { upstream, .. }
+            | Self::SessionProbed { upstream, .. }
+            | Self::SessionReplaced { upstream, .. }
+            | Self::Recovered { upstream, .. }
+            | Self::Held { upstream, .. }
+            | Self::Released { upstream }
+            | Self::BreakerOpened { upstream, .. }
+            | Self::BreakerClosed { upstream, .. }
+            | Self::BudgetSpent { upstream }
+            | Self::PoolGrew { upstream, .. }
+            | Self::PoolShrank { upstream, .. }
+            | Self::ToolsVanished { upstream, .. }
+            | Self::OrderGiven { upstream, .. } => Some(upstream),
+            Self::ConfigReloaded { .. } | Self::ConfigRefused { .. } | Self::ClockJumped { .. } => {
+                None
+            }
+        }
+    }
+
+    /// What failed, where something did. Of [`Event::Recovered`] it is what had failed before.
+    #[must_use]
+    pub const fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::UpstreamFailed { fault, .. }
+            | Self::SessionLost { fault, .. }
+            | Self::ToolsStale { fault, .. }
+            | Self::CallSentAgain { fault, .. }
+            | Self::CallFailed { fault, .. }
+            | Self::SessionReplaced { fault, .. }
+            | Self::Recovered { fault, .. }
+            | Self::BreakerOpened { fault, .. } => Some(fault),
+            Self::SessionProbed { fault, .. } | Self::Held { fault, .. } => fault.as_ref(),
+            Self::UpstreamReady { .. }
+            | Self::ToolsChanged { .. }
+            | Self::ToolFlawed { .. }
+            | Self::UpstreamStopped { .. }
+            | Self::CallRecovered { .. }
+            | Self::Released { .. }
+            | Self::BreakerClosed { .. }
+            | Self::BudgetSpent { .. }
+            | Self::PoolGrew { .. }
+            | Self::PoolShrank { .. }
+            | Self::ToolsVanished { .. }
+            | Self::ConfigReloaded { .. }
+            | Self::ConfigRefused { .. }
+            | Self::ClockJumped { .. }
+            | Self::OrderGiven { .. } => None,
+        }
+    }
+
+    /// How bad what failed is.
+    #[must_use]
+    pub fn severity(&self) -> Option<Severity> {
+        self.fault().map(|fault| fault.kind.severity())
+    }
+
+    /// What is done about what failed.
+    #[must_use]
+    pub fn cure(&self) -> Option<Cure> {
+        self.fault().map(|fault| fault.kind.cure())
+    }
+}
+
+/// Whether calls that come to this are sent away without having been tried.
+const fn is_sent_away(kind: FaultKind) -> bool {
+    match kind {
+        FaultKind::Overloaded | FaultKind::Held | FaultKind::BreakerOpen => true,
+        FaultKind::Unreachable
+        | FaultKind::NotStartable
+        | FaultKind::Disconnected
+        | FaultKind::Timeout
+        | FaultKind::ServerError
+        | FaultKind::SessionLost
+        | FaultKind::Throttled
+        | FaultKind::Unauthorized
+        | FaultKind::Nonsense
+        | FaultKind::Stopping => false,
     }
 }

@@ -121,6 +121,36 @@ impl FaultKind {
         }
     }
 
+    /// What has happened, in one plain sentence for people.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Unreachable => {
+                "No connection could be made: refused, no such name, no route, TLS, or a pipe that was already dead."
+            }
+            Self::NotStartable => {
+                "The command could not be started: it was not found, or is not executable."
+            }
+            Self::Disconnected => {
+                "The process ended, or its stream broke, and the session with it."
+            }
+            Self::Timeout => "No answer came within the deadline.",
+            Self::ServerError => {
+                "The upstream failed inside: a status of 500 and above, or a JSON-RPC internal error."
+            }
+            Self::SessionLost => "The upstream does not know our session any more.",
+            Self::Throttled => "The upstream said \"not now\": status 429 or 503.",
+            Self::Unauthorized => "The upstream refuses our credentials: status 401 or 403.",
+            Self::Nonsense => "What the upstream says is not MCP as mcpo knows it.",
+            Self::Overloaded => "mcpo itself has no room for the call.",
+            Self::Stopping => "The upstream is being stopped, or mcpo is.",
+            Self::Held => "The upstream is held: nothing is sent to it until it is released.",
+            Self::BreakerOpen => {
+                "The upstream failed too often of late, and is sent one call now and then to see whether it works again."
+            }
+        }
+    }
+
     /// How bad it is.
     #[must_use]
     pub const fn severity(self) -> Severity {
@@ -216,6 +246,35 @@ impl Cure {
             Self::Pass => "pass",
         }
     }
+}
+
+/// What is to be known of a kind of fault, as data for documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// Which.
+    pub kind: FaultKind,
+    /// See [`FaultKind::meaning`].
+    pub meaning: &'static str,
+    /// See [`FaultKind::severity`].
+    pub severity: Severity,
+    /// See [`FaultKind::cure`].
+    pub cure: Cure,
+    /// See [`FaultKind::ends_session`].
+    pub ends_session: bool,
+    /// See [`FaultKind::needs_operator`].
+    pub needs_operator: bool,
+}
+
+/// Every kind with all that is to be known of it, in the order of the enum.
+pub fn table() -> impl Iterator<Item = Row> {
+    FaultKind::ALL.into_iter().map(|kind| Row {
+        kind,
+        meaning: kind.meaning(),
+        severity: kind.severity(),
+        cure: kind.cure(),
+        ends_session: kind.ends_session(),
+        needs_operator: kind.needs_operator(),
+    })
 }
 
 impl fmt::Display for FaultKind {

@@ -3,11 +3,16 @@
 
 pub mod arguments;
 pub mod backoff;
+pub mod breaker;
+pub mod budget;
 pub mod catalog;
 pub mod event;
 pub mod fault;
-pub mod hope;
+pub mod health;
 pub mod life;
 pub mod openapi;
 pub mod outcome;
+pub mod pool;
+pub mod retry;
 pub mod schema;
+pub mod traffic;

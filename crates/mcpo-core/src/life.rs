@@ -9,12 +9,18 @@
 //!     |   |  +------------------ failed ----------------------> +-----------+   |
 //!     |   +--------------------- due ---------------------------------+         |
 //!     +-------------------------------------------------------------------------+
+//!   Starting, Ready -- failed or lost, and trying again is of no use --> Held by the fault
+//!   Held by the fault -- due (one look), release --> Starting
+//!   any state -- hold --> Held by the operator -- release --> Starting
+//!   Starting, Ready -- failed or lost, recovery switched off --> Dormant -- called --> Starting
 //!   any state -- stop --> Stopped
 //! ```
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, after};
+use crate::fault::{Fault, FaultKind};
 
 /// Where an upstream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,26 +37,73 @@ pub enum Phase {
         /// When the next attempt is due.
         until: Instant,
     },
+    /// No call is sent to it, until it is released.
+    Held {
+        /// Who holds it.
+        by: HeldBy,
+        /// When one attempt is made to see whether the reason has gone; `None`: never.
+        look_at: Option<Instant>,
+    },
+    /// Recovery is switched off: the next call that wants it starts an attempt.
+    Dormant,
     /// No attempt will be made any more.
     Stopped,
 }
 
-/// What decides how fast an upstream is tried again.
+/// Who holds an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HeldBy {
+    /// A person said so.
+    Operator,
+    /// Its own fault: trying again is of no use until a person has changed something.
+    Fault,
+}
+
+/// What decides how fast an upstream is tried again, and when that is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LifePolicy {
+    /// Whether it is tried again by itself.
+    pub recovery: bool,
     /// The waits between attempts.
     pub backoff: Backoff,
     /// How long a session must have lived for its loss to count as the first failure again.
     pub sustained: Duration,
+    /// So many crashes within the window are a crash loop.
+    pub crashes_max: usize,
+    /// How long a crash counts.
+    pub crash_window: Duration,
+    /// How often one that is held by its fault is looked at.
+    pub held_look: Duration,
 }
 
+/// Ten in a row take at least two and a half minutes with the waits below: whoever restarts an
+/// upstream by hand, however often, is not taken for a crash loop.
+const CRASHES_MAX: usize = 10;
+/// Longer than these ten and their waits can take, each start within its handshake's time.
+const CRASH_WINDOW: Duration = Duration::from_mins(10);
+/// Rare enough to be no hammering (six refused attempts an hour), and yet what was repaired
+/// without a word to mcpo heals within minutes.
+const HELD_LOOK: Duration = Duration::from_mins(10);
+
+/// How long one that refuses connections is left alone, as a share of the time for which it has
+/// been away: who was away for a second is found back within 20 ms.
+const FREE_SHARE: f64 = 0.02;
+/// An attempt that is refused costs some 0.1 ms, so that 50 a second cost half a percent of a core.
+const FREE_LEAST: Duration = Duration::from_millis(20);
+/// After a long time away one more second does not matter.
+const FREE_MOST: Duration = Duration::from_secs(1);
+
 impl Default for LifePolicy {
-    /// 0.5 s to 60 s; a session counts as sustained after 10 s, longer than any server that fails
-    /// right after its handshake was seen to live.
+    /// 0.5 s to 60 s; a session counts as sustained after 5 s, longer than servers that fail right
+    /// after their handshake were seen to live.
     fn default() -> Self {
         Self {
+            recovery: true,
             backoff: Backoff { first: Duration::from_millis(500), most: Duration::from_secs(60) },
-            sustained: Duration::from_secs(10),
+            sustained: Duration::from_secs(5),
+            crashes_max: CRASHES_MAX,
+            crash_window: CRASH_WINDOW,
+            held_look: HELD_LOOK,
         }
     }
 }
@@ -60,17 +113,31 @@ impl Default for LifePolicy {
 pub struct Life {
     policy: LifePolicy,
     phase: Phase,
+    /// When the last session was lost, or the first attempt failed; `None` while there is one.
+    away_since: Option<Instant>,
+    record: Record,
+}
+
+/// What is held against an upstream.
+#[derive(Debug, Clone, Default)]
+struct Record {
     /// Attempts that failed since there was a session.
     failed_starts: u32,
     /// Sessions in a row that did not last, the last one included.
     early_losses: u32,
+    /// When it crashed of late, the oldest first; at most `crashes_max`.
+    crashes: VecDeque<Instant>,
+    /// How often it spoke nonsense since a session lasted.
+    nonsense: u32,
+    /// It was held by its fault, and no session has lasted since.
+    on_parole: bool,
 }
 
 impl Life {
     /// A life that begins with an attempt.
     #[must_use]
-    pub const fn new(policy: LifePolicy) -> Self {
-        Self { policy, phase: Phase::Starting, failed_starts: 0, early_losses: 0 }
+    pub fn new(policy: LifePolicy) -> Self {
+        Self { policy, phase: Phase::Starting, away_since: None, record: Record::default() }
     }
 
     /// Where it is.
@@ -79,53 +146,203 @@ impl Life {
         self.phase
     }
 
+    /// Since when there has been no session; `None` while there is one, and before the first
+    /// attempt has failed.
+    #[must_use]
+    pub const fn away_since(&self) -> Option<Instant> {
+        self.away_since
+    }
+
     /// How often in a row it failed: attempts since there was a session, or sessions that did not
     /// last beyond the first such loss, whichever is more.
     #[must_use]
     pub fn failures(&self) -> u32 {
-        self.failed_starts.max(self.early_losses.saturating_sub(1))
+        self.record.failed_starts.max(self.record.early_losses.saturating_sub(1))
     }
 
-    /// The attempt succeeded. Early losses are forgotten only once a session proves to last.
+    /// There is a session. Early losses are forgotten only once a session proves to last. A
+    /// further session of one that is ready changes nothing, and an operator's hold stays.
     pub fn connected(&mut self, now: Instant) -> Phase {
-        self.failed_starts = 0;
+        match self.phase {
+            Phase::Starting | Phase::Resting { .. } | Phase::Dormant => self.ready(now),
+            Phase::Held { by: HeldBy::Fault, .. } => self.ready(now),
+            Phase::Held { by: HeldBy::Operator, .. } | Phase::Ready { .. } | Phase::Stopped => {
+                self.phase
+            }
+        }
+    }
+
+    fn ready(&mut self, now: Instant) -> Phase {
+        self.record.failed_starts = 0;
+        self.away_since = None;
         self.go(Phase::Ready { since: now })
     }
 
-    /// The attempt failed.
-    pub fn failed(&mut self, now: Instant, dice: f64) -> Phase {
-        self.failed_starts = self.failed_starts.saturating_add(1);
-        self.rest(now, dice)
-    }
-
-    /// The session is gone. The first loss is repaired at once; an upstream that loses its
-    /// sessions soon after each start is given the waits of one that does not start.
-    pub fn lost(&mut self, now: Instant, dice: f64) -> Phase {
-        let lived = match self.phase {
-            Phase::Ready { since } => now.saturating_duration_since(since),
-            Phase::Starting | Phase::Resting { .. } | Phase::Stopped => Duration::ZERO,
-        };
-        if lived >= self.policy.sustained {
-            self.early_losses = 0;
+    /// A call was answered on the session that there is: it is of use, however short it lives.
+    pub fn proved(&mut self) {
+        if let Phase::Ready { .. } = self.phase {
+            self.forgive();
         }
-        self.early_losses = self.early_losses.saturating_add(1);
-        if self.early_losses == 1 { self.go(Phase::Starting) } else { self.rest(now, dice) }
     }
 
-    fn rest(&mut self, now: Instant, dice: f64) -> Phase {
-        let until = now + self.policy.backoff.wait(self.failures(), dice);
-        self.go(Phase::Resting { until })
+    fn forgive(&mut self) {
+        self.record.early_losses = 0;
+        self.record.nonsense = 0;
+        self.record.on_parole = false;
     }
 
-    /// The wait is over.
+    /// The attempt failed. While there is a session nothing follows: then it was one for a
+    /// further session, and the upstream is not away.
+    pub fn failed(&mut self, now: Instant, dice: f64, fault: &Fault) -> Phase {
+        if self.phase != Phase::Starting {
+            return self.phase;
+        }
+        self.record.failed_starts = self.record.failed_starts.saturating_add(1);
+        self.away_since.get_or_insert(now);
+        self.decide(now, dice, fault, false)
+    }
+
+    /// The last session is gone. The first loss is repaired at once; an upstream that loses its
+    /// sessions soon after each start is given the waits of one that does not start. Nothing
+    /// follows where there was none.
+    pub fn lost(&mut self, now: Instant, dice: f64, fault: &Fault) -> Phase {
+        let Phase::Ready { since } = self.phase else { return self.phase };
+        self.away_since = Some(now);
+        if now.saturating_duration_since(since) >= self.policy.sustained {
+            self.forgive();
+        }
+        self.record.early_losses = self.record.early_losses.saturating_add(1);
+        self.decide(now, dice, fault, self.record.early_losses == 1)
+    }
+
+    /// What follows a failure: the one place where that is decided.
+    fn decide(&mut self, now: Instant, dice: f64, fault: &Fault, is_first_loss: bool) -> Phase {
+        if !self.policy.recovery {
+            return self.go(Phase::Dormant);
+        }
+        if self.is_beyond_repair(now, fault, is_first_loss) {
+            return self.hold(HeldBy::Fault, now);
+        }
+        if is_first_loss || (fault.kind == FaultKind::Nonsense && self.record.nonsense == 1) {
+            return self.go(Phase::Starting);
+        }
+        self.rest(now, dice, fault)
+    }
+
+    /// Whether trying again by itself is of no use. On parole the first sign is enough.
+    fn is_beyond_repair(&mut self, now: Instant, fault: &Fault, is_first_loss: bool) -> bool {
+        match fault.kind {
+            // Of a session that worked, a new one may do what it no longer did.
+            FaultKind::Unauthorized => !is_first_loss,
+            FaultKind::Nonsense => {
+                self.record.nonsense = self.record.nonsense.saturating_add(1);
+                self.record.nonsense > 1 || self.record.on_parole
+            }
+            FaultKind::Disconnected => self.note_crash(now, is_first_loss),
+            FaultKind::Unreachable
+            | FaultKind::NotStartable
+            | FaultKind::Timeout
+            | FaultKind::ServerError
+            | FaultKind::SessionLost
+            | FaultKind::Throttled
+            | FaultKind::Overloaded
+            | FaultKind::Stopping
+            | FaultKind::Held
+            | FaultKind::BreakerOpen => false,
+        }
+    }
+
+    /// Whether this crash makes a crash loop.
+    fn note_crash(&mut self, now: Instant, is_first_loss: bool) -> bool {
+        let LifePolicy { crash_window, crashes_max, .. } = self.policy;
+        let crashes = &mut self.record.crashes;
+        crashes.retain(|&at| now.saturating_duration_since(at) < crash_window);
+        crashes.push_back(now);
+        if crashes.len() > crashes_max {
+            crashes.pop_front();
+        }
+        crashes.len() >= crashes_max || (self.record.on_parole && !is_first_loss)
+    }
+
+    fn rest(&mut self, now: Instant, dice: f64, fault: &Fault) -> Phase {
+        let backoff = self.policy.backoff;
+        let usual = if fault.was_free() {
+            free_wait(
+                self.away_since.map_or(Duration::ZERO, |away| now.saturating_duration_since(away)),
+                dice,
+            )
+        } else {
+            backoff.wait(self.failures(), dice)
+        };
+        // As long as it asks for, but no longer than one that is simply away.
+        let asked = fault.retry_after.unwrap_or_default().min(backoff.most);
+        self.go(Phase::Resting { until: after(now, usual.max(asked)) })
+    }
+
+    /// The wait is over, or the time to look at one that is held by its fault has come.
     pub fn due(&mut self) -> Phase {
+        match self.phase {
+            Phase::Resting { .. } | Phase::Held { by: HeldBy::Fault, .. } => {
+                self.go(Phase::Starting)
+            }
+            Phase::Held { by: HeldBy::Operator, .. }
+            | Phase::Starting
+            | Phase::Ready { .. }
+            | Phase::Dormant
+            | Phase::Stopped => self.phase,
+        }
+    }
+
+    /// It is held. What an operator holds is not taken over by a fault.
+    pub fn hold(&mut self, by: HeldBy, now: Instant) -> Phase {
+        match (by, self.phase) {
+            (HeldBy::Operator, _) => self.go(Phase::Held { by, look_at: None }),
+            (HeldBy::Fault, Phase::Held { .. }) => self.phase,
+            (
+                HeldBy::Fault,
+                Phase::Starting
+                | Phase::Ready { .. }
+                | Phase::Resting { .. }
+                | Phase::Dormant
+                | Phase::Stopped,
+            ) => {
+                self.record.on_parole = true;
+                self.go(Phase::Held { by, look_at: Some(after(now, self.policy.held_look)) })
+            }
+        }
+    }
+
+    /// It is held no longer, and tried at once with nothing held against it. Sessions that were
+    /// left are for the caller to tell of, by [`Life::connected`].
+    pub fn release(&mut self) -> Phase {
+        let Phase::Held { .. } = self.phase else { return self.phase };
+        self.record = Record::default();
         self.go(Phase::Starting)
+    }
+
+    /// Nothing is held against it any more, and one that waits is tried at once. An operator's
+    /// hold stays.
+    pub fn reset(&mut self) -> Phase {
+        self.record = Record::default();
+        match self.phase {
+            Phase::Resting { .. } | Phase::Dormant | Phase::Held { by: HeldBy::Fault, .. } => {
+                self.go(Phase::Starting)
+            }
+            Phase::Starting
+            | Phase::Ready { .. }
+            | Phase::Held { by: HeldBy::Operator, .. }
+            | Phase::Stopped => self.phase,
+        }
+    }
+
+    /// A call wants it: one that is dormant is tried.
+    pub fn called(&mut self) -> Phase {
+        if self.phase == Phase::Dormant { self.go(Phase::Starting) } else { self.phase }
     }
 
     /// No more of it.
     pub fn stop(&mut self) -> Phase {
-        self.phase = Phase::Stopped;
-        self.phase
+        self.go(Phase::Stopped)
     }
 
     fn go(&mut self, next: Phase) -> Phase {
@@ -133,6 +350,24 @@ impl Life {
             self.phase = next;
         }
         self.phase
+    }
+}
+
+/// The wait before the next look at an upstream that refuses connections: looking costs it
+/// nothing, so that the wait follows how long it has been away and not how often it was tried.
+fn free_wait(away: Duration, dice: f64) -> Duration {
+    let step = away.mul_f64(FREE_SHARE).clamp(FREE_LEAST, FREE_MOST);
+    Backoff { first: step, most: FREE_MOST }.wait(1, dice)
+}
+
+impl HeldBy {
+    /// The name in logs and answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Fault => "fault",
+        }
     }
 }
 

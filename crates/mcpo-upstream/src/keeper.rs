@@ -125,6 +125,10 @@ impl Keeper {
             match self.life.phase() {
                 Phase::Starting | Phase::Ready { .. } => self.start().await,
                 Phase::Resting { until } => self.rest(self.due_at(until)).await,
+                Phase::Held { look_at, .. } => {
+                    self.rest(look_at.map_or_else(far_off, Instant::from)).await;
+                }
+                Phase::Dormant => self.rest(far_off()).await,
                 Phase::Stopped => break,
             }
         }
@@ -312,7 +316,7 @@ impl Keeper {
 
     fn note_failure(&mut self, fault: Fault) {
         let now = Instant::now();
-        let phase = self.life.failed(now.into_std(), fastrand::f64());
+        let phase = self.life.failed(now.into_std(), fastrand::f64(), &fault);
         // As long as it asks for, but no longer than one that is simply away.
         let most = self.settings.life.backoff.most;
         self.not_before = fault.retry_after.map(|asked| now + asked.min(most));
@@ -327,7 +331,7 @@ impl Keeper {
 
     fn note_loss(&mut self, fault: Fault) {
         let now = Instant::now();
-        let phase = self.life.lost(now.into_std(), fastrand::f64());
+        let phase = self.life.lost(now.into_std(), fastrand::f64(), &fault);
         self.not_before = None;
         let retry_in = self.wait_of(phase, now);
         record(&Event::SessionLost {
@@ -407,7 +411,15 @@ impl Keeper {
                     .unwrap_or_else(|| Fault::new(FaultKind::Unreachable, "not started yet")),
                 retry_at: self.due_at(until),
             },
-            Phase::Stopped => State::Stopped,
+            Phase::Held { look_at, .. } => State::Resting {
+                failures,
+                fault: self
+                    .fault
+                    .clone()
+                    .unwrap_or_else(|| Fault::new(FaultKind::Held, "held by the operator")),
+                retry_at: look_at.map_or_else(far_off, Instant::from),
+            },
+            Phase::Dormant | Phase::Stopped => State::Stopped,
         }
     }
 
@@ -418,9 +430,21 @@ impl Keeper {
     fn wait_of(&self, phase: Phase, now: Instant) -> Duration {
         match phase {
             Phase::Resting { until } => self.due_at(until).saturating_duration_since(now),
-            Phase::Starting | Phase::Ready { .. } | Phase::Stopped => Duration::ZERO,
+            Phase::Held { look_at: Some(at), .. } => {
+                Instant::from(at).saturating_duration_since(now)
+            }
+            Phase::Starting
+            | Phase::Ready { .. }
+            | Phase::Held { look_at: None, .. }
+            | Phase::Dormant
+            | Phase::Stopped => Duration::ZERO,
         }
     }
+}
+
+/// Later than anything that is waited for.
+fn far_off() -> Instant {
+    Instant::now() + Duration::from_hours(24)
 }
 
 fn has_connection_per_call(endpoint: &Endpoint) -> bool {

@@ -62,6 +62,24 @@ macro_rules! emit {
                 attempts,
                 "call failed"
             ),
+            other @ (Event::CallRecovered { .. }
+            | Event::SessionProbed { .. }
+            | Event::SessionReplaced { .. }
+            | Event::Recovered { .. }
+            | Event::Held { .. }
+            | Event::Released { .. }
+            | Event::BreakerOpened { .. }
+            | Event::BreakerClosed { .. }
+            | Event::BudgetSpent { .. }
+            | Event::PoolGrew { .. }
+            | Event::PoolShrank { .. }
+            | Event::ToolsVanished { .. }
+            | Event::ConfigReloaded { .. }
+            | Event::ConfigRefused { .. }
+            | Event::ClockJumped { .. }
+            | Event::OrderGiven { .. }) => {
+                tracing::$level!(upstream = other.upstream(), "{}", other.name())
+            }
         }
     };
 }

@@ -2,6 +2,10 @@ use super::*;
 
 use proptest::prelude::*;
 
+fn broken() -> Fault {
+    Fault::new(FaultKind::Unreachable, "no route")
+}
+
 #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
 fn epoch() -> Instant {
     Instant::now()
@@ -12,7 +16,7 @@ fn a_sustained_session_is_replaced_at_once() {
     let start = epoch();
     let mut life = Life::new(LifePolicy::default());
     life.connected(start);
-    assert_eq!(life.lost(start + Duration::from_secs(11), 0.0), Phase::Starting);
+    assert_eq!(life.lost(start + Duration::from_secs(11), 0.0, &broken()), Phase::Starting);
 }
 
 #[test]
@@ -20,11 +24,17 @@ fn a_session_that_is_lost_soon_after_each_start_waits_longer_and_longer() {
     let mut now = epoch();
     let mut life = Life::new(LifePolicy::default());
     life.connected(now);
-    assert_eq!(life.lost(now, 0.0), Phase::Starting, "the first loss is repaired at once");
+    assert_eq!(
+        life.lost(now, 0.0, &broken()),
+        Phase::Starting,
+        "the first loss is repaired at once"
+    );
     let mut waits = Vec::new();
     for _ in 0..3 {
         life.connected(now);
-        let Phase::Resting { until } = life.lost(now, 0.0) else { panic!("expected a rest") };
+        let Phase::Resting { until } = life.lost(now, 0.0, &broken()) else {
+            panic!("expected a rest")
+        };
         waits.push((until - now).as_millis());
         now = until;
         life.due();
@@ -37,13 +47,16 @@ fn a_start_that_succeeds_takes_back_the_waits_of_those_that_failed() {
     let now = epoch();
     let mut life = Life::new(LifePolicy::default());
     for _ in 0..5 {
-        life.failed(now, 0.0);
+        life.failed(now, 0.0, &broken());
         life.due();
     }
     assert_eq!(life.failures(), 5);
     life.connected(now);
-    assert_eq!((life.failures(), life.lost(now, 0.0)), (0, Phase::Starting));
-    assert_eq!(life.failed(now, 0.0), Phase::Resting { until: now + Duration::from_millis(500) });
+    assert_eq!((life.failures(), life.lost(now, 0.0, &broken())), (0, Phase::Starting));
+    assert_eq!(
+        life.failed(now, 0.0, &broken()),
+        Phase::Resting { until: now + Duration::from_millis(500) }
+    );
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,8 +86,8 @@ proptest! {
             now += Duration::from_millis(step_ms);
             let phase = match one {
                 Move::Connected => life.connected(now),
-                Move::Failed => life.failed(now, dice),
-                Move::Lost => life.lost(now, dice),
+                Move::Failed => life.failed(now, dice, &broken()),
+                Move::Lost => life.lost(now, dice, &broken()),
                 Move::Due => life.due(),
                 Move::Stop => { stopped = true; life.stop() }
             };
