@@ -5,6 +5,7 @@ mod keys;
 mod server;
 mod settings;
 mod single;
+mod treatment;
 mod values;
 
 use crate::config::{Config, Mode};
@@ -48,6 +49,7 @@ pub(crate) fn check(inputs: Inputs<'_>) -> Result<Config, Problems> {
     let environment = whole_environment(inputs.environment, inputs.dotenv, flags, &mut report);
     let settings = settings::check(flags, &environment, &mut report);
     refuse_what_is_not_built(flags, &mut report);
+    let is_single = inputs.file.is_none();
     let around = Around { environment: &environment, settings: &settings };
     let (mode, servers) = match inputs.file {
         Some(Ok(source)) => {
@@ -60,9 +62,10 @@ pub(crate) fn check(inputs: Inputs<'_>) -> Result<Config, Problems> {
         }
         None => (Mode::Single, single::server(flags, &around, &mut report).into_iter().collect()),
     };
+    let hot_reload = settings.hot_reload.follow(is_single, &mut report);
     let warnings = report.finish()?;
-    let Settings { listen, access, site, limits, log } = settings;
-    Ok(Config { listen, access, site, limits, log, mode, servers, warnings })
+    let Settings { listen, access, site, limits, recovery, log, pool: _, hot_reload: _ } = settings;
+    Ok(Config { listen, access, site, limits, recovery, hot_reload, log, mode, servers, warnings })
 }
 
 /// Puts the `.env` file under the environment of this process, and `--env` over it.
@@ -115,13 +118,6 @@ fn refuse_what_is_not_built(flags: &Flags, report: &mut Report) {
                 "leave it out and put a reverse proxy (Caddy, nginx) in front that speaks TLS",
             ));
         }
-    }
-    if flags.hot_reload {
-        let problem = Problem::warning(
-            Place::Flag("--hot-reload"),
-            "hot reload is not supported yet and does nothing",
-        );
-        report.push(problem.cure("restart mcpo after a change of the file"));
     }
 }
 

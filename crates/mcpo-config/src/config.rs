@@ -17,6 +17,10 @@ pub struct Config {
     pub site: Site,
     /// Bounds in time and space.
     pub limits: Limits,
+    /// How what breaks is healed.
+    pub recovery: Recovery,
+    /// Whether changes of the configuration file are followed; never in [`Mode::Single`].
+    pub hot_reload: bool,
     /// What is logged, and how.
     pub log: Log,
     /// Whether one server is served at the root, or many under their names.
@@ -78,6 +82,19 @@ pub struct Limits {
     pub drain_timeout: Duration,
 }
 
+/// How what breaks is healed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovery {
+    /// Whether anything is tried again by itself. Otherwise a call that fails is told so at once,
+    /// and an upstream that is lost is connected anew by the next call of it.
+    pub enabled: bool,
+    /// How often a call is tried in all, the first time included; from 1 to
+    /// [`Recovery::ATTEMPTS_MAX`].
+    pub attempts_max: u32,
+    /// After how long without a sign of life a session is probed; `None` never probes.
+    pub probe_every: Option<Duration>,
+}
+
 /// What is logged, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Log {
@@ -122,6 +139,46 @@ pub enum Mode {
     Single,
     /// The servers of a file, each under its name.
     Many,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Which settings differ from those of `self` in `new` although only a restart can change
+    /// them, each in words. What servers there are and how they are treated is not among them.
+    #[must_use]
+    pub fn restart_needed_for(&self, new: &Self) -> Vec<&'static str> {
+        let settings = [
+            (self.listen != new.listen, "host and port"),
+            (self.access != new.access, "key and allowed origins"),
+            (self.site != new.site, "texts and paths of the documents"),
+            (self.limits != new.limits, "limits"),
+            (self.recovery != new.recovery, "recovery"),
+            (self.hot_reload != new.hot_reload, "hot reload"),
+            (self.log != new.log, "log"),
+            (self.mode != new.mode, "mode"),
+        ];
+        settings.into_iter().filter_map(|(differs, name)| differs.then_some(name)).collect()
+    }
+}
+
+// === impl Recovery ===
+
+impl Recovery {
+    /// `MCPO_MAX_RECOVERY_ATTEMPTS`: two more chances heal what a restart breaks; more of them
+    /// load an upstream that is in trouble.
+    pub const ATTEMPTS: u32 = 3;
+    /// The most that `MCPO_MAX_RECOVERY_ATTEMPTS` takes.
+    pub const ATTEMPTS_MAX: u32 = 10;
+    /// `MCPO_PROBE_INTERVAL`: below the 60 s after which many proxies and load balancers cut idle
+    /// connections (nginx `proxy_read_timeout`, AWS ALB idle timeout).
+    pub const PROBE_EVERY: Duration = Duration::from_secs(30);
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self { enabled: true, attempts_max: Self::ATTEMPTS, probe_every: Some(Self::PROBE_EVERY) }
+    }
 }
 
 // === impl Limits ===

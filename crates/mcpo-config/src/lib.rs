@@ -11,18 +11,20 @@ mod flags;
 mod load;
 mod plan;
 mod problem;
+mod reloads;
 mod report;
 mod secret;
 mod server;
 mod source;
 
-pub use config::{Access, Config, Limits, Listen, Log, LogFormat, LogLevel, Mode, Site};
+pub use config::{Access, Config, Limits, Listen, Log, LogFormat, LogLevel, Mode, Recovery, Site};
 pub use environment::variable;
 pub use flags::Flags;
 pub use plan::Plan;
 pub use problem::{Excerpt, Place, Problem, Problems, Severity};
+pub use reloads::Reloads;
 pub use secret::Secret;
 pub use server::{
-    ChildEnvironment, Endpoint, Era, Http, HttpKind, InheritEnv, NameError, RESERVED_NAMES, Server,
-    ServerName, Stdio,
+    ChildEnvironment, Endpoint, Era, Http, HttpKind, InheritEnv, NameError, PoolSizes,
+    RESERVED_NAMES, Server, ServerName, Stdio,
 };

@@ -1,6 +1,7 @@
 //! Reads the files that a configuration is made from.
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 
 use crate::check::{Inputs, check, config_path};
@@ -14,6 +15,23 @@ use crate::source::Source;
 /// mistake does not.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
+/// Which files a configuration is made from, as the operator named them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Paths {
+    /// The configuration file; `None` in single mode.
+    pub(crate) file: Option<String>,
+    /// The `.env` file, if one was named.
+    pub(crate) dotenv: Option<String>,
+}
+
+/// The texts of these files, or why they cannot be read.
+pub(crate) struct Sources {
+    file: Option<Result<Source, Box<Problem>>>,
+    dotenv: Option<Result<Source, Box<Problem>>>,
+}
+
+// === impl Config ===
+
 impl Config {
     /// Reads environment and files, and checks everything. Blocks on the file system.
     ///
@@ -21,10 +39,49 @@ impl Config {
     /// Everything that is wrong, errors first, with the warnings behind them.
     pub fn load(flags: &Flags) -> Result<Self, Problems> {
         let environment = Environment::of_this_process();
-        let dotenv = flags.env_path.as_deref().filter(|path| !path.is_empty());
-        let dotenv = dotenv.map(|path| read(path, "environment file"));
-        let file = config_path(flags, &environment).map(|path| read(&path, "configuration file"));
-        check(Inputs { flags, environment, dotenv, file })
+        Sources::read(&Paths::of(flags, &environment)).check(flags, environment)
+    }
+}
+
+// === impl Paths ===
+
+impl Paths {
+    pub(crate) fn of(flags: &Flags, environment: &Environment) -> Self {
+        let dotenv = flags.env_path.clone().filter(|path| !path.is_empty());
+        Self { file: config_path(flags, environment), dotenv }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        [&self.file, &self.dotenv].into_iter().filter_map(|path| path.as_deref())
+    }
+}
+
+// === impl Sources ===
+
+impl Sources {
+    /// Reads all of them. Blocks on the file system.
+    pub(crate) fn read(paths: &Paths) -> Self {
+        let read_as = |path: &Option<String>, what| path.as_deref().map(|path| read(path, what));
+        Self {
+            file: read_as(&paths.file, "configuration file"),
+            dotenv: read_as(&paths.dotenv, "environment file"),
+        }
+    }
+
+    /// Equal for equal texts; a text that cannot be read is told apart by the reason.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for source in [&self.file, &self.dotenv] {
+            let told = source.as_ref().map(|source| {
+                source.as_ref().map(|source| &source.text).map_err(|problem| &problem.message)
+            });
+            told.hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    pub(crate) fn check(self, flags: &Flags, environment: Environment) -> Result<Config, Problems> {
+        check(Inputs { flags, environment, dotenv: self.dotenv, file: self.file })
     }
 }
 

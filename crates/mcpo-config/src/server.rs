@@ -45,8 +45,20 @@ pub struct Server {
     pub era: Era,
     /// How long its calls may take; `None` is `Limits::tool_timeout`.
     pub timeout: Option<Duration>,
+    /// How many sessions it may have.
+    pub pool: PoolSizes,
     /// How its tools are read.
     pub catalog: CatalogPolicy,
+}
+
+/// How many sessions an upstream has at least and at most. At least 1, `min` at most `max`, `max`
+/// at most [`PoolSizes::SESSIONS_MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolSizes {
+    /// So many are kept, used or not.
+    pub min: usize,
+    /// So many may be opened under load.
+    pub max: usize,
 }
 
 /// The name of a server: not empty, one path segment once encoded, no control characters, no
@@ -149,11 +161,24 @@ pub enum Era {
 
 impl Server {
     /// Whether `other` is reached and spoken to in the same way, so that its sessions may stay:
-    /// only what is decided call by call may differ.
+    /// only what is decided call by call, or session by session, may differ.
     #[must_use]
     pub fn is_same_upstream(&self, other: &Self) -> bool {
         self.name == other.name && self.endpoint == other.endpoint && self.era == other.era
     }
+}
+
+// === impl PoolSizes ===
+
+impl PoolSizes {
+    /// Of a command: one process. What it keeps in memory would be split among several, which
+    /// only its operator can know to be harmless.
+    pub const STDIO: Self = Self { min: 1, max: 1 };
+    /// Of a URL: one session, and a few more where many calls wait for the same one.
+    pub const HTTP: Self = Self { min: 1, max: 4 };
+    /// The largest bound of a pool: each session of a command is a process, and no upstream is
+    /// helped by more.
+    pub const SESSIONS_MAX: usize = 64;
 }
 
 // === impl ServerName ===

@@ -31,10 +31,12 @@ pub(super) const SERVER: Keys = Keys {
         "headers",
         "era",
         "timeout",
+        "pool",
         "trustAnnotations",
         "disabled",
         "disabledTools",
         "disabled_tools",
+        "tools",
         "client_header_forwarding",
         "oauth",
     ],
@@ -79,11 +81,6 @@ pub(super) const SERVER: Keys = Keys {
             instead: "name the others in `disabledTools`",
         },
         Foreign { key: "excludeTools", owner: "Gemini CLI", instead: "set `disabledTools`" },
-        Foreign {
-            key: "tools",
-            owner: "other programs",
-            instead: "to leave tools out, set `disabledTools`",
-        },
         Foreign { key: "description", owner: "other programs", instead: "" },
         Foreign { key: "name", owner: "other programs", instead: "" },
         Foreign { key: "title", owner: "other programs", instead: "" },
@@ -95,6 +92,12 @@ pub(super) const SERVER: Keys = Keys {
 /// Keys of `client_header_forwarding`.
 pub(super) const FORWARDING: Keys =
     Keys { ours: &["enabled", "whitelist", "blacklist", "debug_headers"], foreign: &[] };
+
+/// Keys of `pool`.
+pub(super) const POOL: Keys = Keys { ours: &["min", "max"], foreign: &[] };
+
+/// Keys of one of the `tools`.
+pub(super) const TOOL: Keys = Keys { ours: &["idempotent", "retry", "timeout"], foreign: &[] };
 
 /// What one kind of object may hold.
 pub(super) struct Keys {
@@ -119,7 +122,6 @@ pub(super) fn report_unknown(
     keys: &Keys,
     report: &mut Report,
 ) -> Vec<&'static str> {
-    let is_comment = |name: &str| name.starts_with(['_', '$', '#']) || name.starts_with("//");
     let mut meant = Vec::new();
     for (name, field) in &table.fields {
         if keys.ours.contains(&name.as_str()) || is_comment(name) {
@@ -148,6 +150,11 @@ pub(super) fn report_unknown(
         });
     }
     meant
+}
+
+/// Whether a key is there for its reader only.
+pub(super) fn is_comment(key: &str) -> bool {
+    key.starts_with(['_', '$', '#']) || key.starts_with("//")
 }
 
 /// The candidate that `text` is a slip of, if there is one.

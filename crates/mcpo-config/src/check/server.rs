@@ -1,19 +1,18 @@
 //! One server of the configuration file.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use http::HeaderName;
-use mcpo_core::catalog::CatalogPolicy;
 use url::{ParseError, Url};
 
 use crate::check::values::{self, Header};
-use crate::check::{Around, keys};
+use crate::check::{Around, keys, treatment};
 use crate::field::{Field, Table};
 use crate::report::Report;
 use crate::secret::Secret;
 use crate::server::{
-    Endpoint, Era, Http, HttpKind, InheritEnv, NameError, RESERVED_NAMES, Server, ServerName, Stdio,
+    Endpoint, Era, Http, HttpKind, InheritEnv, NameError, PoolSizes, RESERVED_NAMES, Server,
+    ServerName, Stdio,
 };
 
 /// What an entry of `mcpServers` comes to.
@@ -51,8 +50,10 @@ pub(super) fn check(
     forwarding(&table, report);
     refuse_oauth(&table, report);
     let era = era(&table, report);
-    let timeout = timeout(&table, around.settings.limits.max_tool_timeout, report);
-    let catalog = catalog(&table, report);
+    let longest = around.settings.limits.max_tool_timeout;
+    let timeout = treatment::timeout(&table, longest, report);
+    let pool = treatment::pool(&table, report);
+    let catalog = treatment::catalog(&table, longest, report);
     let endpoint = match reached(field, &table, kind, &meant, report) {
         Some(Reached::By(command)) => program(command, report)
             .map(|command| Endpoint::Stdio(Stdio { command: command.to_owned(), ..child })),
@@ -62,7 +63,16 @@ pub(super) fn check(
         None => None,
     };
     let (Some(name), Some(endpoint)) = (name, endpoint) else { return Checked::Wrong };
-    Checked::Server(Box::new(Server { name, endpoint, era, timeout, catalog }))
+    let pool = pool.over(default_pool(&endpoint, around));
+    Checked::Server(Box::new(Server { name, endpoint, era, timeout, pool, catalog }))
+}
+
+/// The pool of a server that says nothing of its own.
+pub(super) fn default_pool(endpoint: &Endpoint, around: &Around<'_>) -> PoolSizes {
+    around.settings.pool.over(match endpoint {
+        Endpoint::Stdio(_) => PoolSizes::STDIO,
+        Endpoint::Http(_) => PoolSizes::HTTP,
+    })
 }
 
 /// The transport of a word: `None` inside is a command.
@@ -383,38 +393,5 @@ fn era(table: &Table<'_>, report: &mut Report) -> Era {
             );
             Era::Auto
         }
-    }
-}
-
-fn timeout(table: &Table<'_>, longest: Duration, report: &mut Report) -> Option<Duration> {
-    let field = table.get("timeout")?;
-    let text = field.number(report)?;
-    let wrong = match values::seconds(text) {
-        Ok(timeout) if timeout <= longest => return Some(timeout),
-        Ok(_) => format!(
-            "is longer than the longest timeout, {} s (`--max-tool-timeout`)",
-            longest.as_secs_f64()
-        ),
-        Err(wrong) => wrong,
-    };
-    report.push(
-        field
-            .error(format!("`{text}` {wrong}"))
-            .cure("seconds, such as 30 or 0.5 (not milliseconds)"),
-    );
-    None
-}
-
-fn catalog(table: &Table<'_>, report: &mut Report) -> CatalogPolicy {
-    let trust = table.get("trustAnnotations").and_then(|trust| trust.boolean(report));
-    let (camel, snake) = (table.get("disabledTools"), table.get("disabled_tools"));
-    if let (Some(_), Some(snake)) = (camel, snake) {
-        let problem = snake.key_error("both `disabledTools` and `disabled_tools` are set");
-        report.push(problem.cure("keep `disabledTools`"));
-    }
-    let disabled = camel.or(snake).and_then(|tools| tools.texts(report)).unwrap_or_default();
-    CatalogPolicy {
-        trust_annotations: trust.unwrap_or(true),
-        disabled_tools: disabled.into_iter().map(str::to_owned).collect(),
     }
 }

@@ -1,14 +1,18 @@
 //! Everything but the servers: options, each with the variable that can stand for it.
 
+pub(crate) mod recovery;
+
 use std::time::Duration;
 
 use crate::check::{keys, values};
-use crate::config::{Access, Limits, Listen, Log, LogFormat, LogLevel, Site};
+use crate::config::{Access, Limits, Listen, Log, LogFormat, LogLevel, Recovery, Site};
 use crate::environment::{Environment, OURS};
 use crate::flags::Flags;
 use crate::problem::{Place, Problem};
 use crate::report::Report;
 use crate::secret::Secret;
+
+use recovery::{HotReload, PoolSaid};
 
 /// Everything but the servers.
 pub(crate) struct Settings {
@@ -16,21 +20,32 @@ pub(crate) struct Settings {
     pub(crate) access: Access,
     pub(crate) site: Site,
     pub(crate) limits: Limits,
+    pub(crate) recovery: Recovery,
+    /// Whether changes of the file are to be followed, and where that was asked for.
+    pub(crate) hot_reload: HotReload,
+    /// Sizes of the pools of servers that say nothing of their own.
+    pub(crate) pool: PoolSaid,
     pub(crate) log: Log,
 }
 
 /// Variables that stand for an option, for telling a misspelt one.
-const VARIABLES: [&str; 13] = [
+const VARIABLES: [&str; 19] = [
     "MCPO_API_KEY",
     "MCPO_CONFIG",
     "MCPO_CORS_ALLOW_ORIGINS",
     "MCPO_DRAIN_TIMEOUT",
+    "MCPO_ERROR_RECOVERY_ENABLED",
     "MCPO_HOST",
+    "MCPO_HOT_RELOAD",
     "MCPO_LOG_FORMAT",
     "MCPO_MAX_BODY_SIZE",
+    "MCPO_MAX_RECOVERY_ATTEMPTS",
     "MCPO_MAX_TOOL_TIMEOUT",
     "MCPO_PATH_PREFIX",
+    "MCPO_POOL_MAX_CONNECTIONS",
+    "MCPO_POOL_MIN_CONNECTIONS",
     "MCPO_PORT",
+    "MCPO_PROBE_INTERVAL",
     "MCPO_ROOT_PATH",
     "MCPO_STRICT_AUTH",
     "MCPO_TOOL_TIMEOUT",
@@ -55,6 +70,9 @@ pub(super) fn check(flags: &Flags, environment: &Environment, report: &mut Repor
         access: reader.access(flags),
         site: reader.site(flags),
         limits: reader.limits(flags),
+        recovery: reader.recovery(),
+        hot_reload: reader.hot_reload(flags),
+        pool: reader.pool(),
         log: reader.log(flags),
     };
     reader.misspelt_variables();
@@ -74,6 +92,10 @@ impl Reader<'_> {
         if let Some(text) = value {
             return Some(Typed { text: text.clone(), place: Place::Flag(flag) });
         }
+        self.variable(variable)
+    }
+
+    fn variable(&self, variable: &str) -> Option<Typed> {
         let text = self.environment.get(variable)?;
         Some(Typed { text, place: Place::Variable(variable.to_owned()) })
     }
@@ -127,7 +149,7 @@ impl Reader<'_> {
 
     fn access(&mut self, flags: &Flags) -> Access {
         let api_key = self.api_key(flags);
-        let strict = flags.strict_auth || self.switch("MCPO_STRICT_AUTH");
+        let strict = flags.strict_auth || self.switch("MCPO_STRICT_AUTH") == Some(true);
         if strict && api_key.is_none() {
             let problem = Problem::warning(
                 Place::Flag("--strict-auth"),
@@ -175,16 +197,16 @@ impl Reader<'_> {
         Some(key)
     }
 
-    /// A variable that is on or off.
-    fn switch(&mut self, variable: &str) -> bool {
-        let Some(text) = self.environment.get(variable) else { return false };
+    /// A variable that is on or off; `None` where it is neither or not set.
+    fn switch(&mut self, variable: &str) -> Option<bool> {
+        let text = self.environment.get(variable)?;
         match text.trim().to_ascii_lowercase().as_str() {
-            "1" | "true" | "yes" | "on" => true,
-            "0" | "false" | "no" | "off" => false,
+            "1" | "true" | "yes" | "on" => Some(true),
+            "0" | "false" | "no" | "off" => Some(false),
             _ => {
                 let place = Place::Variable(variable.to_owned());
                 self.error(place, format!("`{text}` is neither on nor off"), "`true` or `false`");
-                false
+                None
             }
         }
     }

@@ -49,7 +49,8 @@ pub(super) fn server(flags: &Flags, around: &Around<'_>, report: &mut Report) ->
         Some(kind) => Endpoint::Http(http(first, rest, kind, flags, report)?),
     };
     let (name, catalog) = (ServerName::single(), CatalogPolicy::default());
-    Some(Server { name, endpoint, era: Era::Auto, timeout: None, catalog })
+    let pool = server::default_pool(&endpoint, around);
+    Some(Server { name, endpoint, era: Era::Auto, timeout: None, pool, catalog })
 }
 
 /// The transport: as `--type` says, else a URL is Streamable HTTP and anything else a command.

@@ -3,6 +3,7 @@
 mod files;
 mod secrets;
 mod settings;
+mod treatment;
 
 use std::time::Duration;
 
@@ -210,7 +211,6 @@ fn what_a_server_inherits_can_be_narrowed() {
 #[test]
 fn what_is_not_built_is_said() {
     let flags = Flags {
-        hot_reload: true,
         ssl_certfile: Some("c".to_owned()),
         ssl_keyfile: Some("k".to_owned()),
         ..command(&["x"])
@@ -223,7 +223,6 @@ fn what_is_not_built_is_said() {
         [
             (Severity::Error, Place::Flag("--ssl-certfile")),
             (Severity::Error, Place::Flag("--ssl-keyfile")),
-            (Severity::Warning, Place::Flag("--hot-reload")),
         ]
     );
 }

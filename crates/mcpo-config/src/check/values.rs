@@ -50,6 +50,17 @@ pub(super) fn seconds_or_zero(text: &str) -> Result<Duration, String> {
     if duration.is_zero() && seconds > 0.0 { Err("is too small".to_owned()) } else { Ok(duration) }
 }
 
+/// A whole number within bounds.
+pub(super) fn whole(text: &str, min: usize, max: usize) -> Result<usize, String> {
+    let text = text.trim();
+    let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(number) if (min..=max).contains(&number) => Ok(number),
+        Ok(_) | Err(_) if is_digits => Err(format!("must be between {min} and {max}")),
+        Ok(_) | Err(_) => Err("is not a whole number".to_owned()),
+    }
+}
+
 /// Bytes, with or without a unit: `1048576`, `512k`, `16MiB`, `10MB`.
 pub(super) fn bytes(text: &str) -> Result<usize, String> {
     const WRONG: &str = "is not a size such as 1048576, 512KiB or 16MiB";

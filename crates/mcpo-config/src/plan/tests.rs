@@ -6,7 +6,7 @@ use mcpo_core::catalog::CatalogPolicy;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::Plan;
-use crate::server::{ChildEnvironment, Endpoint, Era, Server, ServerName, Stdio};
+use crate::server::{ChildEnvironment, Endpoint, Era, PoolSizes, Server, ServerName, Stdio};
 
 fn server(name: &str, command: &str) -> Server {
     let environment = ChildEnvironment::default();
@@ -20,6 +20,7 @@ fn server(name: &str, command: &str) -> Server {
         }),
         era: Era::Auto,
         timeout: None,
+        pool: PoolSizes::STDIO,
         catalog: CatalogPolicy::default(),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{checked, command, errors};
-use crate::config::{Config, Limits, LogFormat, LogLevel};
+use crate::config::{Config, Limits, LogFormat, LogLevel, Recovery};
 use crate::flags::Flags;
 use crate::problem::{Place, Problems};
 use crate::secret::Secret;
@@ -163,6 +163,106 @@ fn what_kubernetes_sets_for_a_service_of_our_name_is_not_for_us() {
     ])
     .unwrap();
     assert_eq!((config.listen.port, config.warnings), (8000, vec![]));
+}
+
+#[test]
+fn recovery_is_set_by_variables() {
+    let config = with(|_| {}).unwrap();
+    assert_eq!(config.recovery, Recovery::default());
+    assert!(config.recovery.enabled);
+    let config = with_variables(&[
+        ("MCPO_ERROR_RECOVERY_ENABLED", "false"),
+        ("MCPO_MAX_RECOVERY_ATTEMPTS", "10"),
+        ("MCPO_PROBE_INTERVAL", "2.5"),
+    ]);
+    let probe_every = Some(Duration::from_millis(2500));
+    let recovery = Recovery { enabled: false, attempts_max: 10, probe_every };
+    assert_eq!(config.unwrap().recovery, recovery);
+    let config = with_variables(&[("MCPO_PROBE_INTERVAL", "0")]).unwrap();
+    assert_eq!(config.recovery.probe_every, None);
+}
+
+#[test]
+fn recovery_is_refused_out_of_its_bounds() {
+    for (name, value, message) in [
+        ("MCPO_MAX_RECOVERY_ATTEMPTS", "0", "`0` must be between 1 and 10"),
+        ("MCPO_MAX_RECOVERY_ATTEMPTS", "11", "`11` must be between 1 and 10"),
+        ("MCPO_MAX_RECOVERY_ATTEMPTS", "2.5", "`2.5` is not a whole number"),
+        ("MCPO_MAX_RECOVERY_ATTEMPTS", "-1", "`-1` is not a whole number"),
+        (
+            "MCPO_MAX_RECOVERY_ATTEMPTS",
+            "99999999999999999999999",
+            "`99999999999999999999999` must be between 1 and 10",
+        ),
+        ("MCPO_PROBE_INTERVAL", "-1", "`-1` must not be negative"),
+        ("MCPO_PROBE_INTERVAL", "x", "`x` is not a number of seconds such as 30 or 0.5"),
+        ("MCPO_ERROR_RECOVERY_ENABLED", "maybe", "`maybe` is neither on nor off"),
+        ("MCPO_HOT_RELOAD", "2", "`2` is neither on nor off"),
+        ("MCPO_POOL_MIN_CONNECTIONS", "0", "`0` must be between 1 and 64"),
+        ("MCPO_POOL_MAX_CONNECTIONS", "65", "`65` must be between 1 and 64"),
+    ] {
+        let result = with_variables(&[(name, value)]);
+        assert_eq!(errors(&result), [message], "{name}={value}");
+        assert_eq!(result.unwrap_err().all[0].place, Place::Variable(name.to_owned()));
+    }
+}
+
+#[test]
+fn the_pools_of_all_servers_are_set_by_variables() {
+    let pool = |variables: &[(&str, &str)], words: &[&str]| {
+        let config = checked(&command(words), variables, None).unwrap();
+        (config.servers[0].pool.min, config.servers[0].pool.max)
+    };
+    let (min, max) = (("MCPO_POOL_MIN_CONNECTIONS", "2"), ("MCPO_POOL_MAX_CONNECTIONS", "3"));
+    for (variables, of_command, of_url) in [
+        (&[][..], (1, 1), (1, 4)),
+        (&[min][..], (2, 2), (2, 4)),
+        (&[max][..], (1, 3), (1, 3)),
+        (&[min, max][..], (2, 3), (2, 3)),
+    ] {
+        assert_eq!(pool(variables, &["x"]), of_command, "{variables:?}");
+        assert_eq!(pool(variables, &["http://h/"]), of_url, "{variables:?}");
+    }
+    let (min, max) = (("MCPO_POOL_MIN_CONNECTIONS", "5"), ("MCPO_POOL_MAX_CONNECTIONS", "3"));
+    let result = with_variables(&[min, max]);
+    assert_eq!(errors(&result), ["a pool of at least 5 and at most 3 cannot be"]);
+    let cure = result.unwrap_err().all[0].cure.clone().unwrap();
+    assert_eq!(cure, "lower MCPO_POOL_MIN_CONNECTIONS or raise MCPO_POOL_MAX_CONNECTIONS");
+}
+
+#[test]
+fn hot_reload_wants_a_file() {
+    let file = Some(r#"{"mcpServers": {"a": {"command": "x"}}}"#);
+    let flag = Flags { hot_reload: true, ..Flags::default() };
+    let variables = [("MCPO_HOT_RELOAD", "yes")];
+    for (flags, given, expected) in [
+        (&flag, &[][..], true),
+        (&Flags::default(), &variables[..], true),
+        (&Flags::default(), &[("MCPO_HOT_RELOAD", "off")][..], false),
+        (&flag, &[("MCPO_HOT_RELOAD", "off")][..], true),
+    ] {
+        let config = checked(flags, given, file).unwrap();
+        assert_eq!((config.hot_reload, config.warnings), (expected, vec![]), "{given:?}");
+    }
+    let message = "there is no configuration file to follow";
+    let config = with_variables(&variables).unwrap();
+    assert!(!config.hot_reload);
+    assert_eq!(config.warnings[0].message, message);
+    assert_eq!(config.warnings[0].place, Place::Variable("MCPO_HOT_RELOAD".to_owned()));
+    let config = with(|flags| flags.hot_reload = true).unwrap();
+    assert_eq!(config.warnings[0].place, Place::Flag("--hot-reload"));
+}
+
+#[test]
+fn what_needs_a_restart_is_named() {
+    let old = with(|_| {}).unwrap();
+    assert_eq!(old.restart_needed_for(&old), Vec::<&str>::new());
+    let mut new = old.clone();
+    new.servers.clear();
+    assert_eq!(old.restart_needed_for(&new), Vec::<&str>::new());
+    new.listen.port = 1;
+    new.limits.body_bytes_max = 1;
+    assert_eq!(old.restart_needed_for(&new), ["host and port", "limits"]);
 }
 
 #[test]
