@@ -51,6 +51,13 @@ impl Gate {
         }
     }
 
+    /// Whether somebody has shown that they are an operator, where there is a key: as Bearer or as
+    /// Basic, strict or not.
+    pub(crate) fn admin(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let Some(key) = &self.access.api_key else { return Ok(()) };
+        lax(key.expose(), headers).or_else(|_| strict(key.expose(), headers))
+    }
+
     /// Whether anything else may be seen.
     pub(crate) fn look(&self, headers: &HeaderMap) -> Result<(), Problem> {
         if self.is_strict() { self.call(headers) } else { Ok(()) }

@@ -111,22 +111,30 @@ fn put_trouble(out: &mut Map<String, Value>, state: &State) {
 
 const fn reason(state: &State, fault: Option<FaultKind>) -> &'static str {
     match (fault, state) {
-        (Some(FaultKind::Unreachable), _) => "it cannot be reached",
-        (Some(FaultKind::NotStartable), _) => "its command cannot be started",
-        (Some(FaultKind::Disconnected), _) => "it went away",
-        (Some(FaultKind::Timeout), _) => "it does not answer in time",
-        (Some(FaultKind::ServerError), _) => "it fails inside",
-        (Some(FaultKind::SessionLost), _) => "it lost the session",
-        (Some(FaultKind::Throttled), _) => "it takes no more requests for now",
-        (Some(FaultKind::Unauthorized), _) => "it refuses our credentials",
-        (Some(FaultKind::Nonsense), _) => "it does not speak MCP as expected",
-        (Some(FaultKind::Overloaded), _) => "too many requests wait for it",
-        (Some(FaultKind::Held), _) => "it is held until an operator releases it",
-        (Some(FaultKind::BreakerOpen), _) => "it failed too often of late",
-        (Some(FaultKind::Stopping), _) | (None, State::Stopped) => "it is stopped",
+        (Some(kind), _) => reason_of(kind),
+        (None, State::Stopped) => "it is stopped",
         (None, State::Starting { .. } | State::Resting { .. } | State::Ready) => {
             "it is still starting"
         }
+    }
+}
+
+/// What is said of a fault, in fixed words.
+pub(crate) const fn reason_of(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Unreachable => "it cannot be reached",
+        FaultKind::NotStartable => "its command cannot be started",
+        FaultKind::Disconnected => "it went away",
+        FaultKind::Timeout => "it does not answer in time",
+        FaultKind::ServerError => "it fails inside",
+        FaultKind::SessionLost => "it lost the session",
+        FaultKind::Throttled => "it takes no more requests for now",
+        FaultKind::Unauthorized => "it refuses our credentials",
+        FaultKind::Nonsense => "it does not speak MCP as expected",
+        FaultKind::Overloaded => "too many requests wait for it",
+        FaultKind::Held => "it is held until an operator releases it",
+        FaultKind::BreakerOpen => "it failed too often of late",
+        FaultKind::Stopping => "it is stopped",
     }
 }
 

@@ -2,6 +2,7 @@
 //! documents, documentation pages, probes, access, and the one place where a status is chosen.
 
 mod access;
+mod admin;
 mod answer;
 mod assets;
 mod body;

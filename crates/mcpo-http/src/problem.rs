@@ -36,6 +36,21 @@ pub(crate) enum Problem {
         /// What is wrong with them.
         why: &'static str,
     },
+    /// Not for those who come from there: 403.
+    Forbidden {
+        /// Why, and what helps.
+        why: &'static str,
+    },
+    /// No server of that name is configured.
+    NoSuchServer {
+        /// As asked for.
+        server: String,
+    },
+    /// A part of us failed on this request; the rest goes on.
+    Internal {
+        /// What a call came to, if it was one.
+        outcome: Option<OutcomeKind>,
+    },
     /// The body is larger than allowed.
     BodyTooLarge {
         /// The bound in bytes.
@@ -103,15 +118,15 @@ impl Problem {
     /// The status. 502 is kept for calls that may have acted, so that a downstream can tell them.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoSuchServer { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoCredentials { .. } => StatusCode::UNAUTHORIZED,
-            Self::WrongCredentials { .. } => StatusCode::FORBIDDEN,
+            Self::WrongCredentials { .. } | Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::BodyUnreadable | Self::BadTimeout => StatusCode::BAD_REQUEST,
             Self::BadArguments(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::ToolFailed { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::ToolFailed { .. } | Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Refused(error) => status_of_code(error.code),
             Self::NotAResult { .. } => StatusCode::BAD_GATEWAY,
             Self::NotReady { .. } | Self::NoRoomForBody => StatusCode::SERVICE_UNAVAILABLE,
@@ -147,7 +162,10 @@ impl Problem {
                 put(&mut answer, RETRY_AFTER, &seconds(fault.retry_after).to_string());
             }
             Self::NotFound
+            | Self::NoSuchServer { .. }
             | Self::WrongCredentials { .. }
+            | Self::Forbidden { .. }
+            | Self::Internal { .. }
             | Self::BodyTooLarge { .. }
             | Self::BodyTooSlow
             | Self::BodyUnreadable
@@ -166,6 +184,14 @@ impl Problem {
             Self::NotFound => words("Not Found"),
             Self::MethodNotAllowed { .. } => words("Method Not Allowed"),
             Self::NoCredentials { why, .. } | Self::WrongCredentials { why } => words(why),
+            Self::NoSuchServer { server } => {
+                coded(&format!("There is no server '{server}'"), "no_such_server", None)
+            }
+            Self::Forbidden { why } => coded(why, "forbidden", None),
+            Self::Internal { outcome } => {
+                let then = outcome.map_or("", then);
+                coded(&format!("mcpo failed on this request{then}"), "internal", *outcome)
+            }
             Self::BodyUnreadable => words("There was an error parsing the body"),
             Self::BodyTooLarge { limit } => coded(
                 &format!("The request body is larger than {limit} bytes"),
@@ -270,12 +296,15 @@ fn sentence(upstream: &str, outcome: OutcomeKind, kind: FaultKind) -> String {
         FaultKind::Held => "is held until an operator releases it",
         FaultKind::BreakerOpen => "failed too often of late and is given a rest",
     };
-    let then = match outcome {
+    format!("{server} {what}{}", then(outcome))
+}
+
+const fn then(outcome: OutcomeKind) -> &'static str {
+    match outcome {
         OutcomeKind::Unknown => "; the call may or may not have been carried out",
         OutcomeKind::NotSent | OutcomeKind::Refused => "; the call was not carried out",
         OutcomeKind::Reply => "",
-    };
-    format!("{server} {what}{then}")
+    }
 }
 
 fn not_ready(upstream: &str, fault: Option<FaultKind>) -> Vec<u8> {

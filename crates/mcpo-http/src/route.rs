@@ -89,6 +89,11 @@ impl Routes {
         self.find_inner(snapshot, path)
     }
 
+    /// The rest of a path under `/admin/`, with or without the root path in front.
+    pub(crate) fn admin<'p>(&self, path: &'p str) -> Option<&'p str> {
+        self.inner(path).unwrap_or(path).strip_prefix("/admin/")
+    }
+
     /// Where to find a path that has slashes too many at its end, if there is anything: the path
     /// as a browser must see it.
     pub(crate) fn without_slash(&self, snapshot: &Snapshot, path: &str) -> Option<String> {

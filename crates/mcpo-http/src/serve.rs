@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -86,8 +87,9 @@ async fn accept_all(
         let accepted = accept(listeners).await;
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok(socket) => {
-                connections.spawn(connection(socket, surface.clone(), stopped.clone(), place));
+            Ok((socket, peer)) => {
+                let surface = surface.clone();
+                connections.spawn(connection(socket, peer, surface, stopped.clone(), place));
             }
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
@@ -98,13 +100,13 @@ async fn accept_all(
     }
 }
 
-async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
+async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
     match listeners {
-        [listener] => listener.accept().await.map(|(socket, _)| socket),
+        [listener] => listener.accept().await,
         many => {
             let accepts = many.iter().map(|listener| Box::pin(listener.accept()));
             let (accepted, _, _) = select_all(accepts).await;
-            accepted.map(|(socket, _)| socket)
+            accepted
         }
     }
 }
@@ -121,6 +123,7 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 
 async fn connection(
     socket: TcpStream,
+    peer: SocketAddr,
     surface: Arc<Surface>,
     mut stopped: watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
@@ -136,7 +139,7 @@ async fn connection(
     let service = service_fn(move |request| {
         let (surface, in_flight) = (surface.clone(), activity.enter());
         async move {
-            let answer = surface.handle(request).await;
+            let answer = surface.handle(request, peer.ip()).await;
             drop(in_flight);
             Ok::<_, Infallible>(answer)
         }

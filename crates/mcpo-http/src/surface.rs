@@ -1,9 +1,12 @@
 //! The life of one request, in the order in which things happen.
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::header::{ACCEPT, LOCATION};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
@@ -15,6 +18,7 @@ use mcpo_upstream::directory::{Directory, Snapshot};
 use tokio::time::{Instant, timeout};
 
 use crate::access::Gate;
+use crate::admin::Admin;
 use crate::answer::{Answer, empty, put};
 use crate::call::{Calls, Target, not_ready};
 use crate::cors::Cors;
@@ -51,7 +55,15 @@ pub struct Surface {
     documents: Documents,
     calls: Calls,
     request_ids: RequestIds,
+    admin: Admin,
     directory: Arc<Directory>,
+}
+
+/// The snapshots that a request looks at: the one of its arrival, and one after a wait.
+#[derive(Debug)]
+struct Seen {
+    first: Arc<Snapshot>,
+    later: OnceLock<Arc<Snapshot>>,
 }
 
 /// What the log line of a request says beside its answer. Empty where there is nothing to say.
@@ -76,42 +88,68 @@ impl Surface {
             gate,
             calls: Calls::new(limits, pipeline),
             request_ids: RequestIds::new(),
+            admin: Admin::new(directory.clone()),
             directory,
         }
     }
 
-    /// Answers one request.
+    /// Answers one request of a downstream at that address. What fails inside is answered, too.
     ///
     /// Cancel-safe: dropping it cancels the call that it makes, if any.
-    pub async fn handle<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    pub async fn handle<B>(&self, request: Request<B>, peer: IpAddr) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes> + Unpin,
     {
         let started = Instant::now();
         let request_id = self.request_ids.of(request.headers());
-        let first = Arc::clone(&self.directory.load());
-        let later;
+        let seen = Seen::now(&self.directory);
         let mut line = Line::default();
-        let preflight = self.cors.preflight(request.method(), request.headers());
-        let mut answer = match preflight {
-            Some(answer) => answer,
-            None => {
-                let permit = self.cors.permit(request.headers());
-                let mut snapshot = &first;
-                let mut found = self.routes.find(snapshot, request.uri().path());
-                if found.is_starting() && self.may_call(&request) {
-                    later = self.settled(request.uri().path()).await;
-                    snapshot = &later;
-                    found = self.routes.find(snapshot, request.uri().path());
-                }
-                let answer = self.answer(snapshot, found, request, &mut line).await;
-                let mut answer = answer.unwrap_or_else(|problem| problem.answer());
-                permit.apply(&mut answer);
-                answer
+        // What a panic leaves half done is dropped with the future; what requests share is counters
+        // and locks that do not mind.
+        let handled = AssertUnwindSafe(self.handled(request, peer, &seen, &mut line));
+        let mut answer = match handled.catch_unwind().await {
+            Ok(answer) => answer,
+            Err(_told_by_the_panic) => {
+                line.outcome = (!line.tool.is_empty()).then_some(OutcomeKind::Unknown);
+                let request_id = request_id.to_str().unwrap_or_default();
+                tracing::error!(request_id, upstream = line.upstream, tool = line.tool, "panic");
+                Problem::Internal { outcome: line.outcome }.answer()
             }
         };
         line.write(request_id.to_str().unwrap_or_default(), answer.status(), started);
         answer.headers_mut().insert(REQUEST_ID, request_id);
+        answer
+    }
+
+    async fn handled<'s, B>(
+        &'s self,
+        request: Request<B>,
+        peer: IpAddr,
+        seen: &'s Seen,
+        line: &mut Line<'s>,
+    ) -> Answer
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        if let Some(rest) = self.routes.admin(request.uri().path()) {
+            let rest = rest.to_owned();
+            // Pages of other sites have no business there, whatever they may call.
+            return self.admin.answer(&self.gate, &rest, request, peer).await;
+        }
+        if let Some(answer) = self.cors.preflight(request.method(), request.headers()) {
+            return answer;
+        }
+        let permit = self.cors.permit(request.headers());
+        let mut snapshot = &seen.first;
+        let mut found = self.routes.find(snapshot, request.uri().path());
+        if found.is_starting() && self.may_call(&request) {
+            let later = self.settled(request.uri().path()).await;
+            snapshot = seen.later.get_or_init(|| later);
+            found = self.routes.find(snapshot, request.uri().path());
+        }
+        let answer = self.answer(snapshot, found, request, line).await;
+        let mut answer = answer.unwrap_or_else(|problem| problem.answer());
+        permit.apply(&mut answer);
         answer
     }
 
@@ -243,6 +281,14 @@ fn moved(target: &str) -> Answer {
     let mut answer = empty(StatusCode::TEMPORARY_REDIRECT);
     put(&mut answer, LOCATION, target);
     answer
+}
+
+// === impl Seen ===
+
+impl Seen {
+    fn now(directory: &Directory) -> Self {
+        Self { first: Arc::clone(&directory.load()), later: OnceLock::new() }
+    }
 }
 
 // === impl Line ===

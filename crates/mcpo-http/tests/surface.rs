@@ -40,6 +40,7 @@ fn server(name: &str, url: &str) -> Server {
         endpoint: Endpoint::Http(Http { url, headers: Vec::new(), kind: HttpKind::Streamable }),
         era: Era::Legacy,
         timeout: None,
+        pool: mcpo_config::PoolSizes::STDIO,
         catalog: CatalogPolicy::default(),
     }
 }

@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use super::*;
 
+/// Where downstreams are that sit at this machine.
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
 /// A surface over nothing.
 struct Scene {
     access: Access,
@@ -54,7 +57,11 @@ async fn ask(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let answer = surface.handle(request.body(Full::<Bytes>::default()).unwrap()).await;
+    let request = request.body(Full::<Bytes>::default()).unwrap();
+    told(surface.handle(request, HERE).await).await
+}
+
+async fn told(answer: Answer) -> (u16, HeaderMap, String) {
     let (parts, body) = answer.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     (parts.status.as_u16(), parts.headers, String::from_utf8_lossy(&body).into_owned())
@@ -184,4 +191,88 @@ async fn every_answer_carries_its_request_id_and_its_permit() {
         assert_eq!(headers["access-control-allow-origin"], "*");
     }
     assert!(ask(&surface, "GET", "/livez", &[]).await.1.contains_key("x-request-id"));
+}
+
+#[tokio::test]
+async fn operators_come_in_under_the_root_path_and_without_it() {
+    for mode in [Mode::Single, Mode::Many] {
+        let mut scene = scene(mode);
+        scene.site.root_path = "/api".to_owned();
+        scene.site.path_prefix = "/tools/".to_owned();
+        let surface = scene.surface();
+        let here = [("host", "localhost:8000")];
+        for path in ["/admin/servers", "/api/admin/servers"] {
+            let (status, headers, body) = ask(&surface, "GET", path, &here).await;
+            assert_eq!((status, body.as_str()), (200, r#"{"servers":[]}"#));
+            assert_eq!(headers["cache-control"], "no-store");
+            let (status, headers, _) = ask(&surface, "DELETE", path, &here).await;
+            assert_eq!((status, &headers["allow"]), (405, &HeaderValue::from_static("GET, HEAD")));
+        }
+        let (status, _, body) = ask(&surface, "GET", "/admin/servers/x%20y", &here).await;
+        let expected =
+            r#"{"detail":{"message":"There is no server 'x y'","code":"no_such_server"}}"#;
+        assert_eq!((status, body.as_str()), (404, expected));
+        for path in ["/admin/", "/admin/nothing", "/admin/servers/"] {
+            assert_eq!(ask(&surface, "GET", path, &here).await.0, 404, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_root_path_called_admin_hides_nothing() {
+    let mut scene = scene(Mode::Many);
+    scene.site.root_path = "/admin".to_owned();
+    let surface = scene.surface();
+    let here = [("host", "localhost")];
+    assert_eq!(ask(&surface, "GET", "/admin/openapi.json", &here).await.0, 200);
+    assert_eq!(ask(&surface, "GET", "/admin/admin/servers", &here).await.0, 200);
+}
+
+#[tokio::test]
+async fn no_page_of_another_site_is_permitted_to_give_orders() {
+    let surface = scene(Mode::Many).surface();
+    let foreign = [("host", "localhost"), ("origin", "https://a.example")];
+    let preflight = [foreign[0], foreign[1], ("access-control-request-method", "POST")];
+    for (method, headers) in [("GET", &foreign[..]), ("OPTIONS", &preflight[..])] {
+        let (status, headers, body) = ask(&surface, method, "/admin/servers", headers).await;
+        assert_eq!(status, 403, "{body}");
+        assert!(body.contains("pages of other sites"), "{body}");
+        let crossing = headers.keys().any(|name| name.as_str().starts_with("access-control"));
+        assert!(!crossing, "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_key_nobody_from_elsewhere_comes_in() {
+    let surface = scene(Mode::Many).surface();
+    let request = Request::get("/admin/servers").header("host", "localhost");
+    let request = request.body(Full::<Bytes>::default()).unwrap();
+    let (status, _, body) = told(surface.handle(request, [10, 0, 0, 1].into()).await).await;
+    assert!(status == 403 && body.contains("--api-key"), "{body}");
+}
+
+/// A body that fails in a way that nobody foresaw.
+struct Bomb;
+
+impl Body for Bomb {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
+        panic!("as the test wants it")
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_answered_and_the_next_request_works() {
+    let surface = scene(Mode::Many).surface();
+    let request = Request::get("/admin/servers").header("host", "localhost").body(Bomb).unwrap();
+    let (status, headers, body) = told(surface.handle(request, HERE).await).await;
+    assert_eq!(status, 500);
+    assert_eq!(body, r#"{"detail":{"message":"mcpo failed on this request","code":"internal"}}"#);
+    assert!(headers.contains_key("x-request-id"));
+    assert_eq!(ask(&surface, "GET", "/livez", &[]).await.0, 200);
 }
