@@ -8,6 +8,7 @@ use http::HeaderMap;
 use url::Url;
 
 use crate::custom::Dial;
+use crate::guard::Guard;
 
 /// One upstream's place.
 #[derive(Debug, Clone)]
@@ -32,7 +33,9 @@ pub struct Stdio {
     /// Where it runs; `None` is our own directory.
     pub directory: Option<PathBuf>,
     /// A program that makes the child die with us and then becomes the command: it is started as
-    /// `launcher ARGS... COMMAND ARGUMENTS...`. `None` starts the command itself.
+    /// `launcher ARGS... COMMAND ARGUMENTS...` and reads one byte of its stdin before it becomes
+    /// the command, as [`become_child`](crate::launcher::become_child) does. `None` starts the
+    /// command itself.
     pub launcher: Option<Launcher>,
 }
 
@@ -43,6 +46,8 @@ pub struct Launcher {
     pub program: PathBuf,
     /// What stands between the program and the command.
     pub arguments: Vec<String>,
+    /// Ends the children that outlive us in spite of that.
+    pub guard: Option<Arc<Guard>>,
 }
 
 /// An HTTP server.

@@ -15,8 +15,14 @@ use std::process::Command;
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
+/// What a launcher reads before it becomes the command.
+pub(crate) const GO: &[u8; 1] = b"\n";
+
 /// Becomes the command, which gets SIGTERM when the process `parent` ends. Only returns when that
 /// cannot be done.
+///
+/// Reads exactly one byte of stdin first: by the time it comes the [guard](crate::guard) knows of
+/// this process, and a parent that ends before it sends it leaves nothing behind.
 ///
 /// SIGTERM rather than SIGKILL: nobody is left to clean up, and wrappers (`npx`, `uvx`, `docker
 /// run`) pass SIGTERM on to what they wrap, where SIGKILL would only cut them off from it. What
@@ -35,7 +41,11 @@ pub fn become_child(
     if !alive {
         return io::Error::other("the parent process has ended");
     }
-    Command::new(command).args(arguments).exec()
+    match rustix::io::retry_on_intr(|| rustix::io::read(io::stdin(), &mut [0; GO.len()])) {
+        Ok(0) => io::Error::other("the parent process has ended"),
+        Ok(_) => Command::new(command).args(arguments).exec(),
+        Err(error) => error.into(),
+    }
 }
 
 #[cfg(test)]

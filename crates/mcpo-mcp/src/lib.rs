@@ -7,6 +7,7 @@ pub mod custom;
 pub mod endpoint;
 pub mod error;
 pub mod frame;
+pub mod guard;
 mod http;
 mod inbound;
 pub mod launcher;

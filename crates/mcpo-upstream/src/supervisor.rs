@@ -2,7 +2,6 @@
 //! the difference. Startup is a turn from nothing.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ pub struct SupervisorOptions {
     /// What an ending child is given after its stdin closed, and again after SIGTERM.
     pub close_grace: Duration,
     /// Our own program with the arguments that make it a launcher of children that die with us.
-    pub launcher: Option<(PathBuf, Vec<String>)>,
+    pub launcher: Option<endpoint::Launcher>,
     /// How fast a failing upstream is tried again.
     pub life: LifePolicy,
 }
@@ -179,11 +178,7 @@ impl Supervisor {
                 arguments: stdio.args.clone(),
                 environment: stdio.environment.to_vec(),
                 directory: stdio.cwd.clone(),
-                launcher: self
-                    .options
-                    .launcher
-                    .clone()
-                    .map(|(program, arguments)| endpoint::Launcher { program, arguments }),
+                launcher: self.options.launcher.clone(),
             }),
             Endpoint::Http(http) => endpoint::Endpoint::Http(endpoint::Http {
                 url: http.url.clone(),

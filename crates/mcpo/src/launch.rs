@@ -1,13 +1,20 @@
-//! `mcpo __launch PARENT COMMAND ...`: how children are started so that they end with us.
+//! What this program does under hidden names beside itself: `mcpo __launch PARENT COMMAND ...`
+//! starts children so that they end with us, and `mcpo __guard` ends those that do not.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use mcpo_mcp::endpoint::Launcher;
+use mcpo_mcp::guard::{Guard, stand_guard};
 
 use crate::exit::Exit;
 use crate::render;
 
-/// The hidden subcommand.
-pub(crate) const SUBCOMMAND: &str = "__launch";
+/// The hidden subcommand that becomes a child.
+pub(crate) const LAUNCH: &str = "__launch";
+/// The hidden subcommand that guards the children.
+pub(crate) const GUARD: &str = "__guard";
 
 /// The program that runs here, as Linux has it: also after its file was replaced or removed, as an
 /// upgrade does under way. In a child just forked it means the same.
@@ -15,14 +22,29 @@ const OURSELVES: &str = "/proc/self/exe";
 
 /// How to start children through ourselves; `None` where our own program cannot be found, and then
 /// children start directly.
-pub(crate) fn launcher() -> Option<(PathBuf, Vec<String>)> {
+pub(crate) fn launcher() -> Option<Launcher> {
     let link = PathBuf::from(OURSELVES);
     let program = if link.exists() { link } else { std::env::current_exe().ok()? };
-    Some((program, vec![SUBCOMMAND.to_owned(), std::process::id().to_string()]))
+    let guard = Guard::new(program.clone(), vec![GUARD.to_owned()]);
+    let arguments = vec![LAUNCH.to_owned(), std::process::id().to_string()];
+    Some(Launcher { program, arguments, guard: Some(Arc::new(guard)) })
+}
+
+/// Does what the first argument says, if that is one of the hidden names; the rest is its own.
+pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> Option<Exit> {
+    let first = arguments.next()?;
+    if first == OsStr::new(LAUNCH) {
+        Some(launch(&arguments.collect::<Vec<_>>()))
+    } else if first == OsStr::new(GUARD) {
+        stand_guard(std::io::stdin().lock());
+        Some(Exit::Ok)
+    } else {
+        None
+    }
 }
 
 /// Becomes the command. Only comes back when that fails.
-pub(crate) fn run(arguments: &[OsString]) -> Exit {
+fn launch(arguments: &[OsString]) -> Exit {
     let [parent, command, rest @ ..] = arguments else {
         return render::failure("__launch PARENT COMMAND [ARGS]...");
     };

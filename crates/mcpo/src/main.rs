@@ -9,6 +9,7 @@ mod demo;
 mod exit;
 mod greeting;
 mod launch;
+mod reload;
 mod render;
 mod signals;
 mod telemetry;
@@ -17,16 +18,16 @@ use std::future::Future;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use mcpo_config::{Config, Flags};
+use mcpo_config::{Flags, Reloads};
 
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == launch::SUBCOMMAND) {
-        // Before anything else: this process is about to become somebody else's program.
-        return launch::run(&arguments.collect::<Vec<_>>()).into();
+    // Before anything else: such a process is about to become somebody else's program, or to stay
+    // as small as it can.
+    if let Some(exit) = launch::run(std::env::args_os().skip(1)) {
+        return exit.into();
     }
     let cli = Cli::from_command_line();
     if cli.asks_for_our_version() {
@@ -54,13 +55,13 @@ fn main() -> ExitCode {
 
 /// Checks what was typed, and runs until told to stop.
 fn serve(flags: &Flags) -> Exit {
-    let config = match Config::load(flags) {
-        Ok(config) => config,
+    let (config, reloads) = match Reloads::load(flags) {
+        Ok(loaded) => loaded,
         Err(problems) => return render::refusal(&problems),
     };
     telemetry::start(config.log);
     telemetry::tell_warnings(&config);
-    block_on(&mut tokio::runtime::Builder::new_multi_thread(), app::run(config))
+    block_on(&mut tokio::runtime::Builder::new_multi_thread(), app::run(config, reloads))
 }
 
 /// What has been asked of the system may still be under way when all is done: a name that is looked

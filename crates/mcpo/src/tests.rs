@@ -1,5 +1,7 @@
 use std::sync::mpsc;
 
+use mcpo_mcp::endpoint::Launcher;
+
 use super::*;
 
 #[test]
@@ -16,8 +18,10 @@ fn the_end_waits_for_nothing_that_cannot_be_called_off() {
 
 #[test]
 fn children_start_through_the_program_that_runs_whatever_became_of_its_file() {
-    let (program, arguments) = launch::launcher().expect("Linux says which program this is");
+    let Launcher { program, arguments, guard } =
+        launch::launcher().expect("Linux says which program this is");
     // Not a path that an upgrade gives to another program, or to none.
     assert_eq!(program, std::path::Path::new("/proc/self/exe"));
-    assert_eq!(arguments, [launch::SUBCOMMAND.to_owned(), std::process::id().to_string()]);
+    assert_eq!(arguments, [launch::LAUNCH.to_owned(), std::process::id().to_string()]);
+    assert!(guard.is_some());
 }

@@ -5,7 +5,7 @@
     reason = "roles are given to the processes by their environment"
 )]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -29,12 +29,16 @@ fn play(role: &str) -> Command {
 #[test]
 fn a_process_with_a_role_plays_it() {
     let Ok(role) = std::env::var(ROLE) else { return };
-    if role == "parent" {
+    if role == "parent" || role == "silent parent" {
         let mut child = play(&std::process::id().to_string())
             .stdout(Stdio::inherit())
             .spawn()
             .expect("it starts");
-        // Until it is killed.
+        let mut stdin = child.stdin.take().expect("it is piped");
+        if role == "parent" {
+            stdin.write_all(GO).expect("it waits for it");
+        }
+        // Until it is killed, or the child is.
         child.wait().expect("it is ours");
     } else {
         let parent = role.parse().expect("the role of a launcher is its parent's id");
@@ -67,6 +71,18 @@ fn a_child_gets_sigterm_when_its_parent_is_killed() {
     let in_time =
         runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), gone).await });
     assert!(in_time.is_ok(), "it outlives its parent");
+}
+
+#[test]
+fn a_child_waits_until_it_is_told_to_go_and_ends_with_a_parent_that_never_says_it() {
+    let mut parent = play("silent parent").spawn().expect("it starts");
+    let mut said = parent.stdout.take().expect("it is piped");
+    parent.kill().expect("it is ours");
+    parent.wait().expect("it is ours");
+    let mut all = String::new();
+    // Until the child has closed it too.
+    said.read_to_string(&mut all).expect("it ends");
+    assert!(!all.contains("started"), "{all}");
 }
 
 #[test]

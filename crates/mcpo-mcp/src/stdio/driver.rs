@@ -67,7 +67,11 @@ impl Driver {
     /// # Errors
     /// [`Cause::Start`].
     pub(crate) fn start(endpoint: &endpoint::Stdio, grace: Duration) -> Result<Self, Cause> {
-        let (process, pipes) = Process::spawn(command::build(endpoint)?, &endpoint.command)?;
+        let (process, pipes) = Process::spawn(
+            command::build(endpoint)?,
+            &endpoint.command,
+            endpoint.launcher.as_ref(),
+        )?;
         let Pipes { stdin, stdout, stderr } = pipes;
         let (multiplexer, outbox) = Multiplexer::new();
         let tail = Arc::new(Tail::new(Redactor::new(&endpoint.environment)));

@@ -1,13 +1,17 @@
 //! One child and its process group: nothing of it outlives the [`Process`].
 
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
+use crate::endpoint::Launcher;
 use crate::error::Cause;
+use crate::guard::Guarded;
+use crate::launcher::GO;
 
 /// A child that leads its own process group. Dropping it kills the group.
 #[derive(Debug)]
@@ -15,6 +19,8 @@ pub(super) struct Process {
     child: Child,
     /// `None` once the child is reaped: its id may belong to somebody else then.
     group: Option<Pid>,
+    /// Says to the guard when nobody is left in the group.
+    guarded: Option<Guarded>,
 }
 
 /// The child's ends of its pipes.
@@ -26,18 +32,30 @@ pub(super) struct Pipes {
 }
 
 impl Process {
-    /// Starts it. `name` is what the operator calls it.
-    pub(super) fn spawn(mut command: Command, name: &str) -> Result<(Self, Pipes), Cause> {
+    /// Starts it. `name` is what the operator calls it, and the launcher the one that the command
+    /// begins with.
+    pub(super) fn spawn(
+        mut command: Command,
+        name: &str,
+        launcher: Option<&Launcher>,
+    ) -> Result<(Self, Pipes), Cause> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0).kill_on_drop(true);
         let failed = |reason: String| Cause::Start { command: name.to_owned(), reason };
         let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let process = Self { child, group };
+        let guard = launcher.and_then(|launcher| launcher.guard.as_ref());
+        let guarded = group.zip(guard).map(|(group, guard)| guard.watch_over(group));
+        let process = Self { child, group, guarded };
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(failed("it has no pipes".to_owned()));
         };
+        if launcher.is_some() {
+            // Whatever becomes of us from now on, nothing is left of the child. The pipe is empty
+            // and so never full; if nobody reads it, the child's end tells why.
+            let _read_or_dead = rustix::io::write(stdin.as_fd(), GO);
+        }
         Ok((process, Pipes { stdin, stdout, stderr }))
     }
 
@@ -49,6 +67,7 @@ impl Process {
         let status = self.child.wait().await;
         self.kill();
         self.group = None;
+        self.guarded = None;
         status
     }
 
@@ -71,7 +90,8 @@ impl Process {
 }
 
 impl Drop for Process {
-    /// Reaping is tokio's: a child that is dropped goes to its orphans.
+    /// Reaping is tokio's: a child that is dropped goes to its orphans. The guard hears of it
+    /// after the signal.
     fn drop(&mut self) {
         self.kill();
     }

@@ -2,5 +2,6 @@
 
 mod endings;
 mod log;
+mod orphans;
 mod requests;
 mod secrets;

@@ -125,8 +125,11 @@ fn a_launcher_stands_in_front_of_the_command() {
     let folder = Folder::new("launcher");
     let tool = folder.file("tool", 0o755, "");
     let mut endpoint = endpoint("tool", &folder.0);
-    endpoint.launcher =
-        Some(Launcher { program: PathBuf::from("/bin/launch"), arguments: vec!["now".to_owned()] });
+    endpoint.launcher = Some(Launcher {
+        program: PathBuf::from("/bin/launch"),
+        arguments: vec!["now".to_owned()],
+        guard: None,
+    });
     let command = build(&endpoint).expect("it can be started");
     assert_eq!(command.as_std().get_program(), "/bin/launch");
     let arguments: Vec<_> = command.as_std().get_args().collect();
