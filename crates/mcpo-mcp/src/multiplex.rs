@@ -213,6 +213,25 @@ impl Multiplexer {
         }
     }
 
+    /// A request, or another message, is about to be sent on a way of its own, and counts as sent
+    /// from now on. `false`: it was given up meanwhile, and must not be sent.
+    pub(crate) fn begin(&self, id: Option<u64>) -> bool {
+        let Some(id) = id else { return true };
+        let mut table = self.shared.table();
+        let pending = table.pending.get_mut(&id);
+        pending.map(|pending| pending.written = true).is_some()
+    }
+
+    /// Not a byte of this request left after all.
+    pub(crate) fn take_back(&self, id: u64) {
+        self.shared.take_back([id]);
+    }
+
+    /// Whether anybody waits for the answer to this request.
+    pub(crate) fn awaits(&self, id: u64) -> bool {
+        self.shared.table().pending.contains_key(&id)
+    }
+
     /// One request failed on its way, where the transport can tell (an own connection for each).
     pub(crate) fn fail(&self, id: u64, error: RequestError) {
         if let Some(pending) = self.shared.table().pending.remove(&id) {
@@ -309,6 +328,15 @@ impl Shared {
     /// Sections under this lock are a few map operations long and never panic half-way.
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_back(&self, ids: impl IntoIterator<Item = u64>) {
+        let mut table = self.table();
+        for id in ids {
+            if let Some(pending) = table.pending.get_mut(&id) {
+                pending.written = false;
+            }
+        }
     }
 
     fn on_response(&self, whole: &Bytes, id: Option<u64>, reply: Reply<'_>) {

@@ -88,6 +88,11 @@ impl HandedOver {
         if self.0.load(Ordering::Acquire) { Sent::Maybe } else { Sent::No }
     }
 
+    /// An answer came, so the upstream has seen the request, whatever it has read of it.
+    pub(crate) fn was_answered(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
     /// A body of known length that remembers that it was read.
     pub(crate) fn body(&self, bytes: Bytes) -> reqwest::Body {
         reqwest::Body::wrap(WatchedBody { bytes: Some(bytes), handed_over: self.clone() })

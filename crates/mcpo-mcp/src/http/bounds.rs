@@ -67,6 +67,6 @@ pub(crate) const HEADER_BYTES_MAX: u32 = 64 * 1024;
 /// Over HTTP+SSE, POSTs under way at once: each is short, their answers come on the stream.
 pub(crate) const POSTS_MAX: usize = 64;
 
-/// How long one of them may take. Their callers have deadlines of their own; this only keeps the
-/// places from being held for ever.
+/// How long one of them may take that nobody waits for, and the body of its answer. A POST that is
+/// held open lives as long as its call, whose deadline is the bound.
 pub(crate) const POST_WAIT_MAX: Duration = Duration::from_secs(300);

@@ -1,19 +1,21 @@
 //! HTTP+SSE (2024-11-05): requests are POSTed, everything comes back on one stream of events. When
 //! that breaks, what was under way is lost and the session with it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
+use reqwest::Response;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 use url::Url;
 
 use crate::conversation::Conversation;
-use crate::error::{Cause, RequestError};
+use crate::error::{Cause, RequestError, Sent};
 use crate::http::HttpConnected;
 use crate::http::agent::HandedOver;
 use crate::http::bounds::{POST_WAIT_MAX, POSTS_MAX, SESSION_ID_BYTES_MAX};
@@ -30,7 +32,7 @@ use crate::session::ConnectOptions;
 pub(crate) struct Driver {
     stream: EventStream,
     outbox: Outbox,
-    /// Taken out of the outbox, not POSTed yet.
+    /// Taken out of the outbox, not POSTed yet, and so not sent.
     batch: Vec<multiplex::Outgoing>,
     /// What ended a session is their result.
     posts: JoinSet<Option<Cause>>,
@@ -140,19 +142,22 @@ fn resolve(data: &Bytes, base: &Url) -> Result<Url, Cause> {
 impl Driver {
     pub(crate) async fn run(mut self) -> Cause {
         let cause = self.work().await;
-        self.multiplexer.end(&cause);
+        // First, since each of them says whether it has left.
         self.posts.shutdown().await;
+        self.multiplexer.end(&cause);
         cause
     }
 
     /// POSTs what is queued, one after the other. Requests have connections of their own: the first
     /// one must not overtake `notifications/initialized`, or the upstream refuses it.
     async fn post_in_order(&mut self) -> Result<(), Cause> {
-        if self.batch.is_empty() && self.outbox.next(&mut self.batch).await {
+        if self.batch.is_empty() && self.outbox.next_unsent(&mut self.batch).await {
             self.batch.reverse();
         }
         while let Some(message) = self.batch.pop() {
-            if let Some(lost) = post(Arc::clone(&self.target), message).await {
+            if let Some(posting) = Posting::begin(&self.target, message)
+                && let Some(lost) = posting.post().await
+            {
                 return Err(lost);
             }
         }
@@ -167,7 +172,9 @@ impl Driver {
             while self.posts.len() < POSTS_MAX
                 && let Some(message) = self.batch.pop()
             {
-                self.posts.spawn(post(Arc::clone(&self.target), message).in_current_span());
+                if let Some(posting) = Posting::begin(&self.target, message) {
+                    self.posts.spawn(posting.post().in_current_span());
+                }
             }
             tokio::select! {
                 next = self.stream.next() => {
@@ -175,7 +182,7 @@ impl Driver {
                         return cause;
                     }
                 }
-                more = self.outbox.next(&mut self.batch), if self.batch.is_empty() => {
+                more = self.outbox.next_unsent(&mut self.batch), if self.batch.is_empty() => {
                     if !more {
                         return self.finish().await;
                     }
@@ -226,47 +233,91 @@ impl Drop for Driver {
     }
 }
 
-/// POSTs one message; gives the cause where the answer says that the session is gone.
-async fn post(target: Arc<Target>, message: multiplex::Outgoing) -> Option<Cause> {
-    let multiplex::Outgoing { id, frame } = message;
-    let handed_over = HandedOver::default();
-    let post = Outgoing {
-        method: Method::POST,
-        headers: &target.headers,
-        body: Some(frame.freeze()),
-        handed_over: &handed_over,
-    };
-    let late = |_| Err(RequestError { sent: handed_over.sent(), cause: Cause::Deadline });
-    let sent = timeout(POST_WAIT_MAX, target.peer.send(post)).await.unwrap_or_else(late);
-    let fail = |error: RequestError| {
-        if let Some(id) = id {
-            target.multiplexer.fail(id, error);
-        }
-    };
-    let response = match sent {
-        Ok(response) => response,
-        Err(error) => {
-            fail(error);
-            return None;
-        }
-    };
-    if !response.status().is_success() {
-        let cause = refusal(response, true).await;
-        let lost = is_session_lost(&cause).then(|| cause.clone());
-        fail(RequestError::maybe_sent(cause));
-        return lost;
+/// One message that is being POSTed. Dropping it says whether it has left.
+struct Posting {
+    target: Arc<Target>,
+    id: Option<u64>,
+    body: Bytes,
+    handed_over: HandedOver,
+}
+
+impl Posting {
+    /// `None`: nobody waits for it any more.
+    fn begin(target: &Arc<Target>, message: multiplex::Outgoing) -> Option<Self> {
+        let multiplex::Outgoing { id, frame } = message;
+        target.multiplexer.begin(id).then(|| Self {
+            target: Arc::clone(target),
+            id,
+            body: frame.freeze(),
+            handed_over: HandedOver::default(),
+        })
     }
-    // Some upstreams answer right here.
-    let is_json = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    if let Some(id) = id
-        && is_json
-        && let Ok(Ok(body)) = timeout(POST_WAIT_MAX, whole_body(response)).await
-        && body.trim_ascii_start().first() == Some(&b'{')
-    {
-        let _not_an_answer = target.multiplexer.receive_for(id, &body);
+
+    /// POSTs it; gives the cause where the answer says that the session is gone.
+    async fn post(self) -> Option<Cause> {
+        let response = match self.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                self.fail(error);
+                return None;
+            }
+        };
+        self.handed_over.was_answered();
+        if !response.status().is_success() {
+            let cause = refusal(response, true).await;
+            let lost = is_session_lost(&cause).then(|| cause.clone());
+            self.fail(RequestError::maybe_sent(cause));
+            return lost;
+        }
+        // Some upstreams answer right here.
+        let is_json = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+        if let Some(id) = self.id
+            && is_json
+            && let Ok(Ok(body)) = timeout(POST_WAIT_MAX, whole_body(response)).await
+            && body.trim_ascii_start().first() == Some(&b'{')
+        {
+            let _not_an_answer = self.target.multiplexer.receive_for(id, &body);
+        }
+        None
     }
-    None
+
+    /// Waits for the answer's head: as long as somebody waits for the answer itself, which comes
+    /// on the stream and may be long in coming while the upstream holds this open.
+    async fn send(&self) -> Result<Response, RequestError> {
+        let post = Outgoing {
+            method: Method::POST,
+            headers: &self.target.headers,
+            body: Some(self.body.clone()),
+            handed_over: &self.handed_over,
+        };
+        let mut sending = pin!(self.target.peer.send(post));
+        loop {
+            if let Ok(sent) = timeout(POST_WAIT_MAX, &mut sending).await {
+                return sent;
+            }
+            if !self.id.is_some_and(|id| self.target.multiplexer.awaits(id)) {
+                let sent = self.handed_over.sent();
+                return Err(RequestError { sent, cause: Cause::Deadline });
+            }
+        }
+    }
+
+    fn fail(&self, error: RequestError) {
+        if let Some(id) = self.id {
+            self.target.multiplexer.fail(id, error);
+        }
+    }
+}
+
+impl Drop for Posting {
+    fn drop(&mut self) {
+        if let Some(id) = self.id
+            && self.handed_over.sent() == Sent::No
+        {
+            self.target.multiplexer.take_back(id);
+        }
+    }
 }

@@ -29,16 +29,32 @@ impl Outbox {
     /// Cancel-safe: nothing comes into `batch` before it is marked and returned.
     pub(crate) async fn next(&mut self, batch: &mut Vec<Outgoing>) -> bool {
         loop {
-            if self.held.is_empty() && !self.receive().await {
+            if !self.take().await {
                 return false;
             }
-            self.gather().await;
             self.mark_written();
             if !self.held.is_empty() {
                 batch.append(&mut self.held);
                 return true;
             }
         }
+    }
+
+    /// [`Outbox::next`] for a transport that has a way of its own for each request: none of them
+    /// counts as sent before [`Multiplexer::begin`](super::Multiplexer::begin).
+    pub(crate) async fn next_unsent(&mut self, batch: &mut Vec<Outgoing>) -> bool {
+        let some = self.take().await;
+        batch.append(&mut self.held);
+        some
+    }
+
+    /// Fills what is held. `false`: nothing comes any more.
+    async fn take(&mut self) -> bool {
+        if self.held.is_empty() && !self.receive().await {
+            return false;
+        }
+        self.gather().await;
+        true
     }
 
     /// Waits for the first frames. `false`: none comes any more.
@@ -73,12 +89,7 @@ impl Outbox {
 
     /// Not a byte of these requests left after all.
     pub(crate) fn take_back(&self, ids: impl IntoIterator<Item = u64>) {
-        let mut table = self.shared.table();
-        for id in ids {
-            if let Some(pending) = table.pending.get_mut(&id) {
-                pending.written = false;
-            }
-        }
+        self.shared.take_back(ids);
     }
 
     fn mark_written(&mut self) {

@@ -61,6 +61,12 @@ pub(super) fn events(pieces: impl IntoIterator<Item = Piece>) -> Answer {
 }
 
 impl Answer {
+    /// The same, but this comes first.
+    pub(super) fn after(mut self, piece: Piece) -> Self {
+        self.pieces.insert(0, piece);
+        self
+    }
+
     pub(super) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(other, _)| other != name);
         self.headers.push((name.to_owned(), value.to_owned()));

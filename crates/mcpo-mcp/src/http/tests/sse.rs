@@ -171,6 +171,86 @@ async fn posts_whose_answers_never_end_do_not_hold_their_places_for_ever() {
     peer.saw("POST tools/call", POSTS_MAX + 1).await;
 }
 
+/// A POST whose answer's head never comes.
+fn held_open() -> Scripted {
+    status(202, "").after(Piece::Pause)
+}
+
+/// One call for each place for POSTs, all of them held open.
+async fn fill(running: &Running, peer: &Peer) -> JoinSet<Result<Answer, RequestError>> {
+    let mut calls = JoinSet::new();
+    for _ in 0..POSTS_MAX {
+        let session = running.session.clone();
+        calls.spawn(async move { session.call_tool("t", b"{}", soon()).await });
+    }
+    peer.saw("POST tools/call", POSTS_MAX).await;
+    calls
+}
+
+#[tokio::test]
+async fn a_call_whose_post_had_not_begun_when_the_stream_broke_was_not_sent() {
+    let peer = upstream([Piece::Pause, Piece::Cut], vec![held_open()]).await;
+    let running = open_sse(&peer).await;
+    let mut calls = fill(&running, &peer).await;
+    let late = async {
+        let call = running.call();
+        let cut = async {
+            // It waits in the driver, not only in the queue.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            peer.go();
+        };
+        tokio::join!(call, cut).0
+    };
+    let (sent, cause) = failed(late.await);
+    assert_eq!(sent, Sent::No);
+    assert!(matches!(cause, Cause::Broken(_)), "{cause:?}");
+    while let Some(call) = calls.join_next().await {
+        assert_eq!(failed(call.unwrap()).0, Sent::Maybe);
+    }
+    assert_eq!(peer.all("POST tools/call").len(), POSTS_MAX);
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_before_its_turn_is_never_posted() {
+    let peer = upstream([Piece::Pause, message("{}"), Piece::Pause], vec![held_open()]).await;
+    let running = open_sse(&peer).await;
+    let mut calls = fill(&running, &peer).await;
+    let soon_over = Instant::now() + Duration::from_millis(50);
+    let given_up = running.session.call_tool("given-up", b"{}", soon_over).await;
+    assert!(matches!(failed(given_up), (Sent::No, Cause::Deadline)));
+    let session = running.session.clone();
+    calls.spawn(async move { session.call_tool("next", b"{}", soon()).await });
+    // The stream is the first to wait for it.
+    peer.go();
+    peer.go();
+    let all = peer.saw("POST tools/call", POSTS_MAX + 1).await;
+    assert_eq!(all.last().unwrap().body["params"]["name"], "next");
+    assert_eq!(peer.all("POST notifications/cancelled").len(), 0);
+}
+
+#[tokio::test]
+async fn a_post_that_is_held_open_lives_as_long_as_its_call() {
+    let stream =
+        [Piece::Pause, message(r#"{"jsonrpc":"2.0","id":2,"result":{"ok":2}}"#), Piece::Pause];
+    let peer = upstream(stream, vec![held_open()]).await;
+    let running = open_sse(&peer).await;
+    let session = running.session.clone();
+    let mut calls = JoinSet::new();
+    let deadline = Instant::now() + POST_WAIT_MAX * 10;
+    calls.spawn(async move { session.call_tool("t", b"{}", deadline).await });
+    peer.saw("POST tools/call", 1).await;
+    for _ in 0..3 {
+        tokio::time::pause();
+        tokio::time::advance(POST_WAIT_MAX).await;
+        tokio::time::resume();
+        tokio::task::yield_now().await;
+    }
+    peer.go();
+    assert_eq!(result_of(calls.join_next().await.unwrap().unwrap()), r#"{"ok":2}"#);
+}
+
 #[tokio::test]
 async fn an_endpoint_at_another_origin_is_refused() {
     for endpoint in [
