@@ -1,8 +1,15 @@
-//! Keeps upstreams alive: one keeper task per upstream connects, watches, and connects again;
-//! what runs now is published as immutable snapshots that the call path reads without a lock.
+//! Keeps upstreams alive: one keeper task per upstream makes its sessions, watches them, and makes
+//! them again; what runs now is published as immutable snapshots that the call path reads without a
+//! lock.
 
+mod bell;
 pub mod classify;
 pub mod directory;
-pub mod keeper;
-pub mod record;
+pub mod gate;
+pub mod journal;
+mod keeper;
+mod live;
+pub mod order;
+mod settings;
+mod sleep;
 pub mod supervisor;

@@ -5,34 +5,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpo_config::{Endpoint, Era, HttpKind, Plan, Server};
+use mcpo_config::{Plan, Server};
+use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind};
-use mcpo_core::life::LifePolicy;
-use mcpo_mcp::endpoint;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, timeout};
 
-use crate::directory::Directory;
-use crate::keeper::{Keeper, Settings};
+use crate::directory::{Directory, Upstream};
+use crate::keeper::{Keeper, Stop};
+use crate::settings::Settings;
+use crate::sleep::Jumps;
 
-/// How upstreams are started and ended.
-#[derive(Debug, Clone)]
-pub struct SupervisorOptions {
-    /// How long a handshake may take; `None` takes [`STDIO_HANDSHAKE`] and [`HTTP_HANDSHAKE`].
-    pub handshake_timeout: Option<Duration>,
-    /// What an ending child is given after its stdin closed, and again after SIGTERM.
-    pub close_grace: Duration,
-    /// Our own program with the arguments that make it a launcher of children that die with us.
-    pub launcher: Option<endpoint::Launcher>,
-    /// How fast a failing upstream is tried again.
-    pub life: LifePolicy,
-}
-
-/// A command may be `npx` or `uvx` that downloads its package first.
-pub const STDIO_HANDSHAKE: Duration = Duration::from_secs(120);
-/// A server over HTTP is there already, or it is not.
-pub const HTTP_HANDSHAKE: Duration = Duration::from_secs(30);
+pub use crate::settings::{Dialler, HTTP_HANDSHAKE, Recovery, STDIO_HANDSHAKE, SupervisorOptions};
 
 /// How long nothing is done for an upstream whose keeper broke.
 const BROKEN_REST: Duration = Duration::from_secs(5);
@@ -43,16 +28,32 @@ pub struct Supervisor {
     options: SupervisorOptions,
     directory: Arc<Directory>,
     keepers: JoinSet<()>,
-    names: HashMap<Id, String>,
+    tasks: HashMap<Id, Task>,
+    /// The newest keeper of each upstream that is wanted.
     running: HashMap<String, Running>,
+    started: u64,
+}
+
+/// A keeper that runs, or that still ends, or the rest after one that broke.
+#[derive(Debug)]
+struct Task {
+    name: String,
+    /// No two have the same, so that one that still ends is not taken for its successor.
+    number: u64,
+    stop: watch::Sender<Stop>,
+    /// Closed once it has ended.
+    over: watch::Receiver<()>,
+    /// The next one of that name waits until it has ended.
+    is_process: bool,
+    is_rest: bool,
 }
 
 #[derive(Debug)]
 struct Running {
     server: Server,
-    stop: watch::Sender<bool>,
-    /// What takes its place once it has ended; `None` when nothing does.
-    next: Option<Server>,
+    number: u64,
+    settings: watch::Sender<Arc<Settings>>,
+    stop: watch::Sender<Stop>,
 }
 
 impl Supervisor {
@@ -63,8 +64,9 @@ impl Supervisor {
             options,
             directory,
             keepers: JoinSet::new(),
-            names: HashMap::new(),
+            tasks: HashMap::new(),
             running: HashMap::new(),
+            started: 0,
         }
     }
 
@@ -72,6 +74,7 @@ impl Supervisor {
     ///
     /// Dropping the future kills every child and ends every task at once.
     pub async fn run(mut self, mut wanted: watch::Receiver<Arc<Vec<Server>>>) {
+        let mut jumps = Jumps::new();
         loop {
             let now_wanted = wanted.borrow_and_update().clone();
             self.turn(&now_wanted);
@@ -81,10 +84,16 @@ impl Supervisor {
                     Ok((id, ())) => self.note_end(id),
                     Err(broken) => self.note_break(broken.id()),
                 },
+                by = jumps.next() => self.note_jump(by),
             }
         }
-        self.turn(&[]);
+        for task in self.tasks.values() {
+            task.stop.send_replace(Stop::Now);
+        }
         while self.keepers.join_next().await.is_some() {}
+        for name in self.running.keys() {
+            self.directory.leave(name);
+        }
     }
 
     fn turn(&mut self, wanted: &[Server]) {
@@ -92,102 +101,122 @@ impl Supervisor {
             self.running.values().map(|running| running.server.clone()).collect();
         let plan = Plan::between(&now, wanted);
         for name in &plan.stop {
-            self.stop(name.as_str(), None);
+            self.let_go(name.as_str());
+            self.directory.leave(name.as_str());
+        }
+        for server in plan.keep {
+            self.keep(server);
         }
         for server in plan.replace {
-            self.stop(&server.name.to_string(), Some(server.clone()));
+            let before = self.let_go(server.name.as_str());
+            let is_read_alike = before.is_some_and(|before| before.catalog == server.catalog);
+            self.start(server, is_read_alike);
         }
         for server in plan.start {
-            self.start(server);
+            self.start(server, false);
+        }
+        let names: Vec<&str> = wanted.iter().map(|server| server.name.as_str()).collect();
+        self.directory.arrange(&names);
+    }
+
+    /// Its sessions stay, the new settings hold from now on.
+    fn keep(&mut self, server: Server) {
+        let settings = self.options.settings(&server);
+        if let Some(running) = self.running.get_mut(server.name.as_str())
+            && running.server != server
+        {
+            running.server = server;
+            running.settings.send_replace(Arc::new(settings));
         }
     }
 
-    fn start(&mut self, server: Server) {
+    /// Lets a keeper finish the calls under way and end; it is not waited for.
+    fn let_go(&mut self, name: &str) -> Option<Server> {
+        let running = self.running.remove(name)?;
+        let until = Instant::now() + self.options.drain_timeout;
+        running.stop.send_replace(Stop::Drained(until));
+        Some(running.server)
+    }
+
+    /// Gives an upstream a keeper. It takes its seat at once, so that calls wait there, and begins
+    /// once no process of a predecessor is left. It may go on with the predecessor's catalog.
+    fn start(&mut self, server: Server, inherits: bool) {
         let name = server.name.to_string();
-        let (stop, stop_rx) = watch::channel(false);
-        let keeper = Keeper::new(self.settings(&server), &self.directory, stop_rx);
-        let task = self.keepers.spawn(keeper.run());
-        self.names.insert(task.id(), name.clone());
-        self.running.insert(name, Running { server, stop, next: None });
+        let settings = self.options.settings(&server);
+        let is_process = settings.is_process();
+        let (stop, stop_rx) = watch::channel(Stop::No);
+        let (settings, settings_rx) = watch::channel(Arc::new(settings));
+        let last = self.directory.load().upstream(&name).map(|upstream| upstream.view.clone());
+        let keeper =
+            Keeper::new(settings_rx, &self.directory, stop_rx, (last.as_deref(), inherits));
+        let in_the_way = |task: &&Task| is_process && task.is_process && task.name == name;
+        let before: Vec<_> =
+            self.tasks.values().filter(in_the_way).map(|task| task.over.clone()).collect();
+        let (alive, over) = watch::channel(());
+        let task = self.keepers.spawn(async move {
+            for mut one in before {
+                while one.changed().await.is_ok() {}
+            }
+            keeper.run().await;
+            drop(alive);
+        });
+        self.started += 1;
+        let number = self.started;
+        let (name_of_task, stop_of_task) = (name.clone(), stop.clone());
+        self.tasks.insert(
+            task.id(),
+            Task {
+                name: name_of_task,
+                number,
+                stop: stop_of_task,
+                over,
+                is_process,
+                is_rest: false,
+            },
+        );
+        self.running.insert(name, Running { server, number, settings, stop });
     }
 
-    fn stop(&mut self, name: &str, next: Option<Server>) {
-        if let Some(running) = self.running.get_mut(name) {
-            running.stop.send_replace(true);
-            running.next = next;
-        }
-    }
-
-    /// A keeper, or the rest after a broken one, ended.
+    /// A keeper that was let go ended, or the rest after a broken one.
     fn note_end(&mut self, id: Id) {
-        let Some(name) = self.names.remove(&id) else { return };
-        let Some(ended) = self.running.remove(&name) else { return };
-        match ended.next {
-            Some(server) => self.start(server),
-            None => self.directory.leave(&name),
+        let Some(task) = self.tasks.remove(&id) else { return };
+        if task.is_rest
+            && self.is_current(&task)
+            && let Some(running) = self.running.remove(&task.name)
+        {
+            self.start(running.server, true);
         }
     }
 
     /// A keeper broke, which only a defect of ours can bring about. Its upstream keeps its place
     /// and gets another keeper, but not before a rest: what broke one may break the next.
     fn note_break(&mut self, id: Id) {
-        let Some(name) = self.names.remove(&id) else { return };
-        let Some(broken) = self.running.get_mut(&name) else { return };
+        let Some(broken) = self.tasks.remove(&id) else { return };
         tracing::error!(
-            upstream = name,
+            upstream = broken.name,
             "the task that keeps the upstream broke; starting another"
         );
-        let mut stop = broken.stop.subscribe();
-        if !*stop.borrow() {
-            broken.next = Some(broken.server.clone());
+        if !self.is_current(&broken) {
+            return;
         }
         let fault = Fault::new(FaultKind::Unreachable, "the task that keeps the upstream broke");
-        self.directory.show_resting(&name, fault, Instant::now() + BROKEN_REST);
+        self.directory.show_resting(&broken.name, fault, Instant::now() + BROKEN_REST);
+        let mut stop = broken.stop.subscribe();
         let rest = self.keepers.spawn(async move {
             // Told to stop, or rested: what comes next is decided by then.
-            let _rested = timeout(BROKEN_REST, stop.wait_for(|stop| *stop)).await;
+            let _rested = timeout(BROKEN_REST, stop.wait_for(|stop| *stop != Stop::No)).await;
         });
-        self.names.insert(rest.id(), name);
+        self.tasks.insert(rest.id(), Task { is_rest: true, is_process: false, ..broken });
     }
 
-    fn settings(&self, server: &Server) -> Settings {
-        let default_handshake = match server.endpoint {
-            Endpoint::Stdio(_) => STDIO_HANDSHAKE,
-            Endpoint::Http(_) => HTTP_HANDSHAKE,
-        };
-        Settings {
-            name: server.name.to_string(),
-            endpoint: self.endpoint(&server.endpoint),
-            era: match server.era {
-                Era::Auto => endpoint::Era::Auto,
-                Era::Legacy => endpoint::Era::Legacy,
-                Era::Modern => endpoint::Era::Modern,
-            },
-            catalog: server.catalog.clone(),
-            timeout: server.timeout,
-            handshake_timeout: self.options.handshake_timeout.unwrap_or(default_handshake),
-            close_grace: self.options.close_grace,
-            life: self.options.life,
-        }
+    fn is_current(&self, task: &Task) -> bool {
+        self.running.get(&task.name).is_some_and(|running| running.number == task.number)
     }
 
-    fn endpoint(&self, configured: &Endpoint) -> endpoint::Endpoint {
-        match configured {
-            Endpoint::Stdio(stdio) => endpoint::Endpoint::Stdio(endpoint::Stdio {
-                command: stdio.command.clone(),
-                arguments: stdio.args.clone(),
-                environment: stdio.environment.to_vec(),
-                directory: stdio.cwd.clone(),
-                launcher: self.options.launcher.clone(),
-            }),
-            Endpoint::Http(http) => endpoint::Endpoint::Http(endpoint::Http {
-                url: http.url.clone(),
-                headers: http.header_map(),
-                transport: match http.kind {
-                    HttpKind::Streamable => endpoint::HttpTransport::Streamable,
-                    HttpKind::Sse => endpoint::HttpTransport::Sse,
-                },
-            }),
+    fn note_jump(&self, by: Duration) {
+        self.directory.journal().record(&Event::ClockJumped { by });
+        if self.options.recovery.enabled {
+            self.directory.load().upstreams().iter().for_each(Upstream::doubt_time);
         }
     }
 }

@@ -1,0 +1,133 @@
+//! The one place where an event is told: its log line, its counters and its entry come from the
+//! same call, so that they cannot disagree.
+
+mod counters;
+mod line;
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use mcpo_core::event::{Event, Level};
+
+pub use counters::{Counters, Histogram, RECOVERY_BUCKETS_SECONDS, UpstreamCounters};
+
+/// So many entries are kept; the oldest go first. A bad night of one upstream, or some hours of
+/// many that are well.
+pub const ENTRIES_MAX: usize = 4096;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Counts the entries, from 1.
+    pub seq: u64,
+    /// When it was told.
+    pub at: SystemTime,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened of late, and how often.
+#[derive(Debug, Default)]
+pub struct Journal {
+    pages: Mutex<Pages>,
+}
+
+#[derive(Debug, Default)]
+struct Pages {
+    seq: u64,
+    entries: VecDeque<Entry>,
+    counters: Counters,
+}
+
+// === impl Journal ===
+
+impl Journal {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells one event. A call on the healthy path tells none.
+    pub fn record(&self, event: &Event) {
+        line::log(event);
+        let entry = is_kept(event).then(|| event.clone());
+        let at = now();
+        let mut pages = self.pages();
+        pages.counters.count(event);
+        let Some(event) = entry else { return };
+        pages.seq += 1;
+        let seq = pages.seq;
+        if pages.entries.len() == ENTRIES_MAX {
+            pages.entries.pop_front();
+        }
+        pages.entries.push_back(Entry { seq, at, event });
+    }
+
+    /// At most `limit` entries after that one, the oldest of them first; of one upstream only,
+    /// where one is named. Entries that were dropped already are passed over.
+    #[must_use]
+    pub fn entries(&self, after_seq: u64, upstream: Option<&str>, limit: usize) -> Vec<Entry> {
+        let pages = self.pages();
+        let first = pages.entries.partition_point(|entry| entry.seq <= after_seq);
+        let wanted = |entry: &&Entry| upstream.is_none() || entry.event.upstream() == upstream;
+        pages.entries.range(first..).filter(wanted).take(limit).cloned().collect()
+    }
+
+    /// The number of the newest entry; 0 while there is none.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.pages().seq
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.pages().counters.clone()
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What comes in floods is counted and not kept: calls that are sent away untried, and probes that
+/// were answered.
+fn is_kept(event: &Event) -> bool {
+    match event {
+        Event::CallFailed { .. } => event.level() > Level::Debug,
+        Event::SessionProbed { fault, .. } => fault.is_some(),
+        Event::UpstreamReady { .. }
+        | Event::UpstreamFailed { .. }
+        | Event::SessionLost { .. }
+        | Event::ToolsChanged { .. }
+        | Event::ToolsStale { .. }
+        | Event::ToolFlawed { .. }
+        | Event::UpstreamStopped { .. }
+        | Event::CallSentAgain { .. }
+        | Event::CallRecovered { .. }
+        | Event::SessionReplaced { .. }
+        | Event::Recovered { .. }
+        | Event::Held { .. }
+        | Event::Released { .. }
+        | Event::BreakerOpened { .. }
+        | Event::BreakerClosed { .. }
+        | Event::BudgetSpent { .. }
+        | Event::PoolGrew { .. }
+        | Event::PoolShrank { .. }
+        | Event::ToolsVanished { .. }
+        | Event::ConfigReloaded { .. }
+        | Event::ConfigRefused { .. }
+        | Event::ClockJumped { .. }
+        | Event::OrderGiven { .. } => true,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "an entry says when it was made, for people")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+#[cfg(test)]
+mod tests;

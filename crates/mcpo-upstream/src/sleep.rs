@@ -1,0 +1,73 @@
+//! Notices when time passed in which nothing ran here: the machine slept, or the process was
+//! stopped. Connections may have died meanwhile without a sign.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+/// How often it is looked at.
+pub(crate) const TICK: Duration = Duration::from_secs(1);
+
+/// A look that comes later than this was not merely late: a busy machine delays one by
+/// milliseconds.
+const LATE: Duration = Duration::from_secs(2);
+
+/// Finds jumps of time.
+#[derive(Debug)]
+pub(crate) struct Jumps {
+    due: Instant,
+    /// How much longer the machine has been up than our clock, which stands still while it sleeps,
+    /// has counted.
+    asleep: Option<Duration>,
+    started: Instant,
+}
+
+// === impl Jumps ===
+
+impl Jumps {
+    pub(crate) fn new() -> Self {
+        let started = Instant::now();
+        Self { due: started + TICK, asleep: slept(started), started }
+    }
+
+    /// Ends at the next jump, says how long it was.
+    ///
+    /// Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Duration {
+        loop {
+            sleep_until(self.due).await;
+            let now = Instant::now();
+            let late = now.saturating_duration_since(self.due);
+            self.due = now + TICK;
+            let asleep = slept(self.started);
+            let slept = jump(self.asleep, asleep, late);
+            self.asleep = asleep;
+            if let Some(by) = slept {
+                return by;
+            }
+        }
+    }
+}
+
+/// How much time is missing: by what the machine has slept more since the last look, or by how late
+/// this look is.
+fn jump(before: Option<Duration>, after: Option<Duration>, late: Duration) -> Option<Duration> {
+    let slept = match (before, after) {
+        (Some(before), Some(after)) => after.saturating_sub(before),
+        (None, _) | (_, None) => Duration::ZERO,
+    };
+    let by = slept.max(late);
+    (by > LATE).then_some(by)
+}
+
+/// What `/proc/uptime`, which counts while the machine sleeps, is ahead of our clock. `None` where
+/// there is no such file.
+fn slept(started: Instant) -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/uptime").ok()?;
+    let seconds = text.split_whitespace().next()?.parse().ok()?;
+    let up = Duration::try_from_secs_f64(seconds).ok()?;
+    Some(up.saturating_sub(started.elapsed()))
+}
+
+#[cfg(test)]
+mod tests;
