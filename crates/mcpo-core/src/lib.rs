@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod event;
 pub mod fault;
 pub mod health;
+pub mod hope;
 pub mod life;
 pub mod openapi;
 pub mod outcome;
