@@ -3,7 +3,7 @@
 
 mod agent;
 mod base64;
-mod bounds;
+pub(crate) mod bounds;
 mod detect;
 mod ear;
 mod legacy_sse;
@@ -13,7 +13,8 @@ mod mirror;
 mod peer;
 mod refusal;
 mod reply;
-mod sse_stream;
+pub(crate) mod retry_after;
+pub(crate) mod sse_stream;
 mod streamable;
 
 use std::sync::Arc;

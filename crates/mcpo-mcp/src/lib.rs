@@ -7,6 +7,8 @@ pub mod custom;
 pub mod endpoint;
 pub mod error;
 pub mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guard;
 mod http;
 mod inbound;

@@ -1,25 +1,23 @@
 //! An HTTP status that is no answer: what it says, as facts.
 
-use std::time::Duration;
-
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue};
 use reqwest::Response;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Cause, RpcError};
 use crate::frame::{METHOD_NOT_FOUND, Message, Reply};
-use crate::http::bounds::{
-    ERROR_BODY_BYTES_MAX, ERROR_BODY_WAIT_MAX, EXCERPT_BYTES_MAX, RETRY_AFTER_MAX,
-};
+use crate::http::bounds::{ERROR_BODY_BYTES_MAX, ERROR_BODY_WAIT_MAX, EXCERPT_BYTES_MAX};
+use crate::http::retry_after;
 use crate::http::sse_stream::Parser;
 
 /// Reads the body, within its bounds, and tells what came. Never fails: a body that breaks off
 /// only says less.
 pub(crate) async fn refusal(mut response: Response, had_session: bool) -> Cause {
     let status = response.status();
-    let retry_after = response.headers().get(RETRY_AFTER).and_then(retry_after);
+    let retry_after =
+        response.headers().get(RETRY_AFTER).and_then(|value| retry_after::parse(value, now()));
     let redirected = status.is_redirection().then(|| redirected_to(response.headers())).flatten();
     let is_stream = is_event_stream(response.headers());
     let body = start_of_body(&mut response).await;
@@ -111,17 +109,6 @@ fn redirected_to(headers: &HeaderMap) -> Option<String> {
     let location = headers.get(LOCATION)?.to_str().ok()?;
     let target = url::Url::parse(location).ok()?;
     Some(format!("redirected to {}, which is not followed", crate::http::peer::origin(&target)))
-}
-
-/// Seconds, or an HTTP date (RFC 9110, section 10.2.3).
-fn retry_after(value: &HeaderValue) -> Option<Duration> {
-    let text = value.to_str().ok()?.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        let seconds = text.parse().unwrap_or(u64::MAX);
-        return Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    Some(date.duration_since(now()).unwrap_or_default().min(RETRY_AFTER_MAX))
 }
 
 #[expect(clippy::disallowed_methods, reason = "an HTTP date means wall clock time")]

@@ -1,26 +1,8 @@
-//! Reading `Retry-After`, and telling a lost session from other refusals.
+//! Telling a lost session from other refusals.
+
+use http::HeaderValue;
 
 use super::*;
-
-fn after(text: &str) -> Option<Duration> {
-    retry_after(&HeaderValue::from_str(text).unwrap())
-}
-
-#[test]
-fn retry_after_is_seconds_or_a_date_within_the_hour() {
-    let seconds = |count| Some(Duration::from_secs(count));
-    assert_eq!(after("0"), seconds(0));
-    assert_eq!(after(" 7 "), seconds(7));
-    assert_eq!(after("99999999999999999999999"), Some(RETRY_AFTER_MAX));
-    assert_eq!(after("Wed, 21 Oct 2015 07:28:00 GMT"), seconds(0));
-    assert_eq!(after("Fri, 31 Dec 9999 23:59:59 GMT"), Some(RETRY_AFTER_MAX));
-    for odd in ["", "-1", "1.5", "soon"] {
-        assert_eq!(after(odd), None, "{odd}");
-    }
-    let in_a_while = httpdate::fmt_http_date(now() + Duration::from_secs(100));
-    let wait = after(&in_a_while).unwrap();
-    assert!(wait > Duration::from_secs(90) && wait <= Duration::from_secs(100), "{wait:?}");
-}
 
 fn status(status: u16, body: &str, had_session: bool) -> Cause {
     Cause::Status {

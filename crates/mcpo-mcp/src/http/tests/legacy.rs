@@ -472,3 +472,19 @@ async fn an_upstream_that_hangs_at_the_end_delays_us_by_the_grace_only() {
     running.close().await;
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }
+
+#[tokio::test]
+async fn an_error_status_keeps_the_error_in_its_body_and_when_to_come_back() {
+    let body = r#"{"jsonrpc":"2.0","id":{id},"error":{"code":-32603,"message":"boom","data":[1]}}"#;
+    for code in [400, 422, 500, 502, 503] {
+        let (_peer, running) = calls(vec![status(code, body).header("Retry-After", "7")]).await;
+        let Cause::Status { status, retry_after, rpc: Some(error), .. } =
+            failed(running.call().await).1
+        else {
+            panic!("{code} loses its error")
+        };
+        assert_eq!((status, retry_after), (code, Some(Duration::from_secs(7))));
+        assert_eq!((error.code, error.message.as_str()), (-32603, "boom"));
+        assert_eq!(error.data.map(|data| data.get().to_owned()).as_deref(), Some("[1]"));
+    }
+}
