@@ -14,7 +14,8 @@
 //! It judges calls on living sessions only; sessions are judged by [`crate::life`]. What counts as
 //! a failure is the caller's to say: what is unknown or unreachable, never a tool's own error.
 //!
-//! Source: Linkerd's unified breaker (consecutive failures or success rate, whichever trips first).
+//! Source: Linkerd's breakers ("Circuit Breaking" in its reference): failures in a row, or too low a
+//! success rate, whichever comes first; a penalty that grows with jitter; one request as a probe.
 
 use std::time::{Duration, Instant};
 

@@ -5,7 +5,7 @@
 //!
 //! - a bucket of tokens: each retry costs some, each call that succeeds at its first try brings one
 //!   back. An upstream that is down for long gets no retries at all once the bucket is empty.
-//!   Source: the AWS SDKs' retry quota, "standard" mode 2.1.
+//!   Source: the retry quota of the AWS SDKs' "standard" mode 2.1.
 //! - a ratio: the retries of the last seconds are at most a tenth of the calls of these seconds,
 //!   however full the bucket is; a few go free, so that an upstream with little traffic gets any.
 //!   Source: Google's SRE book, "Handling Overload" (10 % per client), and Finagle's `RetryBudget`
@@ -33,8 +33,9 @@ pub struct BudgetPolicy {
 }
 
 impl Default for BudgetPolicy {
-    /// 500 tokens, 14 and 5 a retry, 1 a success (AWS SDKs, retry 2.1); 10 % (SRE book); a
-    /// reserve of 10 in 10 s (Finagle has 10 in one second, for services far busier than a tool).
+    /// 500 tokens, 14 and 5 a retry, 1 a success (AWS SDKs, retry 2.1); 10 % (SRE book; Finagle has
+    /// 20 %); a reserve of 10 in 10 s (Finagle has 10 in one second, for services far busier than a
+    /// server of tools).
     fn default() -> Self {
         Self {
             tokens_max: 500,

@@ -32,8 +32,9 @@ pub enum Pace {
 }
 
 impl Default for RetryPolicy {
-    /// The numbers of the AWS SDKs' "standard" retry mode, version 2.1: three attempts, 50 ms or
-    /// 1 s doubling up to 20 s, and at most 5 s beyond a `Retry-After`.
+    /// The numbers of the AWS SDKs' "standard" retry mode, version 2.1 (the retry behaviour of 2026
+    /// in their reference guide): three attempts, 50 ms or 1 s doubling up to 20 s, and at most 5 s
+    /// beyond a `Retry-After`.
     fn default() -> Self {
         let most = Duration::from_secs(20);
         Self {
