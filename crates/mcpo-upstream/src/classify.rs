@@ -1,14 +1,17 @@
 //! Any error of the wire -> what failed (`Fault`) and what the call came to (`Outcome`). The only
-//! place where that is decided, and the only one that looks at an error's text.
+//! place where that is decided, and the only one that looks at an error's text. What servers and
+//! gateways really say stands in `corpus/`, one file each, with what is made of it.
+
+mod status;
+mod text;
 
 use mcpo_core::fault::{Fault, FaultKind, Said, Stage};
 use mcpo_core::outcome::Outcome;
 use mcpo_mcp::answer::Answer;
 use mcpo_mcp::error::{Cause, RequestError, RpcError, Sent};
-use mcpo_mcp::frame::{INTERNAL_ERROR, METHOD_NOT_FOUND};
+use mcpo_mcp::frame::INTERNAL_ERROR;
 
-/// MCP 2026-07-28: the version is not spoken here.
-const UNSUPPORTED_VERSION: i64 = -32022;
+use status::{Acted, Refusal};
 
 /// What one attempt came to.
 #[must_use]
@@ -29,12 +32,11 @@ pub fn fault_of(cause: &Cause) -> Fault {
         Cause::Exited { .. } | Cause::Broken(_) => FaultKind::Disconnected,
         Cause::Deadline => FaultKind::Timeout,
         Cause::Status { status, body, rpc, had_session, .. } => {
-            kind_of_status(*status, body, rpc.as_ref(), *had_session)
+            let (rpc, had_session) = (rpc.as_ref(), *had_session);
+            status::read(Refusal { status: *status, body, rpc, had_session }).0
         }
         Cause::Malformed(_) | Cause::TooLarge { .. } | Cause::Unsupported(_) => FaultKind::Nonsense,
-        Cause::Refused { error, .. } if names_session(error.code, &error.message) => {
-            FaultKind::SessionLost
-        }
+        Cause::Refused { error, .. } if text::error_names_session(error) => FaultKind::SessionLost,
         Cause::Refused { error, .. } if error.code == INTERNAL_ERROR => FaultKind::ServerError,
         Cause::Refused { .. } => FaultKind::Nonsense,
         Cause::Full { .. } => FaultKind::Overloaded,
@@ -48,86 +50,40 @@ pub fn fault_of(cause: &Cause) -> Fault {
 /// transport, which knows that there is one, gives [`Cause::Refused`] instead.
 fn classify_rpc(error: RpcError) -> Outcome<Answer> {
     if error.code == INTERNAL_ERROR {
-        let mut fault = Fault::new(FaultKind::ServerError, one_line(&error.to_string()));
-        let data = error.data.map(|data| data.get().to_owned());
-        fault.said = Some(Said { code: error.code, message: error.message, data });
-        return Outcome::Unknown(fault);
+        let fault = Fault::new(FaultKind::ServerError, one_line(&error.to_string()));
+        return Outcome::Unknown(Fault { said: Some(said(error)), ..fault });
     }
     Outcome::Reply(Answer::Error(error))
 }
 
 fn classify_error(sent: Sent, cause: Cause) -> Outcome<Answer> {
-    // An error status whose body is a JSON-RPC error that says nothing of the session, of load or
-    // of credentials is the upstream's answer to the request.
-    let fault = fault_of(&cause);
-    if let Cause::Status { status: 400..=499, rpc: Some(error), .. } = cause
-        && fault.kind == FaultKind::Nonsense
-    {
-        return Outcome::Reply(Answer::Error(error));
+    let mut fault = fault_of(&cause);
+    if let Cause::Status { status, body, rpc, had_session, .. } = cause {
+        let refusal = Refusal { status, body: &body, rpc: rpc.as_ref(), had_session };
+        let (_, acted) = status::read(refusal);
+        return match (acted, rpc) {
+            (Acted::Answered, Some(error)) => Outcome::Reply(Answer::Error(error)),
+            (Acted::No, _) => Outcome::NotSent(fault),
+            (Acted::NotNow, _) => Outcome::Refused(fault),
+            (Acted::Maybe | Acted::Answered, error) => {
+                if fault.kind == FaultKind::ServerError {
+                    fault.said = error.map(said);
+                }
+                Outcome::Unknown(fault)
+            }
+        };
     }
-    match fault.kind {
-        FaultKind::SessionLost | FaultKind::Unauthorized | FaultKind::Overloaded => {
+    match (fault.kind, sent) {
+        (FaultKind::SessionLost | FaultKind::Overloaded, _) | (_, Sent::No) => {
             Outcome::NotSent(fault)
         }
-        FaultKind::Throttled => Outcome::Refused(fault),
-        FaultKind::Unreachable
-        | FaultKind::NotStartable
-        | FaultKind::Disconnected
-        | FaultKind::Timeout
-        | FaultKind::ServerError
-        | FaultKind::Nonsense
-        | FaultKind::Stopping
-        | FaultKind::Held
-        | FaultKind::BreakerOpen => match sent {
-            Sent::No => Outcome::NotSent(fault),
-            Sent::Maybe => Outcome::Unknown(fault),
-        },
+        (_, Sent::Maybe) => Outcome::Unknown(fault),
     }
 }
 
-fn kind_of_status(status: u16, body: &str, rpc: Option<&RpcError>, had_session: bool) -> FaultKind {
-    let names = rpc.map_or_else(
-        || text_names_session(body),
-        |error| names_session(error.code, &error.message),
-    );
-    let code = rpc.map(|error| error.code);
-    match status {
-        // Refused unseen: what stands there now speaks another era, to be agreed on anew.
-        400 if code == Some(UNSUPPORTED_VERSION) => FaultKind::SessionLost,
-        // Older Rust servers say so of a session that they do not know.
-        401 if had_session && names => FaultKind::SessionLost,
-        401 | 403 | 407 => FaultKind::Unauthorized,
-        404 if had_session && code != Some(METHOD_NOT_FOUND) => FaultKind::SessionLost,
-        400 | 404 | 409 | 410 | 422 if names => FaultKind::SessionLost,
-        429 | 503 => FaultKind::Throttled,
-        500..=599 => FaultKind::ServerError,
-        _ => FaultKind::Nonsense,
-    }
-}
-
-/// Whether an error says that the upstream does not know our session. The codes are those that
-/// servers were seen to use for it; the text must name the session as well, since the same codes
-/// also stand for other things.
-fn names_session(code: i64, message: &str) -> bool {
-    matches!(code, -32000 | -32001 | -32600 | -32002) && text_names_session(message)
-}
-
-fn text_names_session(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    let session = text.contains("session");
-    let trouble = [
-        "no valid",
-        "not found",
-        "invalid",
-        "expired",
-        "unknown",
-        "missing",
-        "terminated",
-        "required",
-    ];
-    (session && trouble.iter().any(|word| text.contains(word)))
-        || text.contains("server not initialized")
-        || text.contains("not been initialized")
+fn said(error: RpcError) -> Said {
+    let data = error.data.map(|data| data.get().to_owned());
+    Said { code: error.code, message: error.message, data }
 }
 
 fn retry_after_of(cause: &Cause) -> Option<std::time::Duration> {

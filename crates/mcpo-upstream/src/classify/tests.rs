@@ -1,3 +1,5 @@
+mod corpus;
+
 use std::time::Duration;
 
 use mcpo_core::outcome::OutcomeKind;
@@ -53,7 +55,10 @@ fn every_cause_has_its_fault_and_its_outcome() {
         (status(401, "", true), F::Unauthorized, O::NotSent),
         (status(403, "", true), F::Unauthorized, O::NotSent),
         (status(404, "", true), F::SessionLost, O::NotSent),
-        (status(404, "Not Found", false), F::Nonsense, O::Unknown),
+        (status(404, "Not Found", false), F::Unreachable, O::NotSent),
+        (status(410, "Gone", false), F::Unreachable, O::NotSent),
+        (status(303, "", false), F::Nonsense, O::Unknown),
+        (status_rpc(503, -32000, "Server is shutting down", true), F::ServerError, O::Unknown),
         (
             status_rpc(400, -32000, "Bad Request: No valid session ID provided", true),
             F::SessionLost,
