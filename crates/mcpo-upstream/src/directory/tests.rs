@@ -1,6 +1,10 @@
-use mcpo_core::catalog::{CatalogPolicy, ServerIdentity};
+use std::time::Duration;
+
+use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity};
+use mcpo_core::fault::FaultKind;
 
 use super::*;
+use crate::order::{Order, OrderError};
 
 fn view(name: &str, state: State, catalog_version: u64) -> View {
     let catalog = Catalog::new(ServerIdentity::default(), Vec::new(), &CatalogPolicy::default());
@@ -11,9 +15,12 @@ fn view(name: &str, state: State, catalog_version: u64) -> View {
         away_since: Instant::now(),
         catalog: (catalog_version > 0).then(|| Arc::new(catalog)),
         catalog_version,
-        session: None,
+        missing_tools: Vec::new(),
+        sessions: Vec::new(),
         timeout: None,
+        epochs: 0,
         reconnects: 0,
+        pool: PoolView { min: 1, max: 1, starting: 0, draining: 0 },
     }
 }
 
@@ -67,7 +74,7 @@ async fn every_change_is_a_generation_and_only_what_documents_show_is_one_of_the
 #[tokio::test(start_paused = true)]
 async fn an_upstream_that_is_replaced_keeps_its_place_in_the_order() {
     let directory = Directory::new();
-    let places: Vec<Place> =
+    let places: Vec<Seat> =
         ["a", "b", "c"].map(|name| directory.enter(view(name, STARTING, 0))).into();
     let _b = directory.enter(view("b", State::Ready, 1));
     places[2].publish(view("c", State::Ready, 1));
@@ -107,22 +114,71 @@ async fn what_a_keeper_that_left_publishes_late_changes_no_upstream() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_is_suspected_once_however_many_calls_say_so() {
+async fn a_seat_that_was_taken_over_changes_nothing_and_those_who_wait_see_its_successor() {
     let directory = Directory::new();
-    let mut place = directory.enter(view("a", STARTING, 0));
+    let old = directory.enter(view("a", State::Ready, 1));
+    let before = directory.load().upstream("a").expect("it is there").clone();
+    let mut views = before.follow();
+    let new = directory.enter(view("a", STARTING, 1));
+    old.publish(view("a", State::Stopped, 1));
+    drop(old);
+    assert_eq!(views.borrow_and_update().state, STARTING);
+    new.publish(view("a", State::Ready, 2));
+    views.changed().await.expect("its keeper is there");
+    assert_eq!(views.borrow().state, State::Ready);
+    assert_eq!(directory.load().upstream("a").expect("it is there").view.state, State::Ready);
+    let soon = Instant::now() + Duration::from_secs(1);
+    assert_eq!(before.order(Order::Hold, soon).await, Err(OrderError::Gone));
+    let now = directory.load().upstream("a").expect("it is there").clone();
+    assert_eq!(now.order(Order::Hold, soon).await, Err(OrderError::Late));
+}
+
+#[tokio::test(start_paused = true)]
+async fn upstreams_stand_in_the_order_that_they_are_brought_into() {
+    let directory = Directory::new();
+    let _seats: Vec<Seat> =
+        ["a", "b", "c", "d"].map(|name| directory.enter(view(name, STARTING, 0))).into();
+    directory.arrange(&["c", "a", "b"]);
+    assert_eq!(names(&directory), ["c", "a", "b", "d"]);
+    let before = generations(&directory);
+    directory.arrange(&["c", "a", "b"]);
+    assert_eq!(generations(&directory), before, "nothing is published twice");
+    assert_eq!(directory.load().upstream("a").expect("it is there").view.name, "a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_waits_for_a_place_until_its_deadline_and_the_queue_is_bounded() {
+    let directory = Directory::new();
+    let _seat = directory.enter(view("a", STARTING, 0));
     let upstream = directory.load().upstream("a").expect("it is there").clone();
-    let news = |place: &mut Place| {
-        let changed = place.suspicions.has_changed().expect("somebody can suspect");
-        (changed, place.suspicions.borrow_and_update().epoch)
-    };
-    upstream.replace_session(2, fault());
-    assert_eq!(news(&mut place), (true, 2));
-    upstream.replace_session(2, Fault::new(FaultKind::SessionLost, "later"));
-    upstream.replace_session(1, fault());
-    assert_eq!(news(&mut place), (false, 2));
-    assert_eq!(place.suspicions.borrow().fault, Some(fault()), "the first word counts");
-    upstream.replace_session(3, fault());
-    assert_eq!(news(&mut place), (true, 3));
+    let began = Instant::now();
+    let deadline = began + Duration::from_secs(3);
+    let mut taken = Vec::new();
+    for _ in 0..CALLS_IN_FLIGHT_MAX {
+        taken.push(upstream.place(began).await.expect("there is room"));
+    }
+    assert!(upstream.place(deadline).await.is_none());
+    assert_eq!(began.elapsed(), Duration::from_secs(3));
+
+    let began = Instant::now();
+    let deadline = began + Duration::from_secs(3);
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..CALLS_WAITING_MAX {
+        let upstream = upstream.clone();
+        waiting.spawn(async move { upstream.place(deadline).await.is_some() });
+    }
+    // So often that each of them has had its turn.
+    for _ in 0..CALLS_WAITING_MAX {
+        tokio::task::yield_now().await;
+    }
+    assert!(upstream.place(deadline).await.is_none());
+    assert_eq!(began.elapsed(), Duration::ZERO, "whoever comes when all wait is told at once");
+    drop(taken.pop());
+    assert!(waiting.join_next().await.expect("one waits").expect("it ends"));
+    assert_eq!(began.elapsed(), Duration::ZERO, "a place that is given back goes on at once");
+    drop(taken);
+    assert!(waiting.join_all().await.into_iter().all(|served| served));
+    assert!(upstream.place(deadline).await.is_some(), "nothing is left of the queue");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
-use mcpo_config::{ChildEnvironment, Http, ServerName, Stdio};
+use mcpo_config::{ChildEnvironment, Endpoint, Era, Http, HttpKind, ServerName, Stdio};
 use mcpo_core::backoff::Backoff;
 use mcpo_core::catalog::CatalogPolicy;
+use mcpo_core::life::LifePolicy;
 use mcpo_testkit::{HttpStep, HttpUpstream, Script, Step, What};
 
 use super::*;
@@ -12,6 +13,7 @@ fn server(name: &str, endpoint: Endpoint) -> Server {
         endpoint,
         era: Era::Auto,
         timeout: None,
+        pool: mcpo_config::PoolSizes::STDIO,
         catalog: CatalogPolicy::default(),
     }
 }
@@ -29,8 +31,7 @@ fn missing(name: &str) -> Server {
 }
 
 fn options(life: LifePolicy) -> SupervisorOptions {
-    let close_grace = Duration::from_secs(2);
-    SupervisorOptions { handshake_timeout: None, close_grace, launcher: None, life }
+    SupervisorOptions { life, ..SupervisorOptions::default() }
 }
 
 fn quick() -> SupervisorOptions {
