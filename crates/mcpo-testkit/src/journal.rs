@@ -164,6 +164,11 @@ impl Journal {
         }
     }
 
+    /// Leaves a copy of its file there.
+    pub(crate) fn copy_to(&self, file: &Path) -> Result<()> {
+        std::fs::copy(&self.path, file).map(drop).context("copy the journal")
+    }
+
     /// How many happenings of that kind there were.
     ///
     /// # Panics

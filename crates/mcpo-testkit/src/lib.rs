@@ -6,6 +6,7 @@ mod child;
 mod client;
 mod control;
 mod engine;
+pub mod faults;
 mod http;
 mod journal;
 pub mod load;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 pub use http::{HttpLoad, http_request};
 pub use pipe::PipeLoad;
+pub(crate) use timer::Timer;
 
 /// What a histogram can hold: a minute, in nanoseconds; longer ones count as a minute.
 const LATENCY_NS_MAX: u64 = 60_000_000_000;
