@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 pub struct Backoff {
     /// The least wait after the first failure.
     pub first: Duration,
-    /// The longest wait, jitter included.
+    /// The longest wait, jitter included; what is beyond a day counts as a day.
     pub most: Duration,
 }
 
@@ -28,9 +28,9 @@ impl Backoff {
     /// is in `0.0..1.0`. For an upstream, which one keeper alone tries again.
     #[must_use]
     pub fn wait(&self, failures: u32, dice: f64) -> Duration {
-        let step_most = self.most.div_f64(1.0 + JITTER_SHARE);
-        let step = self.doubled(failures).min(step_most);
-        step.mul_f64(1.0 + JITTER_SHARE * share(dice)).min(self.most)
+        let most = self.most.min(NEVER);
+        let step = self.doubled(failures).min(most.div_f64(1.0 + JITTER_SHARE));
+        step.mul_f64(1.0 + JITTER_SHARE * share(dice)).min(most)
     }
 
     /// A wait anywhere between nothing and the step: `dice * min(most, first * 2^(failures - 1))`.
@@ -40,7 +40,7 @@ impl Backoff {
     /// the retries of the AWS SDKs use.
     #[must_use]
     pub fn full_jitter(&self, failures: u32, dice: f64) -> Duration {
-        self.doubled(failures).min(self.most).mul_f64(share(dice))
+        self.doubled(failures).min(self.most).min(NEVER).mul_f64(share(dice))
     }
 
     fn doubled(&self, failures: u32) -> Duration {

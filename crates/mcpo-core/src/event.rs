@@ -398,3 +398,6 @@ const fn is_sent_away(kind: FaultKind) -> bool {
         | FaultKind::Stopping => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -335,3 +335,6 @@ impl fmt::Display for Fault {
         write!(f, "{}: {}", self.kind, self.detail)
     }
 }
+
+#[cfg(test)]
+mod tests;

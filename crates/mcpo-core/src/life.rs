@@ -68,25 +68,27 @@ pub struct LifePolicy {
     pub backoff: Backoff,
     /// How long a session must have lived for its loss to count as the first failure again.
     pub sustained: Duration,
-    /// So many crashes within the window are a crash loop.
-    pub crashes_max: usize,
+    /// So many crashes within the window are a crash loop. `None`: there is no such thing, since a
+    /// broken stream of an upstream over the network is no crash: a gateway takes connections and
+    /// breaks them for as long as its server is away.
+    pub crashes_max: Option<usize>,
     /// How long a crash counts.
     pub crash_window: Duration,
     /// How often one that is held by its fault is looked at.
     pub held_look: Duration,
 }
 
-/// Ten in a row take at least two and a half minutes with the waits below: whoever restarts an
-/// upstream by hand, however often, is not taken for a crash loop.
+/// With the waits below ten in a row take more than a minute and a half, in which a cause that
+/// passes has passed: a file that is being written, a port that the last process still holds.
 const CRASHES_MAX: usize = 10;
-/// Longer than these ten and their waits can take, each start within its handshake's time.
+/// Longer than these ten and their waits take, with half a minute for each start.
 const CRASH_WINDOW: Duration = Duration::from_mins(10);
 /// Rare enough to be no hammering (six refused attempts an hour), and yet what was repaired
 /// without a word to mcpo heals within minutes.
 const HELD_LOOK: Duration = Duration::from_mins(10);
 
 /// How long one that refuses connections is left alone, as a share of the time for which it has
-/// been away: who was away for a second is found back within 20 ms.
+/// been away: who was away for a second is found back within 30 ms.
 const FREE_SHARE: f64 = 0.02;
 /// An attempt that is refused costs some 0.1 ms, so that 50 a second cost half a percent of a core.
 const FREE_LEAST: Duration = Duration::from_millis(20);
@@ -101,7 +103,7 @@ impl Default for LifePolicy {
             recovery: true,
             backoff: Backoff { first: Duration::from_millis(500), most: Duration::from_secs(60) },
             sustained: Duration::from_secs(5),
-            crashes_max: CRASHES_MAX,
+            crashes_max: Some(CRASHES_MAX),
             crash_window: CRASH_WINDOW,
             held_look: HELD_LOOK,
         }
@@ -131,6 +133,22 @@ struct Record {
     nonsense: u32,
     /// It was held by its fault, and no session has lasted since.
     on_parole: bool,
+    /// A call was answered on the session that there is.
+    proved: bool,
+}
+
+/// What went wrong, by what the upstream had done before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Setback {
+    /// There was no session.
+    FailedStart,
+    /// There was one, and it was of no use.
+    EarlyLoss {
+        /// The one before was.
+        is_first: bool,
+    },
+    /// There was one that lasted or had answered.
+    Loss,
 }
 
 impl Life {
@@ -174,6 +192,7 @@ impl Life {
 
     fn ready(&mut self, now: Instant) -> Phase {
         self.record.failed_starts = 0;
+        self.record.proved = false;
         self.away_since = None;
         self.go(Phase::Ready { since: now })
     }
@@ -181,14 +200,8 @@ impl Life {
     /// A call was answered on the session that there is: it is of use, however short it lives.
     pub fn proved(&mut self) {
         if let Phase::Ready { .. } = self.phase {
-            self.forgive();
+            self.record.proved = true;
         }
-    }
-
-    fn forgive(&mut self) {
-        self.record.early_losses = 0;
-        self.record.nonsense = 0;
-        self.record.on_parole = false;
     }
 
     /// The attempt failed. While there is a session nothing follows: then it was one for a
@@ -199,7 +212,7 @@ impl Life {
         }
         self.record.failed_starts = self.record.failed_starts.saturating_add(1);
         self.away_since.get_or_insert(now);
-        self.decide(now, dice, fault, false)
+        self.decide(now, dice, fault, Setback::FailedStart)
     }
 
     /// The last session is gone. The first loss is repaired at once; an upstream that loses its
@@ -208,37 +221,50 @@ impl Life {
     pub fn lost(&mut self, now: Instant, dice: f64, fault: &Fault) -> Phase {
         let Phase::Ready { since } = self.phase else { return self.phase };
         self.away_since = Some(now);
-        if now.saturating_duration_since(since) >= self.policy.sustained {
-            self.forgive();
-        }
-        self.record.early_losses = self.record.early_losses.saturating_add(1);
-        self.decide(now, dice, fault, self.record.early_losses == 1)
+        let setback = self.judge_loss(now.saturating_duration_since(since));
+        self.decide(now, dice, fault, setback)
     }
 
-    /// What follows a failure: the one place where that is decided.
-    fn decide(&mut self, now: Instant, dice: f64, fault: &Fault, is_first_loss: bool) -> Phase {
+    fn judge_loss(&mut self, lived: Duration) -> Setback {
+        let record = &mut self.record;
+        if record.proved || lived >= self.policy.sustained {
+            record.early_losses = 1;
+            record.nonsense = 0;
+            record.on_parole = false;
+            return Setback::Loss;
+        }
+        record.early_losses = record.early_losses.saturating_add(1);
+        Setback::EarlyLoss { is_first: record.early_losses == 1 }
+    }
+
+    /// What follows a setback: the one place where that is decided.
+    fn decide(&mut self, now: Instant, dice: f64, fault: &Fault, setback: Setback) -> Phase {
         if !self.policy.recovery {
             return self.go(Phase::Dormant);
         }
-        if self.is_beyond_repair(now, fault, is_first_loss) {
+        if self.is_beyond_repair(now, fault, setback) {
             return self.hold(HeldBy::Fault, now);
         }
-        if is_first_loss || (fault.kind == FaultKind::Nonsense && self.record.nonsense == 1) {
-            return self.go(Phase::Starting);
-        }
-        self.rest(now, dice, fault)
+        let at_once = match setback {
+            Setback::Loss | Setback::EarlyLoss { is_first: true } => true,
+            // A new session may put it right, and that shows at once.
+            Setback::FailedStart | Setback::EarlyLoss { is_first: false } => {
+                fault.kind == FaultKind::Nonsense
+            }
+        };
+        if at_once { self.go(Phase::Starting) } else { self.rest(now, dice, fault) }
     }
 
     /// Whether trying again by itself is of no use. On parole the first sign is enough.
-    fn is_beyond_repair(&mut self, now: Instant, fault: &Fault, is_first_loss: bool) -> bool {
+    fn is_beyond_repair(&mut self, now: Instant, fault: &Fault, setback: Setback) -> bool {
         match fault.kind {
-            // Of a session that worked, a new one may do what it no longer did.
-            FaultKind::Unauthorized => !is_first_loss,
+            // Where there was a session, a new one may be given what the old one no longer was.
+            FaultKind::Unauthorized => setback == Setback::FailedStart,
             FaultKind::Nonsense => {
                 self.record.nonsense = self.record.nonsense.saturating_add(1);
                 self.record.nonsense > 1 || self.record.on_parole
             }
-            FaultKind::Disconnected => self.note_crash(now, is_first_loss),
+            FaultKind::Disconnected => setback != Setback::Loss && self.note_crash(now),
             FaultKind::Unreachable
             | FaultKind::NotStartable
             | FaultKind::Timeout
@@ -253,24 +279,22 @@ impl Life {
     }
 
     /// Whether this crash makes a crash loop.
-    fn note_crash(&mut self, now: Instant, is_first_loss: bool) -> bool {
-        let LifePolicy { crash_window, crashes_max, .. } = self.policy;
+    fn note_crash(&mut self, now: Instant) -> bool {
+        let Some(crashes_max) = self.policy.crashes_max else { return false };
         let crashes = &mut self.record.crashes;
-        crashes.retain(|&at| now.saturating_duration_since(at) < crash_window);
+        crashes.retain(|&at| now.saturating_duration_since(at) < self.policy.crash_window);
         crashes.push_back(now);
         if crashes.len() > crashes_max {
             crashes.pop_front();
         }
-        crashes.len() >= crashes_max || (self.record.on_parole && !is_first_loss)
+        crashes.len() >= crashes_max || self.record.on_parole
     }
 
     fn rest(&mut self, now: Instant, dice: f64, fault: &Fault) -> Phase {
         let backoff = self.policy.backoff;
         let usual = if fault.was_free() {
-            free_wait(
-                self.away_since.map_or(Duration::ZERO, |away| now.saturating_duration_since(away)),
-                dice,
-            )
+            let away = self.away_since.map(|since| now.saturating_duration_since(since));
+            free_wait(away.unwrap_or_default(), dice)
         } else {
             backoff.wait(self.failures(), dice)
         };

@@ -64,3 +64,62 @@ fn a_catalog_is_the_same_only_if_every_definition_is() {
     assert!(!one.is_same(&catalog(&[json!({"name": "x", "description": "new"})], &policy)));
     assert!(!one.is_same(&catalog(&[json!({"name": "x"}), json!({"name": "y"})], &policy)));
 }
+
+fn with_tool(name: &str, said: ToolPolicy) -> CatalogPolicy {
+    CatalogPolicy { tools: BTreeMap::from([(name.to_owned(), said)]), ..CatalogPolicy::default() }
+}
+
+#[test]
+fn the_operators_word_on_a_tool_outweighs_its_annotations() {
+    for (hint, said, idempotent) in [
+        (true, Some(false), false),
+        (false, Some(true), true),
+        (true, None, true),
+        (false, None, false),
+    ] {
+        for trust_annotations in [true, false] {
+            let said = ToolPolicy { idempotent: said, ..ToolPolicy::default() };
+            let policy = CatalogPolicy { trust_annotations, ..with_tool("x", said) };
+            let tool = json!({"name": "x", "annotations": {"idempotentHint": hint}});
+            let expected =
+                if said.idempotent.is_some() { idempotent } else { hint && trust_annotations };
+            assert_eq!(
+                catalog(&[tool], &policy).tools()[0].idempotent,
+                expected,
+                "{hint} {said:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_tool_is_sent_again_in_the_upstreams_time_unless_the_operator_says_otherwise() {
+    let said = ToolPolicy { idempotent: None, retry: false, timeout: Some(Duration::from_secs(5)) };
+    let catalog = catalog(&[json!({"name": "x"}), json!({"name": "y"})], &with_tool("x", said));
+    let treatments: Vec<_> =
+        catalog.tools().iter().map(|tool| (tool.retry, tool.timeout)).collect();
+    assert_eq!(treatments, [(false, Some(Duration::from_secs(5))), (true, None)]);
+}
+
+#[test]
+fn names_that_are_not_offered_are_told_once_and_sorted() {
+    let mut policy = with_tool("z", ToolPolicy::default());
+    policy.tools.insert("a".into(), ToolPolicy::default());
+    policy.disabled_tools = vec!["z".into(), "x".into(), "q".into()];
+    let catalog = catalog(&[json!({"name": "x"}), json!({"name": "a"})], &policy);
+    assert_eq!(catalog.unknown_names(), ["q", "z"]);
+    assert_eq!(names(&catalog), ["a"]);
+}
+
+#[test]
+fn a_catalog_is_another_where_the_operator_says_something_else_of_a_tool() {
+    let tools = [json!({"name": "x"})];
+    let usual = catalog(&tools, &CatalogPolicy::default());
+    let said = |said| catalog(&tools, &with_tool("x", said));
+    assert!(usual.is_same(&said(ToolPolicy::default())));
+    assert!(!usual.is_same(&said(ToolPolicy { idempotent: Some(true), ..ToolPolicy::default() })));
+    assert!(!usual.is_same(&said(ToolPolicy { retry: false, ..ToolPolicy::default() })));
+    let timeout = Some(Duration::from_secs(1));
+    assert!(!usual.is_same(&said(ToolPolicy { timeout, ..ToolPolicy::default() })));
+    assert!(!usual.is_same(&catalog(&tools, &with_tool("y", ToolPolicy::default()))));
+}
