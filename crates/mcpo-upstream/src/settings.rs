@@ -95,6 +95,7 @@ impl SupervisorOptions {
             Endpoint::Stdio(_) => STDIO_HANDSHAKE,
             Endpoint::Http(_) => HTTP_HANDSHAKE,
         };
+        let is_process = matches!(server.endpoint, Endpoint::Stdio(_));
         Settings {
             name: server.name.to_string(),
             endpoint: self.endpoint(server),
@@ -109,7 +110,12 @@ impl SupervisorOptions {
             handshake_timeout: self.handshake_timeout.unwrap_or(default_handshake),
             close_grace: self.close_grace,
             drain_timeout: self.drain_timeout,
-            life: LifePolicy { recovery: self.recovery.enabled, ..self.life },
+            life: LifePolicy {
+                recovery: self.recovery.enabled,
+                // Only a process can crash; over the network a stream breaks for other reasons.
+                crashes_max: self.life.crashes_max.filter(|_| is_process),
+                ..self.life
+            },
             recovery: self.recovery,
         }
     }
