@@ -1,227 +1,149 @@
-//! One call's attempts: pick the session, send, classify, and decide whether to send again.
+//! One call's attempts: find a way to send it, send it, say what that shows of the upstream, and
+//! decide whether to send it again.
 
-use std::time::Duration;
+mod tries;
+mod verdict;
+mod way;
 
-use mcpo_core::backoff::Backoff;
+use std::sync::Arc;
+
 use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind};
-use mcpo_core::outcome::{Outcome, OutcomeKind};
+use mcpo_core::retry::{Pace, RetryPolicy};
 use mcpo_mcp::answer::Answer;
 use mcpo_upstream::classify::classify;
-use mcpo_upstream::directory::{LiveSession, State, View};
-use mcpo_upstream::record::record;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use mcpo_upstream::journal::Journal;
+use tokio::time::{Instant, sleep_until};
 
+use crate::attempt::tries::{Failed, Tries};
+use crate::attempt::verdict::{takes_session_along, verdict, worth_another};
+use crate::attempt::way::Way;
+use crate::idempotency::Lead;
 use crate::pipeline::{Call, Report};
 
-/// Attempts per call, the first included (AWS SDK retry mode "standard": 3).
-const ATTEMPTS_MAX: u32 = 3;
-
-/// The wait before an attempt that nothing else delays (AWS SDK: base 50 ms, cap 20 s).
-const RETRY: Backoff = Backoff { first: Duration::from_millis(50), most: Duration::from_secs(20) };
-
-/// How many starts of an upstream may fail in a row before calls stop waiting for it. A restart is
-/// bridged, an outage fails fast.
-const FAILED_STARTS_BRIDGED: u32 = 3;
-
-/// However many starts fail, calls wait for an upstream that went away no longer ago than this:
-/// servers in Python or Node take some seconds to come back.
-const AWAY_BRIDGED: Duration = Duration::from_secs(10);
-
-/// What became of the attempts so far.
-#[derive(Debug, Default)]
-struct Tries {
-    made: u32,
-    /// Sessions up to this one are of no use to this call.
-    spent_epoch: u64,
-    /// One of them came to [`Outcome::Unknown`]: whatever follows, the call may have acted.
-    may_have_acted: bool,
+/// Makes the attempts of calls.
+#[derive(Debug)]
+pub(crate) struct Attempts {
+    pub(crate) retry: RetryPolicy,
+    pub(crate) recovery_enabled: bool,
+    pub(crate) journal: Arc<Journal>,
 }
 
-/// Makes attempts until the call has an outcome that must not or cannot be improved.
-///
-/// Cancel-safe: dropping it cancels the attempt under way.
-pub(crate) async fn attempt(call: &Call<'_>) -> Report {
-    let mut tries = Tries::default();
-    loop {
-        let live = match session_for(call, tries.spent_epoch).await {
-            Err(fault) => return tries.report(Outcome::NotSent(fault)),
-            Ok(live) => live,
-        };
-        let outcome = send(call, &live).await;
-        tries.note(&live, &outcome);
-        let Some(fault) = outcome.fault() else { return tries.report(outcome) };
-        let again = outcome.kind().may_be_sent_again(call.tool.idempotent) && worth_another(fault);
-        let at = Instant::now() + tries.wait_before_next(&live, fault);
-        if !again || tries.made >= ATTEMPTS_MAX || at >= call.deadline {
-            return tries.report(outcome);
+impl Attempts {
+    /// Makes attempts until the call has an outcome that must not or cannot be improved.
+    ///
+    /// Cancel-safe: dropping it cancels the attempt under way.
+    pub(crate) async fn make(&self, call: &Call<'_>, lead: Option<&Lead<'_>>) -> Report {
+        let mut tries = Tries::new(lead);
+        if tries.may_have_acted && self.attempts_max(call) <= 1 {
+            return tries.report(Err(Failed::Unknown(given_up_by_another())));
         }
-        record(&Event::CallSentAgain {
-            upstream: call.upstream.view.name.clone(),
-            tool: call.tool.definition.name.clone(),
-            attempt: tries.made,
-            fault: fault.clone(),
-        });
-        sleep_until(at).await;
-    }
-}
-
-async fn send(call: &Call<'_>, live: &LiveSession) -> Outcome<Answer> {
-    let name = &call.tool.definition.name;
-    let outcome = classify(live.session.call_tool(name, &call.arguments, call.deadline).await);
-    if let Some(fault) = outcome.fault()
-        && live.is_spent_by(&outcome)
-    {
-        call.upstream.replace_session(live.epoch, fault.clone());
-    }
-    outcome
-}
-
-// === impl Tries ===
-
-impl Tries {
-    fn note(&mut self, live: &LiveSession, outcome: &Outcome<Answer>) {
-        self.made += 1;
-        self.may_have_acted |= outcome.kind() == OutcomeKind::Unknown;
-        if live.is_spent_by(outcome) {
-            self.spent_epoch = live.epoch;
+        loop {
+            let way = match way::find(call, &mut tries).await {
+                Err(failed) => return tries.report(Err(failed)),
+                Ok(way) => way,
+            };
+            self.tell_again(call, &tries);
+            let failed = match send(call, way, &mut tries).await {
+                Ok(answer) => return tries.report(Ok(answer)),
+                Err(failed) => failed,
+            };
+            match self.next_at(call, &tries, &failed) {
+                None => return tries.report(Err(failed)),
+                Some(at) => sleep_until(at).await,
+            }
+            tries.failed = Some(failed);
         }
     }
 
-    fn wait_before_next(&self, live: &LiveSession, fault: &Fault) -> Duration {
-        if self.spent_epoch == live.epoch {
+    /// When the call is sent again; `None` if it is not.
+    fn next_at(&self, call: &Call<'_>, tries: &Tries<'_>, failed: &Failed) -> Option<Instant> {
+        let may_act_twice = call.tool.idempotent || call.idempotency_key.is_some();
+        let fault = failed.fault();
+        if tries.made >= self.attempts_max(call)
+            || !failed.kind().may_be_sent_again(may_act_twice)
+            || !worth_another(fault)
+        {
+            return None;
+        }
+        let pace = pace(failed);
+        let now = Instant::now();
+        let at = if tries.session_is_spent {
             // The wait is for the next session, not for the clock.
-            return Duration::ZERO;
-        }
-        // On top of what the upstream asks: those whom it refused together do not all come back
-        // at the same moment.
-        fault.retry_after.unwrap_or_default() + RETRY.wait(self.made, fastrand::f64())
+            now
+        } else {
+            now + self.retry.wait(pace, tries.made, fault.retry_after, fastrand::f64())
+        };
+        let is_paid = || tries.doubt.is_some() || call.upstream.gate().try_retry(now, pace);
+        (at < call.deadline && is_paid()).then_some(at)
     }
 
-    /// The last attempt's outcome, unless an earlier one leaves it unknown what was done.
-    fn report(self, last: Outcome<Answer>) -> Report {
-        let outcome = match last {
-            Outcome::NotSent(fault) | Outcome::Refused(fault) if self.may_have_acted => {
-                Outcome::Unknown(fault)
-            }
-            Outcome::Reply(_) | Outcome::NotSent(_) | Outcome::Refused(_) | Outcome::Unknown(_) => {
-                last
-            }
-        };
-        Report { outcome, attempts: self.made }
+    fn attempts_max(&self, call: &Call<'_>) -> u32 {
+        if self.recovery_enabled && call.tool.retry { self.retry.attempts_max } else { 1 }
     }
-}
 
-/// A session to send on that is newer than the one spent already; waits for one while there is
-/// hope, until the deadline at most.
-async fn session_for(call: &Call<'_>, spent_epoch: u64) -> Result<LiveSession, Fault> {
-    if let Some(live) = &call.upstream.view.session
-        && live.epoch > spent_epoch
-    {
-        return Ok(live.clone());
-    }
-    let mut views = call.upstream.follow();
-    loop {
-        let until = {
-            let view = views.borrow_and_update();
-            let until = hope_ends(&view, call.deadline);
-            match standing(&view, spent_epoch, until) {
-                Standing::Ready(live) => return Ok(live),
-                Standing::Hopeless(fault) => return Err(fault),
-                Standing::Hopeful => until,
-            }
-        };
-        match timeout_at(until, views.changed()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => {
-                return Err(Fault::new(FaultKind::Stopping, "the upstream was removed"));
-            }
-            Err(_) => return Err(no_session_in_time(&views.borrow())),
+    fn tell_again(&self, call: &Call<'_>, tries: &Tries<'_>) {
+        if let Some(failed) = &tries.failed {
+            self.journal.record(&Event::CallSentAgain {
+                upstream: call.upstream.view.name.clone(),
+                tool: call.tool.definition.name.clone(),
+                attempt: tries.made,
+                fault: failed.fault().clone(),
+            });
         }
     }
 }
 
-enum Standing {
-    Ready(LiveSession),
-    Hopeful,
-    Hopeless(Fault),
-}
-
-/// How a call that waits until then stands.
-fn standing(view: &View, spent_epoch: u64, until: Instant) -> Standing {
-    match &view.session {
-        Some(live) if live.epoch > spent_epoch => return Standing::Ready(live.clone()),
-        Some(_) => return Standing::Hopeful,
-        None => {}
+async fn send(call: &Call<'_>, way: Way<'_>, tries: &mut Tries<'_>) -> Result<Answer, Failed> {
+    let Way { live, turn, at } = way;
+    if tries.made == 0 {
+        call.upstream.gate().call(at);
     }
+    tries.sending();
+    let in_flight = live.begin(at, call.deadline);
+    let name = &call.tool.definition.name;
+    let answer = live.session.call_tool(name, &call.arguments, call.deadline).await;
+    drop(in_flight);
+    let outcome = classify(answer);
     let now = Instant::now();
-    match &view.state {
-        State::Ready => Standing::Hopeful,
-        State::Starting { fault: Some(fault), .. } if until <= now => {
-            Standing::Hopeless(away(fault))
-        }
-        State::Starting { .. } => Standing::Hopeful,
-        State::Resting { fault, retry_at, .. } if *retry_at >= until => {
-            let wait = retry_at.saturating_duration_since(now);
-            Standing::Hopeless(away(fault).with_retry_after(Some(wait)))
-        }
-        State::Resting { .. } => Standing::Hopeful,
-        State::Stopped => {
-            Standing::Hopeless(Fault::new(FaultKind::Stopping, "the upstream is stopped"))
-        }
+    let noted = live.note(&outcome, now);
+    turn.settle(now, verdict(&outcome, noted));
+    if tries.made == 0 && outcome.fault().is_none() {
+        call.upstream.gate().first_try_succeeded();
+    }
+    let result = Failed::of(outcome);
+    let failed = result.as_ref().err();
+    let doubted = failed.is_some_and(|failed| noted.spent || takes_session_along(failed.fault()));
+    tries.sent(failed, noted.spent, doubted.then_some(now));
+    result
+}
+
+const fn pace(failed: &Failed) -> Pace {
+    match failed {
+        Failed::Refused(_) => Pace::Throttled,
+        Failed::NotSent(fault) | Failed::Unknown(fault) => match fault.kind {
+            FaultKind::Throttled => Pace::Throttled,
+            FaultKind::Unreachable
+            | FaultKind::NotStartable
+            | FaultKind::Disconnected
+            | FaultKind::Timeout
+            | FaultKind::ServerError
+            | FaultKind::SessionLost
+            | FaultKind::Unauthorized
+            | FaultKind::Nonsense
+            | FaultKind::Overloaded
+            | FaultKind::Stopping
+            | FaultKind::Held
+            | FaultKind::BreakerOpen => Pace::Transient,
+        },
     }
 }
 
-/// Until when it makes sense to wait for an upstream, at most until the call's deadline. In the
-/// past where it makes none.
-fn hope_ends(view: &View, deadline: Instant) -> Instant {
-    let (failures, fault) = match &view.state {
-        State::Starting { failures, fault: Some(fault) }
-        | State::Resting { failures, fault, .. } => (*failures, fault),
-        State::Starting { fault: None, .. } | State::Ready | State::Stopped => return deadline,
-    };
-    if fault.kind.needs_operator() {
-        return view.away_since;
-    }
-    if failures <= FAILED_STARTS_BRIDGED {
-        return deadline;
-    }
-    deadline.min(view.away_since + AWAY_BRIDGED)
+/// A call with the same key may have acted, and went away without its answer; this one must not be
+/// sent after it.
+fn given_up_by_another() -> Fault {
+    Fault::new(FaultKind::Timeout, "a call with the same key was given up before its answer")
 }
 
-fn no_session_in_time(view: &View) -> Fault {
-    view.state.fault().map_or_else(
-        || Fault::new(FaultKind::Unreachable, "no session within the call's deadline"),
-        away,
-    )
-}
-
-/// An upstream's fault as a call meets it. A handshake that took too long is no deadline of the
-/// call's: to the caller the upstream is not there.
-fn away(fault: &Fault) -> Fault {
-    let mut fault = fault.clone();
-    if fault.kind == FaultKind::Timeout {
-        fault.kind = FaultKind::Unreachable;
-    }
-    fault
-}
-
-/// Some faults are not mended by sending again, although nothing forbids it.
-fn worth_another(fault: &Fault) -> bool {
-    match fault.kind {
-        FaultKind::Unreachable
-        | FaultKind::Disconnected
-        | FaultKind::Timeout
-        | FaultKind::ServerError
-        | FaultKind::SessionLost
-        | FaultKind::Throttled
-        | FaultKind::Overloaded
-        // The session was closed under the call; whether there will be another, its upstream says.
-        | FaultKind::Stopping => true,
-        FaultKind::NotStartable
-        | FaultKind::Unauthorized
-        | FaultKind::Nonsense
-        | FaultKind::Held
-        | FaultKind::BreakerOpen => false,
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,8 @@
 //! What a call passes on its way to an upstream.
 
-pub mod attempt;
+mod attempt;
+pub mod idempotency;
 pub mod pipeline;
+
+#[cfg(test)]
+mod play;

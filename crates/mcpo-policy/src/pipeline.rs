@@ -1,17 +1,34 @@
 //! The order of the steps that a call passes, on one screen.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use mcpo_core::catalog::Tool;
 use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind};
 use mcpo_core::outcome::Outcome;
+use mcpo_core::retry::RetryPolicy;
 use mcpo_mcp::answer::Answer;
 use mcpo_upstream::directory::Upstream;
-use mcpo_upstream::record::record;
+use mcpo_upstream::journal::Journal;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::attempt::attempt;
+use crate::attempt::Attempts;
+use crate::idempotency::{Claim, IdempotencyPolicy, KeyMisused, Keyed, Lead, Store};
+
+/// What decides how calls are taken through their steps.
+#[derive(Debug, Clone, Copy)]
+pub struct PipelineOptions {
+    /// Calls at once, those that wait for an upstream included; one more is sent away.
+    pub calls_in_flight_max: usize,
+    /// When a call is sent again. Its budget is kept by each upstream's gate.
+    pub retry: RetryPolicy,
+    /// Whether calls are sent again at all.
+    pub recovery_enabled: bool,
+    /// What is kept of calls with a key.
+    pub idempotency: IdempotencyPolicy,
+}
 
 /// One call: checked, and with its deadline set.
 #[derive(Debug)]
@@ -24,6 +41,9 @@ pub struct Call<'a> {
     pub arguments: Bytes,
     /// When the caller must have its answer.
     pub deadline: Instant,
+    /// The caller's word that the call may be sent again, and that a call of the same tool with
+    /// the same key is the same call.
+    pub idempotency_key: Option<String>,
 }
 
 /// What a call came to, and how often it was sent.
@@ -31,50 +51,143 @@ pub struct Call<'a> {
 pub struct Report {
     /// What the last attempt came to.
     pub outcome: Outcome<Answer>,
-    /// How many attempts were made to send it.
+    /// How many attempts were made to send it; 0 for a repeated call.
     pub attempts: u32,
+    /// It is the answer of another call with the same key; this one was not sent.
+    pub repeated: bool,
 }
 
 /// Everything a call passes between the surface and a session.
 #[derive(Debug)]
 pub struct Pipeline {
     places: Semaphore,
+    answered: Store,
+    attempts: Attempts,
+    journal: Arc<Journal>,
 }
 
+/// Well above what clients keep open and what one upstream takes; each costs some kilobytes.
+const CALLS_IN_FLIGHT_MAX: usize = 10_000;
+
+impl Default for PipelineOptions {
+    /// 10,000 calls; everything else as its own default has it.
+    fn default() -> Self {
+        Self {
+            calls_in_flight_max: CALLS_IN_FLIGHT_MAX,
+            retry: RetryPolicy::default(),
+            recovery_enabled: true,
+            idempotency: IdempotencyPolicy::default(),
+        }
+    }
+}
+
+// === impl Pipeline ===
+
 impl Pipeline {
-    /// A pipeline with room for `calls_in_flight_max` calls at once.
+    /// A pipeline that tells what happens to `journal`.
     #[must_use]
-    pub const fn new(calls_in_flight_max: usize) -> Self {
-        Self { places: Semaphore::const_new(calls_in_flight_max) }
+    pub fn new(options: PipelineOptions, journal: &Arc<Journal>) -> Self {
+        Self {
+            places: Semaphore::new(options.calls_in_flight_max),
+            answered: Store::new(options.idempotency),
+            attempts: Attempts {
+                retry: options.retry,
+                recovery_enabled: options.recovery_enabled,
+                journal: Arc::clone(journal),
+            },
+            journal: Arc::clone(journal),
+        }
     }
 
     /// Takes one call through all steps; has an answer by its deadline.
     ///
-    /// Cancel-safe: dropping it cancels the call towards the upstream and frees its place.
-    pub async fn call(&self, call: Call<'_>) -> Report {
-        let (Ok(_place), Some(_share)) = (self.places.try_acquire(), call.upstream.place()) else {
-            return told(&call, Report { outcome: Outcome::NotSent(no_room()), attempts: 0 });
+    /// Cancel-safe: dropping it cancels the call towards the upstream and frees its place; others
+    /// with the same key go on without it.
+    ///
+    /// # Errors
+    /// The call's key cannot be taken for what it says; nothing was sent.
+    pub async fn call(&self, call: Call<'_>) -> Result<Report, KeyMisused> {
+        let began = Instant::now();
+        let Ok(_place) = self.places.try_acquire() else {
+            return Ok(self.told(&call, began, Report::no_room()));
         };
-        let report = attempt(&call).await;
-        told(&call, report)
+        let report = match &call.idempotency_key {
+            None => self.carry_out(&call, None).await,
+            Some(key) => Box::pin(self.answer_once(&call, key)).await?,
+        };
+        Ok(self.told(&call, began, report))
+    }
+
+    /// Carries a call out unless another one with its key was or is being carried out.
+    async fn answer_once(&self, call: &Call<'_>, key: &str) -> Result<Report, KeyMisused> {
+        let keyed = Keyed {
+            upstream: &call.upstream.view.name,
+            tool: &call.tool.definition.name,
+            key,
+            arguments: &call.arguments,
+        };
+        let lead = match self.answered.claim(keyed, call.deadline).await? {
+            Claim::Answered(answer) => return Ok(Report::repeated(answer)),
+            Claim::NotInTime { may_have_acted } => return Ok(Report::not_in_time(may_have_acted)),
+            Claim::Ours(lead) => lead,
+        };
+        let report = self.carry_out(call, Some(&lead)).await;
+        if let Outcome::Reply(answer) = &report.outcome {
+            lead.answered(answer);
+        }
+        Ok(report)
+    }
+
+    async fn carry_out(&self, call: &Call<'_>, lead: Option<&Lead<'_>>) -> Report {
+        match call.upstream.place(call.deadline).await {
+            None => Report::no_room(),
+            Some(_place) => self.attempts.make(call, lead).await,
+        }
+    }
+
+    fn told(&self, call: &Call<'_>, began: Instant, report: Report) -> Report {
+        let upstream = || call.upstream.view.name.clone();
+        let tool = || call.tool.definition.name.clone();
+        let attempts = report.attempts;
+        match report.outcome.fault() {
+            None if attempts <= 1 => {}
+            None => self.journal.record(&Event::CallRecovered {
+                upstream: upstream(),
+                tool: tool(),
+                attempts,
+                took: began.elapsed(),
+            }),
+            Some(fault) => self.journal.record(&Event::CallFailed {
+                upstream: upstream(),
+                tool: tool(),
+                outcome: report.outcome.kind(),
+                fault: fault.clone(),
+                attempts,
+            }),
+        }
+        report
     }
 }
 
-fn no_room() -> Fault {
-    Fault::new(FaultKind::Overloaded, "as many calls as allowed are in flight")
-}
+// === impl Report ===
 
-fn told(call: &Call<'_>, report: Report) -> Report {
-    if let Some(fault) = report.outcome.fault() {
-        record(&Event::CallFailed {
-            upstream: call.upstream.view.name.clone(),
-            tool: call.tool.definition.name.clone(),
-            outcome: report.outcome.kind(),
-            fault: fault.clone(),
-            attempts: report.attempts,
-        });
+impl Report {
+    fn no_room() -> Self {
+        let fault = Fault::new(FaultKind::Overloaded, "as many calls as allowed are in flight");
+        Self { outcome: Outcome::NotSent(fault), attempts: 0, repeated: false }
     }
-    report
+
+    fn repeated(answer: Answer) -> Self {
+        Self { outcome: Outcome::Reply(answer), attempts: 0, repeated: true }
+    }
+
+    /// The call with the same key that was under way did not end in time.
+    fn not_in_time(may_have_acted: bool) -> Self {
+        let fault = Fault::new(FaultKind::Timeout, "another call with the same key is under way");
+        let outcome =
+            if may_have_acted { Outcome::Unknown(fault) } else { Outcome::NotSent(fault) };
+        Self { outcome, attempts: 0, repeated: false }
+    }
 }
 
 #[cfg(test)]

@@ -7,12 +7,15 @@ use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition}
 use mcpo_core::life::LifePolicy;
 use mcpo_core::outcome::OutcomeKind;
 use mcpo_testkit::{HttpUpstream, Script, Step, What, tool};
-use mcpo_upstream::directory::{CALLS_IN_FLIGHT_MAX, Directory, State};
+use mcpo_upstream::directory::{CALLS_IN_FLIGHT_MAX, CALLS_WAITING_MAX, Directory, State};
 use mcpo_upstream::supervisor::{Supervisor, SupervisorOptions};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::play::{Act, Make};
+
+mod keyed;
 
 /// One upstream, `up`, that is kept, and the calls to it.
 struct Bench {
@@ -26,14 +29,11 @@ struct Bench {
 fn bench(endpoint: Endpoint, backoff: Backoff) -> Bench {
     let name = ServerName::new("up").expect("a valid name");
     let catalog = CatalogPolicy::default();
-    let server = Server { name, endpoint, era: Era::Auto, timeout: None, catalog };
+    let pool = mcpo_config::PoolSizes::STDIO;
+    let server = Server { name, endpoint, era: Era::Auto, timeout: None, pool, catalog };
     let directory = Directory::new();
-    let options = SupervisorOptions {
-        handshake_timeout: None,
-        close_grace: Duration::from_secs(2),
-        launcher: None,
-        life: LifePolicy { backoff, ..LifePolicy::default() },
-    };
+    let life = LifePolicy { backoff, ..LifePolicy::default() };
+    let options = SupervisorOptions { life, ..SupervisorOptions::default() };
     let (wanted, wanted_rx) = watch::channel(Arc::new(vec![server]));
     let mut tasks = JoinSet::new();
     tasks.spawn(Supervisor::new(options, Arc::clone(&directory)).run(wanted_rx));
@@ -41,9 +41,12 @@ fn bench(endpoint: Endpoint, backoff: Backoff) -> Bench {
     read["annotations"] = serde_json::json!({"readOnlyHint": true});
     let tools = [tool("write"), read].iter().filter_map(ToolDefinition::from_json).collect();
     Bench {
+        pipeline: Pipeline::new(
+            PipelineOptions { calls_in_flight_max: 2, ..PipelineOptions::default() },
+            directory.journal(),
+        ),
         directory,
         wanted,
-        pipeline: Pipeline::new(2),
         catalog: Catalog::new(ServerIdentity::default(), tools, &CatalogPolicy::default()),
         _tasks: tasks,
     }
@@ -83,7 +86,8 @@ impl Bench {
         let tool = self.catalog.tool(tool).expect("it is there");
         let arguments = Bytes::from_static(b"{}");
         let deadline = Instant::now() + limit;
-        self.pipeline.call(Call { upstream: &upstream, tool, arguments, deadline }).await
+        let call = Call { upstream: &upstream, tool, arguments, deadline, idempotency_key: None };
+        self.pipeline.call(call).await.expect("it has no key")
     }
 }
 
@@ -182,7 +186,8 @@ async fn what_may_have_acted_once_stays_unknown_however_the_last_attempt_failed(
         upstream.stop().await;
     });
     came_to(&report, OutcomeKind::Unknown, FaultKind::Unreachable);
-    assert!(report.attempts >= 2, "{report:?}");
+    // Nobody listened there any more, so it was not even tried again.
+    assert_eq!(report.attempts, 1, "{report:?}");
     assert_eq!(upstream.journal().runs("read"), 1);
 }
 
@@ -224,15 +229,47 @@ async fn a_server_that_refuses_the_version_of_a_call_is_agreed_with_anew() {
     }
 }
 
+/// Takes all places of an upstream, and as many waiting calls as it allows.
+async fn crowd(bench: &Arc<crate::play::Bench>, count: usize) -> JoinSet<Report> {
+    bench.up.always(Act::Slow(Duration::from_secs(30)));
+    let mut calls = JoinSet::new();
+    for _ in 0..count {
+        let bench = Arc::clone(bench);
+        calls.spawn(async move { bench.call("write", MINUTE).await });
+    }
+    while bench.up.seen() < count.min(CALLS_IN_FLIGHT_MAX) {
+        tokio::task::yield_now().await;
+    }
+    // Each of those that wait now has its turn as well.
+    for _ in 0..count {
+        tokio::task::yield_now().await;
+    }
+    calls
+}
+
 #[tokio::test(start_paused = true)]
-async fn an_upstream_has_no_more_than_its_share_of_the_places() {
-    let bench = bench(child("/bin/sleep", &["600"]), SLOW);
-    bench.until(|state| matches!(state, State::Starting { .. })).await;
-    let upstream = bench.directory.load().upstream("up").expect("it is there").clone();
-    let taken: Vec<_> = std::iter::from_fn(|| upstream.place()).collect();
-    assert_eq!(taken.len(), CALLS_IN_FLIGHT_MAX);
+async fn a_call_waits_for_one_of_its_upstreams_places_until_its_deadline() {
+    let bench = Arc::new(crate::play::Bench::ready(Make::default()).await);
+    let _crowd = crowd(&bench, CALLS_IN_FLIGHT_MAX).await;
+    let began = Instant::now();
+    let report = bench.call("write", Duration::from_secs(9)).await;
+    came_to(&report, OutcomeKind::NotSent, FaultKind::Overloaded);
+    assert_eq!((report.attempts, began.elapsed()), (0, Duration::from_secs(9)));
+    let report = bench.call("write", 2 * MINUTE).await;
+    assert_eq!((report.outcome.kind(), report.attempts), (OutcomeKind::Reply, 1));
+    assert_eq!(began.elapsed(), MINUTE, "the first place was free after half a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_calls_wait_for_an_upstreams_places_than_would_be_served_in_time() {
+    let bench = Arc::new(crate::play::Bench::ready(Make::default()).await);
+    let crowd = crowd(&bench, CALLS_IN_FLIGHT_MAX + CALLS_WAITING_MAX).await;
     let began = Instant::now();
     let report = bench.call("write", MINUTE).await;
     came_to(&report, OutcomeKind::NotSent, FaultKind::Overloaded);
     assert_eq!((report.attempts, began.elapsed()), (0, Duration::ZERO));
+    let late = crowd.join_all().await;
+    let replies = late.iter().filter(|report| report.outcome.kind() == OutcomeKind::Reply).count();
+    assert!(replies >= CALLS_IN_FLIGHT_MAX, "{replies}");
+    assert_eq!(began.elapsed(), MINUTE);
 }

@@ -1,0 +1,130 @@
+//! What became of a call's attempts so far.
+
+use mcpo_core::fault::Fault;
+use mcpo_core::outcome::{Outcome, OutcomeKind};
+use mcpo_mcp::answer::Answer;
+use tokio::time::Instant;
+
+use crate::idempotency::Lead;
+use crate::pipeline::Report;
+
+/// An [`Outcome`] that is no reply.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// See [`Outcome::NotSent`].
+    NotSent(Fault),
+    /// See [`Outcome::Refused`].
+    Refused(Fault),
+    /// See [`Outcome::Unknown`].
+    Unknown(Fault),
+}
+
+/// What became of the attempts so far.
+#[derive(Debug)]
+pub(super) struct Tries<'l> {
+    pub(super) made: u32,
+    /// The last one.
+    pub(super) failed: Option<Failed>,
+    /// The session of the last one is of no more use.
+    pub(super) session_is_spent: bool,
+    /// The last one leaves it open whether the upstream is there at all, since then.
+    pub(super) doubt: Option<Doubt>,
+    /// One of them came to [`Outcome::Unknown`]: whatever follows, the call may have acted.
+    pub(super) may_have_acted: bool,
+    /// An attempt was made that the budget was not charged for.
+    had_free_one: bool,
+    lead: Option<&'l Lead<'l>>,
+}
+
+/// Whether an upstream is there at all.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Doubt {
+    /// Since when it is open.
+    pub(super) since: Instant,
+    /// Once it is known to be there, the next attempt is free.
+    pub(super) may_be_free: bool,
+}
+
+// === impl Failed ===
+
+impl Failed {
+    pub(super) fn of(outcome: Outcome<Answer>) -> Result<Answer, Self> {
+        match outcome {
+            Outcome::Reply(answer) => Ok(answer),
+            Outcome::NotSent(fault) => Err(Self::NotSent(fault)),
+            Outcome::Refused(fault) => Err(Self::Refused(fault)),
+            Outcome::Unknown(fault) => Err(Self::Unknown(fault)),
+        }
+    }
+
+    pub(super) const fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::NotSent(_) => OutcomeKind::NotSent,
+            Self::Refused(_) => OutcomeKind::Refused,
+            Self::Unknown(_) => OutcomeKind::Unknown,
+        }
+    }
+
+    pub(super) const fn fault(&self) -> &Fault {
+        match self {
+            Self::NotSent(fault) | Self::Refused(fault) | Self::Unknown(fault) => fault,
+        }
+    }
+}
+
+// === impl Tries ===
+
+impl<'l> Tries<'l> {
+    /// None yet; but a call with the same key that had the lead before may have acted.
+    pub(super) fn new(lead: Option<&'l Lead<'l>>) -> Self {
+        Self {
+            made: 0,
+            failed: None,
+            session_is_spent: false,
+            doubt: None,
+            may_have_acted: lead.is_some_and(Lead::may_have_acted),
+            had_free_one: false,
+            lead,
+        }
+    }
+
+    /// From here on nobody knows what the attempt does, until it ends.
+    pub(super) fn sending(&self) {
+        self.tell_lead(true);
+    }
+
+    /// An attempt ended; it left a doubt since then, or none.
+    pub(super) fn sent(&mut self, failed: Option<&Failed>, spent: bool, doubt: Option<Instant>) {
+        self.made += 1;
+        self.session_is_spent = spent;
+        self.doubt = doubt.map(|since| Doubt { since, may_be_free: !self.had_free_one });
+        self.may_have_acted |= failed.is_some_and(|failed| failed.kind() == OutcomeKind::Unknown);
+        self.tell_lead(self.may_have_acted);
+    }
+
+    /// The next attempt is allowed: paid for, or free.
+    pub(super) fn settle_doubt(&mut self, was_free: bool) {
+        self.had_free_one |= was_free;
+        self.doubt = None;
+    }
+
+    fn tell_lead(&self, may_have_acted: bool) {
+        if let Some(lead) = self.lead {
+            lead.set_may_have_acted(may_have_acted);
+        }
+    }
+
+    /// The last attempt's result, unless an earlier one leaves it unknown what was done.
+    pub(super) fn report(self, last: Result<Answer, Failed>) -> Report {
+        let outcome = match last {
+            Ok(answer) => Outcome::Reply(answer),
+            Err(Failed::NotSent(fault) | Failed::Refused(fault)) if self.may_have_acted => {
+                Outcome::Unknown(fault)
+            }
+            Err(Failed::NotSent(fault)) => Outcome::NotSent(fault),
+            Err(Failed::Refused(fault)) => Outcome::Refused(fault),
+            Err(Failed::Unknown(fault)) => Outcome::Unknown(fault),
+        };
+        Report { outcome, attempts: self.made, repeated: false }
+    }
+}

@@ -1,0 +1,78 @@
+//! What one attempt says of its upstream, and whether another one makes sense after it.
+
+use mcpo_core::fault::{Fault, FaultKind};
+use mcpo_core::outcome::Outcome;
+use mcpo_upstream::directory::Noted;
+use mcpo_upstream::gate::Verdict;
+
+/// What the breaker is told. A session that is lost takes any number of calls along, and only the
+/// first of them counts.
+pub(super) fn verdict<R>(outcome: &Outcome<R>, noted: Noted) -> Verdict<'_> {
+    let counts = !noted.spent || noted.first;
+    match outcome {
+        Outcome::Reply(_) => Verdict::Good,
+        Outcome::Unknown(fault) if counts && is_its_doing(fault) => Verdict::Bad(fault),
+        Outcome::NotSent(fault) if counts && fault.kind == FaultKind::Unreachable => {
+            Verdict::Bad(fault)
+        }
+        Outcome::Unknown(_) | Outcome::NotSent(_) | Outcome::Refused(_) => Verdict::Neutral,
+    }
+}
+
+/// A session that we closed, or had no room on, is no failure of the upstream's.
+fn is_its_doing(fault: &Fault) -> bool {
+    match fault.kind {
+        FaultKind::Stopping | FaultKind::Overloaded | FaultKind::Held | FaultKind::BreakerOpen => {
+            false
+        }
+        FaultKind::Unreachable
+        | FaultKind::NotStartable
+        | FaultKind::Disconnected
+        | FaultKind::Timeout
+        | FaultKind::ServerError
+        | FaultKind::SessionLost
+        | FaultKind::Throttled
+        | FaultKind::Unauthorized
+        | FaultKind::Nonsense => true,
+    }
+}
+
+/// Whether after such a failure nobody knows if the upstream is there at all, on this session or
+/// on another one.
+pub(super) fn takes_session_along(fault: &Fault) -> bool {
+    match fault.kind {
+        FaultKind::Unreachable
+        | FaultKind::NotStartable
+        | FaultKind::Disconnected
+        | FaultKind::SessionLost
+        | FaultKind::Stopping => true,
+        FaultKind::Timeout
+        | FaultKind::ServerError
+        | FaultKind::Throttled
+        | FaultKind::Unauthorized
+        | FaultKind::Nonsense
+        | FaultKind::Overloaded
+        | FaultKind::Held
+        | FaultKind::BreakerOpen => false,
+    }
+}
+
+/// Some faults are not mended by sending again, although nothing forbids it.
+pub(super) fn worth_another(fault: &Fault) -> bool {
+    match fault.kind {
+        FaultKind::Unreachable
+        | FaultKind::Disconnected
+        | FaultKind::Timeout
+        | FaultKind::ServerError
+        | FaultKind::SessionLost
+        | FaultKind::Throttled
+        | FaultKind::Overloaded
+        // The session was closed under the call; whether there will be another, its upstream says.
+        | FaultKind::Stopping => true,
+        FaultKind::NotStartable
+        | FaultKind::Unauthorized
+        | FaultKind::Nonsense
+        | FaultKind::Held
+        | FaultKind::BreakerOpen => false,
+    }
+}

@@ -1,0 +1,381 @@
+//! An upstream in memory whose behaviour is data, kept by the real supervisor, and the calls to
+//! it, all in virtual time.
+
+use std::collections::VecDeque;
+use std::future::{pending, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use mcpo_config::{Endpoint, Era, Http, HttpKind, PoolSizes, Server, ServerName};
+use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition, ToolPolicy};
+use mcpo_core::fault::{FaultKind, Stage};
+use mcpo_core::outcome::OutcomeKind;
+use mcpo_mcp::answer::Answer;
+use mcpo_mcp::custom::{BoxFuture, Custom, Dial, Wire};
+use mcpo_mcp::endpoint;
+use mcpo_mcp::error::{Cause, RequestError, RpcError, Sent};
+use mcpo_testkit::tool;
+use mcpo_upstream::directory::{Directory, State, Upstream};
+use mcpo_upstream::supervisor::{Dialler, Recovery, Supervisor, SupervisorOptions};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::idempotency::KeyMisused;
+use crate::pipeline::{Call, Pipeline, PipelineOptions, Report};
+
+/// What the upstream does with one call.
+#[derive(Debug, Clone)]
+pub(crate) enum Act {
+    /// Answers with the arguments.
+    Echo,
+    /// Answers with an error of the tool's own.
+    Refuse,
+    /// Fails; the session stays.
+    Fail(Sent, Cause),
+    /// Fails, and the session with it.
+    Die(Sent, Cause),
+    /// Answers after that time.
+    Slow(Duration),
+    /// Never answers.
+    Hang,
+}
+
+/// The upstream.
+#[derive(Debug)]
+pub(crate) struct Up {
+    script: Mutex<Script>,
+    connection_per_call: bool,
+}
+
+#[derive(Debug)]
+struct Script {
+    acts: VecDeque<Act>,
+    /// Once these are over.
+    then: Act,
+    is_up: bool,
+    /// Calls that came.
+    calls: usize,
+    sessions: Vec<watch::Sender<Option<Cause>>>,
+}
+
+#[derive(Debug)]
+struct Dialled(Arc<Up>);
+
+/// One session.
+#[derive(Debug)]
+struct Line {
+    up: Arc<Up>,
+    ended: watch::Sender<Option<Cause>>,
+    changed: watch::Sender<u64>,
+}
+
+/// The upstream `up`, what keeps it, and the calls to it.
+pub(crate) struct Bench {
+    pub(crate) up: Arc<Up>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) pipeline: Pipeline,
+    catalog: Catalog,
+    wanted: watch::Sender<Arc<Vec<Server>>>,
+    _tasks: JoinSet<()>,
+}
+
+/// What a bench is made of where that is not the ordinary.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Make {
+    pub(crate) sessions: usize,
+    pub(crate) connection_per_call: bool,
+    pub(crate) options: PipelineOptions,
+}
+
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+
+impl Default for Make {
+    fn default() -> Self {
+        let options = PipelineOptions::default();
+        Self { sessions: 1, connection_per_call: false, options }
+    }
+}
+
+// === impl Up ===
+
+impl Up {
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it does with the next calls.
+    pub(crate) fn acts(&self, acts: impl IntoIterator<Item = Act>) {
+        self.script().acts.extend(acts);
+    }
+
+    /// What it does with every further call.
+    pub(crate) fn always(&self, act: Act) {
+        let mut script = self.script();
+        script.acts.clear();
+        script.then = act;
+    }
+
+    /// All sessions end with what is under way on them, and nobody listens.
+    pub(crate) fn go_down(&self) {
+        let mut script = self.script();
+        script.is_up = false;
+        for session in &script.sessions {
+            session.send_replace(Some(broken()));
+        }
+    }
+
+    /// It listens again.
+    pub(crate) fn come_back(&self) {
+        self.script().is_up = true;
+    }
+
+    /// How many calls it has seen.
+    pub(crate) fn seen(&self) -> usize {
+        self.script().calls
+    }
+
+    /// How many sessions were made.
+    pub(crate) fn sessions(&self) -> usize {
+        self.script().sessions.len()
+    }
+
+    fn take(&self) -> Act {
+        let mut script = self.script();
+        script.calls += 1;
+        script.acts.pop_front().unwrap_or_else(|| script.then.clone())
+    }
+}
+
+impl Dial for Dialled {
+    fn dial(&self) -> BoxFuture<Result<Custom, Cause>> {
+        let up = Arc::clone(&self.0);
+        Box::pin(async move {
+            let mut script = up.script();
+            if !script.is_up {
+                return Err(Cause::Connect { stage: Stage::Refused, reason: "refused".to_owned() });
+            }
+            let ended = watch::Sender::new(None);
+            script.sessions.push(ended.clone());
+            drop(script);
+            let mut end = ended.subscribe();
+            let wire = Line { up, ended, changed: watch::Sender::new(0) };
+            let ended = async move {
+                let cause =
+                    end.wait_for(Option::is_some).await.ok().and_then(|cause| cause.clone());
+                cause.unwrap_or(Cause::Closed)
+            };
+            let identity = ServerIdentity::default();
+            Ok(Custom { identity, wire: Arc::new(wire), ended: Box::pin(ended) })
+        })
+    }
+
+    fn has_connection_per_call(&self) -> bool {
+        self.0.connection_per_call
+    }
+}
+
+impl Wire for Line {
+    fn call(
+        &self,
+        _name: &str,
+        arguments: &[u8],
+        _deadline: Instant,
+    ) -> BoxFuture<Result<Answer, RequestError>> {
+        if let Some(cause) = self.ended.borrow().clone() {
+            return Box::pin(ready(Err(RequestError::not_sent(cause))));
+        }
+        let answer = Ok(Answer::Result(Bytes::copy_from_slice(arguments)));
+        let mut ended = self.ended.subscribe();
+        let end = async move {
+            let cause = ended.wait_for(Option::is_some).await.ok().and_then(|cause| cause.clone());
+            Err(RequestError::maybe_sent(cause.unwrap_or(Cause::Closed)))
+        };
+        match self.up.take() {
+            Act::Echo => Box::pin(ready(answer)),
+            Act::Refuse => {
+                let error = RpcError { code: -32602, message: "no".to_owned(), data: None };
+                Box::pin(ready(Ok(Answer::Error(error))))
+            }
+            Act::Fail(sent, cause) => Box::pin(ready(Err(RequestError { sent, cause }))),
+            Act::Die(sent, cause) => {
+                self.ended.send_replace(Some(cause.clone()));
+                Box::pin(ready(Err(RequestError { sent, cause })))
+            }
+            Act::Slow(length) => Box::pin(async move {
+                tokio::select! {
+                    () = sleep(length) => answer,
+                    ended = end => ended,
+                }
+            }),
+            Act::Hang => Box::pin(end),
+        }
+    }
+
+    fn list(&self, _deadline: Instant) -> BoxFuture<Result<Vec<Value>, RequestError>> {
+        Box::pin(ready(Ok(tools())))
+    }
+
+    fn probe(&self, _deadline: Instant) -> BoxFuture<Result<(), RequestError>> {
+        match self.ended.borrow().clone() {
+            Some(cause) => Box::pin(ready(Err(RequestError::not_sent(cause)))),
+            None if self.up.script().is_up => Box::pin(ready(Ok(()))),
+            None => Box::pin(pending()),
+        }
+    }
+
+    fn tools_changed(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    fn close(&self) {
+        self.ended.send_if_modified(|ended| {
+            let news = ended.is_none();
+            *ended = ended.take().or(Some(Cause::Closed));
+            news
+        });
+    }
+}
+
+/// `write` may not act twice, `read` may; `once` may as well, but is never to be sent again.
+fn tools() -> Vec<Value> {
+    let mut read = tool("read");
+    read["annotations"] = json!({"readOnlyHint": true});
+    let mut once = read.clone();
+    once["name"] = json!("once");
+    vec![tool("write"), read, once]
+}
+
+fn policy() -> CatalogPolicy {
+    let once = ToolPolicy { retry: false, ..ToolPolicy::default() };
+    CatalogPolicy { tools: [("once".to_owned(), once)].into(), ..CatalogPolicy::default() }
+}
+
+pub(crate) fn broken() -> Cause {
+    Cause::Broken("reset".to_owned())
+}
+
+pub(crate) fn status(status: u16, retry_after: Option<Duration>) -> Cause {
+    Cause::Status { status, retry_after, body: String::new(), rpc: None, had_session: false }
+}
+
+/// The upstream says that it does not know the session.
+pub(crate) fn forgotten() -> Cause {
+    Cause::Status {
+        status: 404,
+        retry_after: None,
+        body: String::new(),
+        rpc: None,
+        had_session: true,
+    }
+}
+
+// === impl Bench ===
+
+impl Bench {
+    /// With its sessions there.
+    pub(crate) async fn ready(make: Make) -> Self {
+        let bench = Self::new(make).await;
+        let mut views = bench.upstream().follow();
+        views.wait_for(|view| view.sessions.len() == make.sessions).await.expect("it is kept");
+        bench
+    }
+
+    /// Without waiting for its sessions.
+    pub(crate) async fn new(make: Make) -> Self {
+        let script = Script {
+            acts: VecDeque::new(),
+            then: Act::Echo,
+            is_up: true,
+            calls: 0,
+            sessions: Vec::new(),
+        };
+        let connection_per_call = make.connection_per_call;
+        let up = Arc::new(Up { script: Mutex::new(script), connection_per_call });
+        let directory = Directory::new();
+        let dial: Arc<dyn Dial> = Arc::new(Dialled(Arc::clone(&up)));
+        let options = SupervisorOptions {
+            recovery: Recovery { enabled: make.options.recovery_enabled, ..Recovery::default() },
+            dialler: Some(Dialler(Arc::new(move |_| {
+                endpoint::Endpoint::Custom(Arc::clone(&dial))
+            }))),
+            ..SupervisorOptions::default()
+        };
+        let (wanted, wanted_rx) = watch::channel(Arc::new(vec![server(make.sessions)]));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Supervisor::new(options, Arc::clone(&directory)).run(wanted_rx));
+        let mut generations = directory.generations();
+        while directory.load().upstream("up").is_none() {
+            generations.changed().await.expect("the directory is there");
+        }
+        let definitions = tools().iter().filter_map(ToolDefinition::from_json).collect();
+        Self {
+            up,
+            pipeline: Pipeline::new(make.options, directory.journal()),
+            directory,
+            catalog: Catalog::new(ServerIdentity::default(), definitions, &policy()),
+            wanted,
+            _tasks: tasks,
+        }
+    }
+
+    pub(crate) fn upstream(&self) -> Upstream {
+        self.directory.load().upstream("up").expect("it is there").clone()
+    }
+
+    pub(crate) async fn until(&self, holds: impl Fn(&State) -> bool) {
+        let mut views = self.upstream().follow();
+        views.wait_for(|view| holds(&view.state)).await.expect("it is kept");
+    }
+
+    /// Takes the upstream out of the configuration.
+    pub(crate) fn remove(&self) {
+        self.wanted.send_replace(Arc::default());
+    }
+
+    pub(crate) async fn call(&self, tool: &str, limit: Duration) -> Report {
+        self.made(tool, None, b"{}", limit).await.expect("it has no key")
+    }
+
+    pub(crate) async fn keyed(&self, key: &str, limit: Duration) -> Report {
+        self.made("write", Some(key), b"{}", limit).await.expect("its key is its own")
+    }
+
+    pub(crate) async fn made(
+        &self,
+        tool: &str,
+        key: Option<&str>,
+        arguments: &'static [u8],
+        limit: Duration,
+    ) -> Result<Report, KeyMisused> {
+        let upstream = self.upstream();
+        let call = Call {
+            upstream: &upstream,
+            tool: self.catalog.tool(tool).expect("it is there"),
+            arguments: Bytes::from_static(arguments),
+            deadline: Instant::now() + limit,
+            idempotency_key: key.map(str::to_owned),
+        };
+        self.pipeline.call(call).await
+    }
+}
+
+fn server(sessions: usize) -> Server {
+    let url = "http://in.memory/mcp".parse().expect("a valid address");
+    Server {
+        name: ServerName::new("up").expect("a valid name"),
+        endpoint: Endpoint::Http(Http { url, headers: Vec::new(), kind: HttpKind::Streamable }),
+        era: Era::Auto,
+        timeout: None,
+        pool: PoolSizes { min: sessions, max: sessions },
+        catalog: policy(),
+    }
+}
+
+/// What a call came to.
+pub(crate) fn told(report: &Report) -> (OutcomeKind, u32, Option<FaultKind>) {
+    let fault = report.outcome.fault().map(|fault| fault.kind);
+    (report.outcome.kind(), report.attempts, fault)
+}
