@@ -2,30 +2,45 @@
 //! and commands, since whoever comes in has shown the key or sits at this machine; secrets are
 //! not part of that.
 
+mod counters;
+mod entry;
 mod guard;
+mod query;
 mod servers;
+mod validate;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use http_body::Body;
-use mcpo_upstream::directory::Directory;
+use mcpo_upstream::directory::{Directory, Upstream};
+use mcpo_upstream::journal::ENTRIES_MAX;
+use mcpo_upstream::order::Order;
 use percent_encoding::percent_decode_str;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::access::Gate;
 use crate::answer::{Answer, JSON, answer};
 use crate::body::{BODY_TIME_MAX, Bodies};
 use crate::problem::Problem;
+use query::Query;
 
 /// Nothing that is asked here has a body; what a careless script sends along fits.
 const BODY_BYTES_MAX: usize = 16 << 10;
+
+/// How long an order may take: a keeper takes it within a millisecond unless something is badly
+/// wrong.
+const ORDER_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How many entries of the journal are shown where nobody says.
+const ENTRIES_DEFAULT: u64 = 100;
 
 /// Answers operators.
 #[derive(Debug)]
@@ -40,6 +55,9 @@ pub(crate) struct Admin {
 enum Ask<'p> {
     Servers,
     Server(Cow<'p, str>),
+    Order(Cow<'p, str>, Cow<'p, str>),
+    Validate,
+    Journal,
 }
 
 // === impl Admin ===
@@ -86,20 +104,81 @@ impl Admin {
         ask.check(&parts.method)?;
         let read = self.bodies.read(&parts.headers, body, Instant::now() + BODY_TIME_MAX).await?;
         drop(read);
+        let sent = parts.uri.query();
         match ask {
-            Ask::Servers => Ok(servers::all(&self.directory.load())),
-            Ask::Server(name) => {
-                let snapshot = self.directory.load();
-                let upstream = snapshot.upstream(&name).ok_or_else(|| no_such_server(&name))?;
-                Ok(servers::one(upstream))
+            Ask::Servers => {
+                Query::read(sent, &[])?;
+                Ok(servers::all(&self.directory.load(), &self.directory.journal().counters()))
             }
+            Ask::Server(name) => {
+                Query::read(sent, &[])?;
+                Ok(self.shown(&self.upstream(&name)?))
+            }
+            Ask::Order(name, order) => {
+                Query::read(sent, &[])?;
+                self.order(&name, &order).await
+            }
+            Ask::Validate => {
+                let query = Query::read(sent, &["timeout"])?;
+                let time = query.seconds("timeout", validate::VALIDATE_TIME_MAX)?;
+                let time = time.unwrap_or(validate::VALIDATE_TIME_DEFAULT);
+                let snapshot = Arc::clone(&self.directory.load());
+                Ok(validate::all(snapshot.upstreams(), time).await)
+            }
+            Ask::Journal => self.journal(&Query::read(sent, &["after", "server", "limit"])?),
         }
+    }
+
+    fn upstream(&self, name: &str) -> Result<Upstream, Problem> {
+        let no_such = || Problem::NoSuchServer { server: name.to_owned() };
+        self.directory.load().upstream(name).cloned().ok_or_else(no_such)
+    }
+
+    fn shown(&self, upstream: &Upstream) -> Value {
+        servers::one(upstream, &self.directory.journal().counters())
+    }
+
+    /// Gives an order, and shows how the server is then.
+    async fn order(&self, name: &str, order: &str) -> Result<Value, Problem> {
+        let upstream = self.upstream(name)?;
+        let known = Order::from_name(order).filter(|order| ORDERS.contains(order));
+        let order = known.ok_or_else(|| Problem::NoSuchOrder { order: order.to_owned() })?;
+        let given = upstream.order(order, Instant::now() + ORDER_TIME_MAX).await;
+        given.map_err(|error| Problem::OrderNotDone { server: name.to_owned(), error })?;
+        Ok(self.shown(&self.upstream(name)?))
+    }
+
+    /// Entries, oldest first: those after a number, or the newest where none is said.
+    fn journal(&self, query: &Query) -> Result<Value, Problem> {
+        let (after, server) = (query.number("after")?, query.text("server"));
+        let limit = query.number("limit")?.unwrap_or(ENTRIES_DEFAULT);
+        let limit = usize::try_from(limit).unwrap_or(ENTRIES_MAX).min(ENTRIES_MAX);
+        let journal = self.directory.journal();
+        // Read before the entries: what comes in between is told twice rather than never.
+        let last = journal.last_seq();
+        let most = if after.is_some() { limit } else { ENTRIES_MAX };
+        let entries = journal.entries(after.unwrap_or(0), server, most);
+        let shown = &entries[entries.len().saturating_sub(limit)..];
+        let newest = shown.last().map(|entry| entry.seq);
+        let next = if shown.len() == limit { newest } else { newest.max(Some(last)) };
+        let counters = journal.counters();
+        Ok(json!({
+            "entries": shown
+                .iter()
+                .map(|entry| entry::entry(entry.seq, entry.at, &entry.event))
+                .collect::<Vec<_>>(),
+            "next_after": next.or(after).unwrap_or(0),
+            "counters": match server {
+                Some(server) => counters::of_upstream(&counters, server),
+                None => counters::of_all(&counters),
+            },
+        }))
     }
 }
 
-fn no_such_server(name: &str) -> Problem {
-    Problem::NoSuchServer { server: name.to_owned() }
-}
+/// What one server can be ordered.
+pub(crate) const ORDERS: [Order; 5] =
+    [Order::Reconnect, Order::Hold, Order::Release, Order::Drain, Order::Reset];
 
 // === impl Ask ===
 
@@ -110,18 +189,26 @@ impl<'p> Ask<'p> {
         match pieces[..] {
             ["servers"] => Some(Self::Servers),
             ["servers", name] if !name.is_empty() => Some(Self::Server(decoded(name)?)),
+            ["servers", name, order] if !name.is_empty() => {
+                Some(Self::Order(decoded(name)?, decoded(order)?))
+            }
+            ["validate"] => Some(Self::Validate),
+            ["journal"] => Some(Self::Journal),
             _ => None,
         }
     }
 
     fn check(&self, method: &Method) -> Result<(), Problem> {
-        let looks = matches!(*method, Method::GET | Method::HEAD);
-        match self {
-            Self::Servers | Self::Server(_) if looks => Ok(()),
-            Self::Servers | Self::Server(_) => {
-                Err(Problem::MethodNotAllowed { allow: "GET, HEAD" })
+        let (allowed, allow): (&[Method], _) = match self {
+            Self::Servers | Self::Server(_) | Self::Journal => {
+                (&[Method::GET, Method::HEAD], "GET, HEAD")
             }
+            Self::Order(..) | Self::Validate => (&[Method::POST], "POST"),
+        };
+        if allowed.contains(method) {
+            return Ok(());
         }
+        Err(Problem::MethodNotAllowed { allow })
     }
 }
 

@@ -9,14 +9,17 @@ use http_body::Body;
 use mcpo_config::Limits;
 use mcpo_core::arguments::Checked;
 use mcpo_core::catalog::Tool;
+use mcpo_core::fault::FaultKind;
 use mcpo_core::outcome::{Outcome, OutcomeKind};
 use mcpo_mcp::answer::Answer as Said;
+use mcpo_policy::idempotency::{KEY_BYTES_MAX, KeyMisused};
 use mcpo_policy::pipeline::{Call, Pipeline, Report};
 use mcpo_upstream::directory::{State, Upstream};
 use tokio::time::Instant;
 
 use crate::answer::{Answer, JSON, answer, put};
 use crate::body::{BODY_TIME_MAX, Bodies, Room};
+use crate::idempotency_key::{IDEMPOTENT_REPLAYED, idempotency_key};
 use crate::problem::Problem;
 use crate::reply::{Told, tell};
 
@@ -65,10 +68,12 @@ impl Calls {
     {
         match self.prepare(target, headers, body).await {
             Err(problem) => Called { answer: problem.answer(), outcome: None },
-            Ok((call, _room)) => {
-                let report = self.pipeline.call(call).await;
-                told(&target.upstream.view.name, target.tool, report, wants_raw(headers))
-            }
+            Ok((call, _room)) => match self.pipeline.call(call).await {
+                Err(misused) => Called { answer: refused(misused).answer(), outcome: None },
+                Ok(report) => {
+                    told(&target.upstream.view.name, target.tool, report, wants_raw(headers))
+                }
+            },
         }
     }
 
@@ -82,25 +87,28 @@ impl Calls {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let timeout = timeout(&self.limits, target.upstream.view.timeout, headers)?;
+        let set = target.tool.timeout.or(target.upstream.view.timeout);
+        let timeout = timeout(&self.limits, set, headers)?;
+        let idempotency_key = idempotency_key(headers)?;
         let body = self.bodies.read(headers, body, Instant::now() + BODY_TIME_MAX).await?;
         let arguments = arguments(target.tool, headers, body.bytes)?;
         // The tool gets its whole time, however long the body took.
         let deadline = Instant::now() + timeout;
-        let call = Call { upstream: target.upstream, tool: target.tool, arguments, deadline };
+        let Target { upstream, tool } = target;
+        let call = Call { upstream, tool, arguments, deadline, idempotency_key };
         Ok((call, body.room))
     }
 }
 
-/// The caller's wish, else what is set for the upstream, else the default; never more than the
-/// operator allows.
+/// The caller's wish, else what is set for the tool or its upstream, else the default; never more
+/// than the operator allows.
 fn timeout(
     limits: &Limits,
-    of_upstream: Option<Duration>,
+    set: Option<Duration>,
     headers: &HeaderMap,
 ) -> Result<Duration, Problem> {
     let wish = match headers.get(TOOL_TIMEOUT) {
-        None => of_upstream.unwrap_or(limits.tool_timeout),
+        None => set.unwrap_or(limits.tool_timeout),
         Some(sent) => seconds(sent).ok_or(Problem::BadTimeout)?,
     };
     Ok(wish.min(limits.max_tool_timeout))
@@ -123,6 +131,14 @@ fn arguments(tool: &Tool, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Pro
         Checked::AsSent if body.is_empty() => Ok(Bytes::from_static(b"{}")),
         Checked::AsSent => Ok(body),
         Checked::Rewritten(rewritten) => Ok(rewritten.into()),
+    }
+}
+
+/// Why a call is not made for its key.
+const fn refused(misused: KeyMisused) -> Problem {
+    match misused {
+        KeyMisused::BadKey => Problem::BadIdempotencyKey { bytes_max: KEY_BYTES_MAX },
+        KeyMisused::OtherArguments => Problem::IdempotencyKeyUsed,
     }
 }
 
@@ -170,6 +186,9 @@ fn told(upstream: &str, tool: &Tool, report: Report, raw: bool) -> Called {
         1 => drop(answer.headers_mut().insert(ATTEMPTS, HeaderValue::from_static("1"))),
         more => put(&mut answer, ATTEMPTS, &more.to_string()),
     }
+    if report.repeated {
+        answer.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    }
     Called { answer, outcome: Some(outcome) }
 }
 
@@ -182,14 +201,16 @@ pub(crate) fn not_ready(upstream: Option<&Upstream>) -> Problem {
             retry_after: None,
         };
     };
-    let retry_after = match &view.state {
-        State::Resting { retry_at, .. } => Some(retry_at.saturating_duration_since(Instant::now())),
-        State::Starting { .. } | State::Ready | State::Stopped => None,
+    let until = match &view.state {
+        State::Resting { retry_at, .. } => Some(*retry_at),
+        State::Held { look_at, .. } => *look_at,
+        State::Starting { .. } | State::Ready | State::Dormant | State::Stopped => None,
     };
+    let held = matches!(view.state, State::Held { .. }).then_some(FaultKind::Held);
     Problem::NotReady {
         upstream: view.name.clone(),
-        fault: view.state.fault().map(|fault| fault.kind),
-        retry_after,
+        fault: view.state.fault().map(|fault| fault.kind).or(held),
+        retry_after: until.map(|until| until.saturating_duration_since(Instant::now())),
     }
 }
 

@@ -4,18 +4,17 @@
 //! - `/livez`: this process answers.
 //! - `/readyz`: 200 when every upstream can be called, else 503 with who is missing and why.
 //!   `?exclude=NAME` (may be repeated) leaves an upstream out, as Kubernetes does it.
-//! - `/health`: each upstream and the whole. `ok`: all can be called; `degraded`: some; `down`:
-//!   none, and 503.
+//! - `/health`: each upstream with its sessions, and the whole. `ok`: all can be called and lack
+//!   nothing; `degraded`: some, or something is missing; `down`: none, and 503.
 
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderValue};
-use mcpo_core::fault::FaultKind;
-use mcpo_upstream::directory::{Snapshot, State, View};
+use mcpo_upstream::directory::{Snapshot, Upstream, View};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
 
 use crate::answer::{Answer, JSON, answer};
+use crate::standing::{Standing, breaker, is_callable, put_trouble, sessions};
 
 /// The answer to `/livez`.
 pub(crate) fn live() -> Answer {
@@ -26,7 +25,7 @@ pub(crate) fn live() -> Answer {
 pub(crate) fn ready(snapshot: &Snapshot, query: &str, with_names: bool) -> Answer {
     let excluded = excluded(query);
     let asked: Vec<&View> = views(snapshot).filter(|view| !excluded.contains(&view.name)).collect();
-    let missing: Vec<&View> = asked.iter().copied().filter(|view| !view.is_ready()).collect();
+    let missing: Vec<&View> = asked.iter().copied().filter(|view| !is_callable(view)).collect();
     // Before the first upstream has its place there is nobody to be ready.
     let all = missing.is_empty() && !snapshot.upstreams().is_empty();
     let mut body = json!({
@@ -42,21 +41,21 @@ pub(crate) fn ready(snapshot: &Snapshot, query: &str, with_names: bool) -> Answe
 
 /// The answer to `/health`.
 pub(crate) fn health(snapshot: &Snapshot, with_names: bool) -> Answer {
-    let total = snapshot.upstreams().len();
-    let ready = views(snapshot).filter(|view| view.is_ready()).count();
+    let stands =
+        |upstream: &Upstream| Standing::of(&upstream.view, upstream.gate().breaker_state());
+    let all: Vec<Standing> = snapshot.upstreams().iter().map(stands).collect();
+    let ready = all.iter().filter(|&&one| one != Standing::Down).count();
     let (status, whole) = match ready {
-        0 => (StatusCode::SERVICE_UNAVAILABLE, "down"),
-        some if some < total => (StatusCode::OK, "degraded"),
-        _ => (StatusCode::OK, "ok"),
+        0 => (StatusCode::SERVICE_UNAVAILABLE, Standing::Down),
+        _ if all.iter().all(|&one| one == Standing::Ok) => (StatusCode::OK, Standing::Ok),
+        _ => (StatusCode::OK, Standing::Degraded),
     };
-    let mut body = json!({"status": whole, "ready": ready});
+    let mut body = json!({"status": whole.name(), "ready": ready});
     if with_names {
-        body["servers"] = views(snapshot)
-            .map(|view| (view.name.clone(), about(view)))
-            .collect::<Map<_, _>>()
-            .into();
+        let named = |upstream: &Upstream| (upstream.view.name.clone(), about(upstream));
+        body["servers"] = snapshot.upstreams().iter().map(named).collect::<Map<_, _>>().into();
     } else {
-        body["servers"] = total.into();
+        body["servers"] = all.len().into();
     }
     told(status, &body)
 }
@@ -80,62 +79,24 @@ fn about_missing(view: &View) -> Value {
     out.into()
 }
 
-fn about(view: &View) -> Value {
-    let mut out = Map::new();
-    out.insert("status".to_owned(), if view.is_ready() { "ok" } else { "down" }.into());
-    out.insert("state".to_owned(), view.state.name().into());
-    out.insert("since_seconds".to_owned(), view.since.elapsed().as_secs().into());
+fn about(upstream: &Upstream) -> Value {
+    let (view, state) = (&upstream.view, upstream.gate().breaker_state());
     let tools = view.catalog.as_deref().map(|catalog| catalog.tools().len());
-    out.insert("tools".to_owned(), tools.map_or(Value::Null, Value::from));
-    out.insert("reconnects".to_owned(), view.reconnects.into());
-    put_trouble(&mut out, &view.state);
-    out.into()
-}
-
-/// Why it is not ready, in fixed words: a fault's detail may name addresses and commands.
-fn put_trouble(out: &mut Map<String, Value>, state: &State) {
-    let fault = state.fault();
-    if let Some(fault) = fault {
-        out.insert("code".to_owned(), fault.kind.name().into());
+    let about = json!({
+        "status": Standing::of(view, state).name(),
+        "state": view.state.name(),
+        "since_seconds": view.since.elapsed().as_secs(),
+        "tools": tools,
+        "reconnects": view.reconnects,
+        "sessions": sessions(view),
+        "breaker": breaker(state),
+    });
+    let Value::Object(mut about) = about else { return about };
+    if !view.missing_tools.is_empty() {
+        about.insert("missing_tools".to_owned(), view.missing_tools.clone().into());
     }
-    out.insert("reason".to_owned(), reason(state, fault.map(|fault| fault.kind)).into());
-    if let State::Resting { failures, retry_at, .. } = state {
-        let wait = retry_at.saturating_duration_since(Instant::now());
-        out.insert("failures".to_owned(), (*failures).into());
-        out.insert("retry_in_seconds".to_owned(), wait.as_secs().into());
-    }
-    if *state == State::Ready {
-        out.remove("reason");
-    }
-}
-
-const fn reason(state: &State, fault: Option<FaultKind>) -> &'static str {
-    match (fault, state) {
-        (Some(kind), _) => reason_of(kind),
-        (None, State::Stopped) => "it is stopped",
-        (None, State::Starting { .. } | State::Resting { .. } | State::Ready) => {
-            "it is still starting"
-        }
-    }
-}
-
-/// What is said of a fault, in fixed words.
-pub(crate) const fn reason_of(kind: FaultKind) -> &'static str {
-    match kind {
-        FaultKind::Unreachable => "it cannot be reached",
-        FaultKind::NotStartable => "its command cannot be started",
-        FaultKind::Disconnected => "it went away",
-        FaultKind::Timeout => "it does not answer in time",
-        FaultKind::ServerError => "it fails inside",
-        FaultKind::SessionLost => "it lost the session",
-        FaultKind::Throttled => "it takes no more requests for now",
-        FaultKind::Unauthorized => "it refuses our credentials",
-        FaultKind::Nonsense => "it does not speak MCP as expected",
-        FaultKind::Overloaded => "too many requests wait for it",
-        FaultKind::Held => "it is held until an operator releases it",
-        FaultKind::BreakerOpen => "it failed too often of late",
-        FaultKind::Stopping => "it is stopped",
-    }
+    put_trouble(&mut about, &view.state);
+    about.into()
 }
 
 fn told(status: StatusCode, body: &Value) -> Answer {

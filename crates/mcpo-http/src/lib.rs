@@ -10,6 +10,7 @@ mod call;
 mod cors;
 mod documents;
 mod health;
+mod idempotency_key;
 mod json;
 mod pages;
 mod problem;
@@ -18,6 +19,7 @@ mod reply;
 mod request_id;
 mod route;
 mod serve;
+mod standing;
 mod surface;
 mod watched;
 

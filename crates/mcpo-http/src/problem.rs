@@ -9,8 +9,10 @@ use mcpo_core::arguments::{ArgumentError, Problem as ArgumentProblem};
 use mcpo_core::fault::{Fault, FaultKind, Said};
 use mcpo_core::outcome::OutcomeKind;
 use mcpo_mcp::error::RpcError;
+use mcpo_upstream::order::{Order, OrderError};
 use serde_json::{Value, json};
 
+use crate::admin::ORDERS;
 use crate::answer::{Answer, JSON, answer, put};
 use crate::json::push_string;
 
@@ -46,6 +48,30 @@ pub(crate) enum Problem {
         /// As asked for.
         server: String,
     },
+    /// No order of that name is known.
+    NoSuchOrder {
+        /// As given.
+        order: String,
+    },
+    /// An order was given and not carried out.
+    OrderNotDone {
+        /// To whom.
+        server: String,
+        /// Why.
+        error: OrderError,
+    },
+    /// What stands behind the `?` makes no sense.
+    BadQuery {
+        /// What is wrong, and what would be right.
+        why: String,
+    },
+    /// `Idempotency-Key` is none.
+    BadIdempotencyKey {
+        /// How long one may be.
+        bytes_max: usize,
+    },
+    /// The key stands for another call.
+    IdempotencyKeyUsed,
     /// A part of us failed on this request; the rest goes on.
     Internal {
         /// What a call came to, if it was one.
@@ -103,6 +129,9 @@ pub(crate) enum Problem {
 /// When to try again where nobody knows better: an ordinary restart takes about as long.
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
 
+/// The same for what is held: a person must act first.
+const RETRY_AFTER_HELD: Duration = Duration::from_secs(30);
+
 impl From<ArgumentError> for Problem {
     fn from(error: ArgumentError) -> Self {
         match error {
@@ -118,18 +147,27 @@ impl Problem {
     /// The status. 502 is kept for calls that may have acted, so that a downstream can tell them.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound | Self::NoSuchServer { .. } => StatusCode::NOT_FOUND,
+            Self::NotFound
+            | Self::NoSuchServer { .. }
+            | Self::NoSuchOrder { .. }
+            | Self::OrderNotDone { error: OrderError::Gone, .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoCredentials { .. } => StatusCode::UNAUTHORIZED,
             Self::WrongCredentials { .. } | Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyUnreadable | Self::BadTimeout => StatusCode::BAD_REQUEST,
-            Self::BadArguments(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::BodyUnreadable
+            | Self::BadTimeout
+            | Self::BadQuery { .. }
+            | Self::BadIdempotencyKey { .. } => StatusCode::BAD_REQUEST,
+            Self::BadArguments(_) | Self::IdempotencyKeyUsed => StatusCode::UNPROCESSABLE_ENTITY,
             Self::ToolFailed { .. } | Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Refused(error) => status_of_code(error.code),
             Self::NotAResult { .. } => StatusCode::BAD_GATEWAY,
-            Self::NotReady { .. } | Self::NoRoomForBody => StatusCode::SERVICE_UNAVAILABLE,
+            Self::OrderNotDone { error: OrderError::Late, .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::OrderNotDone { error: OrderError::Full, .. }
+            | Self::NotReady { .. }
+            | Self::NoRoomForBody => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoReply { outcome, fault, .. } => match &fault.said {
                 Some(said) => status_of_code(said.code),
                 None => status_of_fault(*outcome, fault.kind),
@@ -150,19 +188,25 @@ impl Problem {
                     answer.headers_mut().append(WWW_AUTHENTICATE, challenge);
                 }
             }
-            Self::NotReady { retry_after, .. } => {
-                put(&mut answer, RETRY_AFTER, &seconds(*retry_after).to_string());
+            Self::NotReady { retry_after: wait, fault, .. } => {
+                put(&mut answer, RETRY_AFTER, &retry_after(*wait, *fault).to_string());
             }
-            Self::NoRoomForBody => {
-                put(&mut answer, RETRY_AFTER, &seconds(None).to_string());
+            Self::NoRoomForBody | Self::OrderNotDone { error: OrderError::Full, .. } => {
+                put(&mut answer, RETRY_AFTER, &retry_after(None, None).to_string());
             }
             Self::NoReply { fault, .. }
                 if fault.said.is_none() && asks_to_come_again(answer.status()) =>
             {
-                put(&mut answer, RETRY_AFTER, &seconds(fault.retry_after).to_string());
+                let wait = retry_after(fault.retry_after, Some(fault.kind));
+                put(&mut answer, RETRY_AFTER, &wait.to_string());
             }
             Self::NotFound
             | Self::NoSuchServer { .. }
+            | Self::NoSuchOrder { .. }
+            | Self::OrderNotDone { .. }
+            | Self::BadQuery { .. }
+            | Self::BadIdempotencyKey { .. }
+            | Self::IdempotencyKeyUsed
             | Self::WrongCredentials { .. }
             | Self::Forbidden { .. }
             | Self::Internal { .. }
@@ -187,6 +231,24 @@ impl Problem {
             Self::NoSuchServer { server } => {
                 coded(&format!("There is no server '{server}'"), "no_such_server", None)
             }
+            Self::NoSuchOrder { order } => coded(&no_such_order(order), "no_such_order", None),
+            Self::OrderNotDone { server, error } => {
+                let (code, what) = order_not_done(*error);
+                coded(&format!("The server '{server}' {what}"), code, None)
+            }
+            Self::BadQuery { why } => coded(why, "bad_query", None),
+            Self::BadIdempotencyKey { bytes_max } => coded(
+                &format!(
+                    "Idempotency-Key must be one value of 1 to {bytes_max} visible characters"
+                ),
+                "bad_idempotency_key",
+                None,
+            ),
+            Self::IdempotencyKeyUsed => coded(
+                "Idempotency-Key was used before, for a call with other arguments",
+                "idempotency_key_used",
+                None,
+            ),
             Self::Forbidden { why } => coded(why, "forbidden", None),
             Self::Internal { outcome } => {
                 let then = outcome.map_or("", then);
@@ -235,6 +297,19 @@ impl Problem {
     }
 }
 
+fn no_such_order(order: &str) -> String {
+    let known = ORDERS.map(Order::name).join(", ");
+    format!("There is no order '{order}'; there are {known}")
+}
+
+const fn order_not_done(error: OrderError) -> (&'static str, &'static str) {
+    match error {
+        OrderError::Gone => ("no_such_server", "was removed"),
+        OrderError::Full => ("overloaded", "has too many orders to carry out already"),
+        OrderError::Late => ("timeout", "has not carried out the order in time; it may yet"),
+    }
+}
+
 const fn status_of_code(code: i64) -> StatusCode {
     match code {
         -32700 | -32600 => StatusCode::BAD_REQUEST,
@@ -273,8 +348,9 @@ fn asks_to_come_again(status: StatusCode) -> bool {
 }
 
 /// Whole seconds, rounded up, at least one.
-fn seconds(wait: Option<Duration>) -> u64 {
-    let wait = wait.unwrap_or(RETRY_AFTER_DEFAULT);
+fn retry_after(wait: Option<Duration>, fault: Option<FaultKind>) -> u64 {
+    let usual = if fault == Some(FaultKind::Held) { RETRY_AFTER_HELD } else { RETRY_AFTER_DEFAULT };
+    let wait = wait.unwrap_or(usual);
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 

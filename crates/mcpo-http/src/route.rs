@@ -174,7 +174,7 @@ fn decoded(piece: &str) -> Option<Cow<'_, str>> {
 
 // === impl Found ===
 
-impl Found<'_> {
+impl<'s> Found<'s> {
     fn is_empty(&self) -> bool {
         self.page.is_none() && self.callee.is_none()
     }
@@ -188,6 +188,16 @@ impl Found<'_> {
             }
             Some(Callee::Unready(None)) => true,
             Some(Callee::Tool(..)) | None => false,
+        }
+    }
+
+    /// The upstream behind it, if that is connected only once it is called and has never been.
+    pub(crate) fn dormant(&self) -> Option<&'s Upstream> {
+        match self.callee {
+            Some(Callee::Unready(Some(upstream))) => {
+                (upstream.view.state == State::Dormant).then_some(upstream)
+            }
+            Some(Callee::Unready(None) | Callee::Tool(..)) | None => None,
         }
     }
 }

@@ -14,7 +14,7 @@ use http_body_util::Full;
 use mcpo_config::{Access, Limits, Mode, Site};
 use mcpo_core::outcome::OutcomeKind;
 use mcpo_policy::pipeline::Pipeline;
-use mcpo_upstream::directory::{Directory, Snapshot};
+use mcpo_upstream::directory::{Directory, Snapshot, State, Upstream};
 use tokio::time::{Instant, timeout};
 
 use crate::access::Gate;
@@ -142,7 +142,10 @@ impl Surface {
         let permit = self.cors.permit(request.headers());
         let mut snapshot = &seen.first;
         let mut found = self.routes.find(snapshot, request.uri().path());
-        if found.is_starting() && self.may_call(&request) {
+        if (found.is_starting() || found.dormant().is_some()) && self.may_call(&request) {
+            if let Some(dormant) = found.dormant() {
+                woken(dormant).await;
+            }
             let later = self.settled(request.uri().path()).await;
             snapshot = seen.later.get_or_init(|| later);
             found = self.routes.find(snapshot, request.uri().path());
@@ -271,6 +274,18 @@ impl Surface {
         }
         Ok(moved(&target))
     }
+}
+
+/// Has an upstream connected that waits to be called, and waits until it is or has failed.
+async fn woken(upstream: &Upstream) {
+    let mut views = upstream.follow();
+    upstream.want();
+    let settled = async {
+        // Gone is settled, too.
+        let _awake = views.wait_for(|view| view.state != State::Dormant).await.is_ok();
+        let _through = views.wait_for(|view| !matches!(view.state, State::Starting { .. })).await;
+    };
+    let _in_time = timeout(FIRST_START_TIME_MAX, settled).await;
 }
 
 const fn not_allowed(allow: &'static str) -> Problem {

@@ -9,10 +9,10 @@ use mcpo_config::{Access, Endpoint, Era, Http, HttpKind, Limits, Mode, Server, S
 use mcpo_core::catalog::CatalogPolicy;
 use mcpo_core::life::LifePolicy;
 use mcpo_http::{ServeOptions, Surface, SurfaceOptions, serve};
-use mcpo_policy::pipeline::Pipeline;
+use mcpo_policy::pipeline::{Pipeline, PipelineOptions};
 use mcpo_testkit::{HttpUpstream, Reply, Request, Script, Step, What, tool};
 use mcpo_upstream::directory::{Directory, Snapshot};
-use mcpo_upstream::supervisor::{Supervisor, SupervisorOptions};
+use mcpo_upstream::supervisor::{Recovery, Supervisor, SupervisorOptions};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -60,13 +60,17 @@ impl Scene {
             limits: Limits { body_bytes_max: 1 << 20, ..Limits::default() },
             mode,
         };
-        let surface = Arc::new(Surface::new(options, directory.clone(), Pipeline::new(100)));
+        let pipeline = Pipeline::new(PipelineOptions::default(), directory.journal());
+        let surface = Arc::new(Surface::new(options, directory.clone(), pipeline));
         let supervisor = Supervisor::new(
             SupervisorOptions {
                 handshake_timeout: None,
                 close_grace: Duration::from_secs(1),
                 launcher: None,
                 life: LifePolicy::default(),
+                drain_timeout: Duration::from_secs(1),
+                recovery: Recovery::default(),
+                dialler: None,
             },
             directory.clone(),
         );

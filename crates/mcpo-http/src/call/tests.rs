@@ -82,6 +82,7 @@ fn a_call_takes_as_long_as_asked_within_what_is_allowed() {
     for sent in ["", "0", "-1", "NaN", "inf", "-inf", "5s", "1 2", "1e-30"] {
         assert!(matches!(asked(sent), Err(Problem::BadTimeout)), "{sent}");
     }
+    // What is set for the tool or its upstream.
     let unasked = |of_upstream| timeout(&limits, of_upstream, &HeaderMap::new()).unwrap().as_secs();
     assert_eq!([unasked(None), unasked(Some(Duration::from_secs(9)))], [60, 9]);
 }
@@ -141,10 +142,22 @@ fn what_a_call_came_to_becomes_its_answer() {
         ),
     ];
     for (outcome, status, name, body) in cases {
-        let called = told("one", tool, Report { outcome, attempts: 2 }, false);
+        let called = told("one", tool, Report { outcome, attempts: 2, repeated: false }, false);
         assert_eq!(called.answer.status().as_u16(), status, "{body}");
         assert_eq!(called.answer.headers()["x-mcpo-outcome"], name);
         assert_eq!(called.answer.headers()["x-mcpo-attempts"], "2");
         assert_eq!(at_once(http_body_util::BodyExt::collect(called.answer.into_body())), body);
+    }
+}
+
+#[test]
+fn an_answer_from_the_store_says_so() {
+    let catalog = catalog();
+    let tool = catalog.tool("plain").unwrap();
+    for repeated in [false, true] {
+        let outcome = Outcome::Reply(Said::Result(Bytes::from_static(br#"{"content":[]}"#)));
+        let called = told("one", tool, Report { outcome, attempts: 0, repeated }, false);
+        let replayed = called.answer.headers().get(IDEMPOTENT_REPLAYED);
+        assert_eq!(replayed.map(HeaderValue::as_bytes), repeated.then_some(&b"true"[..]));
     }
 }

@@ -31,6 +31,8 @@ async fn a_call_without_a_reply_says_whether_it_may_have_acted() {
         (NotSent, Overloaded, 503, Some("3")),
         (NotSent, Stopping, 503, Some("3")),
         (NotSent, Nonsense, 503, Some("3")),
+        (NotSent, Held, 503, Some("3")),
+        (NotSent, BreakerOpen, 503, Some("3")),
         (NotSent, Timeout, 504, None),
         (Refused, Throttled, 429, Some("3")),
         (Unknown, Timeout, 504, None),
@@ -143,4 +145,36 @@ async fn a_body_without_room_is_to_come_again() {
     assert_eq!((status, retry_after.as_deref()), (503, Some("1")));
     assert_eq!(body["detail"]["code"], "overloaded");
     assert_eq!(body["detail"]["outcome"], "not_sent");
+}
+
+#[tokio::test]
+async fn who_is_held_is_not_asked_for_every_second() {
+    let fault = Fault::new(FaultKind::Held, "held by an operator");
+    let (upstream, outcome) = ("time".to_owned(), OutcomeKind::NotSent);
+    let held = Problem::NoReply { upstream: upstream.clone(), outcome, fault: Box::new(fault) };
+    assert_eq!(told(held).await.1.as_deref(), Some("30"));
+    let held = Problem::NotReady { upstream, fault: Some(FaultKind::Held), retry_after: None };
+    let (status, retry_after, body) = told(held).await;
+    assert_eq!((status, retry_after.as_deref()), (503, Some("30")));
+    assert_eq!(body["detail"]["code"], "held");
+}
+
+#[tokio::test]
+async fn orders_that_cannot_be_carried_out_say_why() {
+    let not_done = |error| Problem::OrderNotDone { server: "time".to_owned(), error };
+    for (problem, status, code) in [
+        (Problem::NoSuchServer { server: "x".to_owned() }, 404, "no_such_server"),
+        (Problem::NoSuchOrder { order: "melt".to_owned() }, 404, "no_such_order"),
+        (not_done(OrderError::Gone), 404, "no_such_server"),
+        (not_done(OrderError::Full), 503, "overloaded"),
+        (not_done(OrderError::Late), 504, "timeout"),
+        (Problem::BadQuery { why: "no".to_owned() }, 400, "bad_query"),
+        (Problem::BadIdempotencyKey { bytes_max: 9 }, 400, "bad_idempotency_key"),
+        (Problem::IdempotencyKeyUsed, 422, "idempotency_key_used"),
+        (Problem::Forbidden { why: "no" }, 403, "forbidden"),
+    ] {
+        let (got, retry_after, body) = told(problem).await;
+        assert_eq!((got, &body["detail"]["code"]), (status, &json!(code)));
+        assert_eq!(retry_after.is_some(), status == 503, "{code}");
+    }
 }

@@ -1,5 +1,5 @@
 use mcpo_config::{Access, Limits, Mode, Site};
-use mcpo_policy::pipeline::Pipeline;
+use mcpo_policy::pipeline::{Pipeline, PipelineOptions};
 use mcpo_upstream::directory::Directory;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,7 +27,9 @@ async fn serving(grace: Duration) -> Serving {
         limits: Limits { body_bytes_max: 1000, ..Limits::default() },
         mode: Mode::Single,
     };
-    let surface = Arc::new(Surface::new(options, Directory::new(), Pipeline::new(8)));
+    let directory = Directory::new();
+    let pipeline = Pipeline::new(PipelineOptions::default(), directory.journal());
+    let surface = Arc::new(Surface::new(options, directory, pipeline));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();

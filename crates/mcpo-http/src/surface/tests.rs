@@ -1,6 +1,7 @@
 use http::HeaderValue;
 use http_body_util::BodyExt;
 use mcpo_config::Secret;
+use mcpo_policy::pipeline::PipelineOptions;
 use serde_json::Value;
 
 use super::*;
@@ -43,7 +44,9 @@ impl Scene {
             limits: Limits::default(),
             mode: self.mode,
         };
-        Surface::new(options, Directory::new(), Pipeline::new(8))
+        let directory = Directory::new();
+        let pipeline = Pipeline::new(PipelineOptions::default(), directory.journal());
+        Surface::new(options, directory, pipeline)
     }
 }
 

@@ -1,0 +1,69 @@
+//! What stands behind the `?` of a path under `/admin`. An unknown name is an error: a misspelt one
+//! would give another answer than the one that was asked for.
+
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+
+use crate::problem::Problem;
+
+/// Names and values.
+#[derive(Debug)]
+pub(super) struct Query(Vec<(String, String)>);
+
+// === impl Query ===
+
+impl Query {
+    /// Reads a query that may name these.
+    pub(super) fn read(query: Option<&str>, known: &[&str]) -> Result<Self, Problem> {
+        let pieces = query.unwrap_or_default().split('&').filter(|piece| !piece.is_empty());
+        let mut pairs = Vec::new();
+        for piece in pieces {
+            let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+            let (name, value) = (decoded(name), decoded(value));
+            if !known.contains(&name.as_str()) {
+                return Err(bad(match known {
+                    [] => format!("`{name}` is not known here, nothing is"),
+                    known => format!("`{name}` is not known here, only {}", known.join(", ")),
+                }));
+            }
+            pairs.push((name, value));
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The value of that name, the last one if there are several.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A whole number.
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
+        let number =
+            |text: &str| text.parse().map_err(|_| bad(format!("`{name}` must be a whole number")));
+        self.text(name).map(number).transpose()
+    }
+
+    /// A length of time in seconds, above zero and at most that.
+    pub(super) fn seconds(&self, name: &str, most: Duration) -> Result<Option<Duration>, Problem> {
+        let seconds = |text: &str| {
+            let length = text.parse().ok().and_then(|long| Duration::try_from_secs_f64(long).ok());
+            length.filter(|length| !length.is_zero() && *length <= most).ok_or_else(|| {
+                let most = most.as_secs();
+                bad(format!("`{name}` must be a number of seconds above 0, at most {most}"))
+            })
+        };
+        self.text(name).map(seconds).transpose()
+    }
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+const fn bad(why: String) -> Problem {
+    Problem::BadQuery { why }
+}
+
+#[cfg(test)]
+mod tests;
