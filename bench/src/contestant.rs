@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Python,
     /// Ours.
     Mcpo,
+    /// Ours with its recovery switched off; only measured beside ours.
+    WithoutRecovery,
     /// The least code that does the job.
     Floor,
     /// No proxy: the upstream itself.
@@ -42,6 +44,7 @@ impl Kind {
         match self {
             Self::Python => "python",
             Self::Mcpo => "mcpo",
+            Self::WithoutRecovery => "mcpo without recovery",
             Self::Floor => "floor",
             Self::Direct => "direct",
             Self::Bare => "bare",
@@ -157,11 +160,15 @@ pub(crate) fn command(
     let port = address.port().to_string();
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let (mut command, kind_of_url) = match kind {
-        Kind::Python | Kind::Mcpo => {
+        Kind::Python | Kind::Mcpo | Kind::WithoutRecovery => {
             let program = if kind == Kind::Python { &options.python } else { &options.mcpo };
             let program = program.to_string_lossy();
-            let options = words(&[&program, "--host", "127.0.0.1", "--port", &port]);
-            (options, words(&["--server-type", "streamable-http", "--"]))
+            let mut command = words(&[&program, "--host", "127.0.0.1", "--port", &port]);
+            if kind == Kind::WithoutRecovery {
+                // `env` becomes the program, so that its process is the one that is measured.
+                command = [words(&["env", "MCPO_ERROR_RECOVERY_ENABLED=false"]), command].concat();
+            }
+            (command, words(&["--server-type", "streamable-http", "--"]))
         }
         Kind::Floor => (vec![options.program("floor"), port], words(&["http"])),
         Kind::Bare | Kind::Direct => return words(&[&options.program("floor"), &port, "bare"]),

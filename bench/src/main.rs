@@ -6,6 +6,7 @@ mod contestant;
 mod million;
 mod options;
 mod process;
+mod recovery;
 mod report;
 mod rounds;
 mod start;
@@ -42,6 +43,9 @@ async fn run(options: &Options) -> Result<()> {
     }
     if options.million {
         million::measure(options, &mut results).await?;
+    }
+    if options.recovery {
+        recovery::measure(options, &mut results).await?;
     }
     let text = table::markdown(&results);
     std::io::stdout().lock().write_all(text.as_bytes())?;

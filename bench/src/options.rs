@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use crate::contestant::Kind;
 
 const USAGE: &str = "\
-usage: bench [--quick] [--start] [--million] [--all] [OPTIONS]
-  without --start and --million: load only; --all: everything
+usage: bench [--quick] [--start] [--million] [--recovery] [--all] [OPTIONS]
+  without --start, --million and --recovery: load only; --all: everything
   --quick               one short round, to see that it runs
   --rounds N            rounds, interleaved (3)
   --seconds S           length of one measurement (2)
@@ -29,6 +29,7 @@ pub(crate) struct Options {
     pub(crate) load: bool,
     pub(crate) start: bool,
     pub(crate) million: bool,
+    pub(crate) recovery: bool,
     pub(crate) rounds: usize,
     pub(crate) warm_up: Duration,
     pub(crate) length: Duration,
@@ -102,6 +103,7 @@ impl Options {
             load: true,
             start: false,
             million: false,
+            recovery: false,
             rounds: 3,
             warm_up: Duration::from_millis(300),
             length: Duration::from_secs(2),
@@ -125,9 +127,15 @@ impl Options {
                 self.warm_up = Duration::from_millis(100);
                 self.length = Duration::from_millis(400);
             }
-            "--all" => (self.load, self.start, self.million, *chosen) = (true, true, true, true),
+            "--all" => {
+                (self.load, self.start, self.million, self.recovery) = (true, true, true, true);
+                *chosen = true;
+            }
             "--start" => (self.load, self.start, *chosen) = (self.load && *chosen, true, true),
             "--million" => (self.load, self.million, *chosen) = (self.load && *chosen, true, true),
+            "--recovery" => {
+                (self.load, self.recovery, *chosen) = (self.load && *chosen, true, true);
+            }
             _ => return false,
         }
         true

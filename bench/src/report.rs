@@ -20,6 +20,7 @@ pub(crate) struct Results {
     pub(crate) starts: Vec<Start>,
     pub(crate) twenty: Option<Twenty>,
     pub(crate) million: Vec<Growth>,
+    pub(crate) recovery: Vec<Recovery>,
 }
 
 /// Which load a sample is from.
@@ -103,6 +104,16 @@ pub(crate) struct Growth {
     pub(crate) resident: Resident,
 }
 
+/// Capacity with recovery and without it, in one round.
+#[derive(Debug, Serialize)]
+pub(crate) struct Recovery {
+    pub(crate) upstream: &'static str,
+    pub(crate) connections: usize,
+    pub(crate) round: usize,
+    pub(crate) on_per_second: f64,
+    pub(crate) off_per_second: f64,
+}
+
 impl Sample {
     pub(crate) fn new(
         place: Place,
@@ -153,6 +164,7 @@ impl Results {
             starts: Vec::new(),
             twenty: None,
             million: Vec::new(),
+            recovery: Vec::new(),
         }
     }
 

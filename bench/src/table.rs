@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::{Growth, Load, Place, Resident, Results, Sample, median};
+use crate::report::{Growth, Load, Place, Recovery, Resident, Results, Sample, median};
 
 const CONTESTANTS: [&str; 5] = ["python", "mcpo", "floor", "direct", "bare"];
 /// How many rows the million calls take at most; the file has them all.
@@ -24,6 +24,7 @@ pub(crate) fn markdown(results: &Results) -> String {
     }
     memory_table(&mut text, results);
     start_table(&mut text, results);
+    recovery_table(&mut text, results);
     target_table(&mut text, results);
     text
 }
@@ -151,6 +152,36 @@ fn start_table(text: &mut String, results: &Results) {
     }
 }
 
+fn recovery_table(text: &mut String, results: &Results) {
+    if results.recovery.is_empty() {
+        return;
+    }
+    line(
+        text,
+        "\n## What recovery costs a healthy upstream (closed loop, medians over the rounds)\n",
+    );
+    line(text, "| upstream | conn. | on calls/s | off calls/s | on / off |\n|---|---|---|---|---|");
+    for upstream in UPSTREAMS {
+        for &connections in &results.connections {
+            let of = |value: fn(&Recovery) -> f64| {
+                let rounds = results.recovery.iter();
+                let here = rounds
+                    .filter(|round| (round.upstream, round.connections) == (upstream, connections));
+                median(here.map(value).collect())
+            };
+            if let Some(ratio) = of(recovery_ratio) {
+                let (on, off) = (of(|round| round.on_per_second), of(|round| round.off_per_second));
+                let (on, off) = (show(on, 0), show(off, 0));
+                line(text, &format!("| {upstream} | {connections} | {on} | {off} | {ratio:.3} |"));
+            }
+        }
+    }
+}
+
+fn recovery_ratio(round: &Recovery) -> f64 {
+    round.on_per_second / round.off_per_second
+}
+
 fn target_table(text: &mut String, results: &Results) {
     line(text, "\n## Targets\n\n| target | measured | |\n|---|---|---|");
     for target in targets(results) {
@@ -233,6 +264,7 @@ fn other_targets(results: &Results) -> Vec<Target> {
         .find(|memory| (memory.upstream, memory.contestant) == ("rust", "mcpo"));
     let start = results.starts.iter().find(|start| start.contestant == "mcpo");
     let listening = start.and_then(|start| median(start.listening_ms.clone()));
+    let recovery = median(results.recovery.iter().map(recovery_ratio).collect());
     let slowest = |times: &[f64]| times.iter().copied().fold(0.0, f64::max);
     let callable = results.twenty.as_ref().map(|twenty| slowest(&twenty.callable_ms));
     vec![
@@ -245,6 +277,7 @@ fn other_targets(results: &Results) -> Vec<Target> {
         target("growth over a million calls <= 0.5 MiB", growth(&results.million), " MiB", |v| {
             v <= 0.5
         }),
+        target("throughput with recovery >= 0.97 of that without", recovery, " x", |v| v >= 0.97),
         target("exec to listening <= 20 ms", listening, " ms", |v| v <= 20.0),
         target("19 of 20 servers callable within 2 s", callable, " ms", |v| v <= 2000.0),
     ]

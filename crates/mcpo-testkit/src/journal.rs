@@ -164,6 +164,13 @@ impl Journal {
         }
     }
 
+    /// Lets nobody write or read while the file that this gives is kept.
+    pub(crate) fn hold(&self) -> Result<File> {
+        let file = File::open(&self.path).context("open the journal")?;
+        file.lock().context("lock the journal")?;
+        Ok(file)
+    }
+
     /// Leaves a copy of its file there.
     pub(crate) fn copy_to(&self, file: &Path) -> Result<()> {
         std::fs::copy(&self.path, file).map(drop).context("copy the journal")

@@ -11,6 +11,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use futures_util::future::join_all;
 use mcpo_testkit::faults::{Contestant, Fault, Finding, Kind, Timing, Way, matrix, run};
 use options::{Options, Part};
 use serde::Serialize;
@@ -86,30 +87,56 @@ async fn try_all(options: &Options, results: &mut Results) -> Result<()> {
         .flat_map(|fault| fault.ways.iter().map(move |way| (fault, *way)))
         .filter(|(_, way)| options.ways.is_empty() || options.ways.contains(way))
         .collect();
-    for (number, (fault, way)) in trials.iter().enumerate() {
-        for contestant in &options.contestants {
-            if contestant.kind.knows(*way) {
-                say(&format!("{}/{} {}", number + 1, trials.len(), fault.name));
-                try_one(fault, *way, contestant, results).await;
+    for contestant in &options.contestants {
+        let known: Vec<_> =
+            trials.iter().filter(|(_, way)| contestant.kind.knows(*way)).copied().collect();
+        let at_once = contestants_at_once(contestant.kind);
+        for (number, some) in known.chunks(at_once).enumerate() {
+            let tried = some.iter().map(|(fault, way)| try_one(fault, *way, contestant));
+            let done = number * at_once + some.len();
+            for tried in join_all(tried).await {
+                results.take(tried, &format!("{done}/{}", known.len()));
             }
         }
     }
     Ok(())
 }
 
-async fn try_one(fault: &Fault, way: Way, contestant: &Contestant, results: &mut Results) {
+/// Ours are tried one by one, since milliseconds count. Most trials of the original end with
+/// waiting for what never comes.
+const fn contestants_at_once(kind: Kind) -> usize {
+    match kind {
+        Kind::Mcpo => 1,
+        Kind::Python => 2,
+    }
+}
+
+async fn try_one(
+    fault: &Fault,
+    way: Way,
+    contestant: &Contestant,
+) -> std::result::Result<Finding, Failure> {
     let tried = timeout(TRIAL_MAX, run(fault, way, contestant, Timing::default())).await;
     let tried = tried.unwrap_or_else(|_| Err(anyhow::anyhow!("it took over {TRIAL_MAX:?}")));
-    match tried {
-        Ok(finding) => {
-            say(&table::line(&finding));
-            results.findings.push(finding);
-        }
-        Err(error) => {
-            let (fault, way, contestant) = (fault.name, way.name(), contestant.kind.name());
-            let why = format!("{error:#}");
-            say(&format!("{fault} over {way} before {contestant} could not be tried: {why}"));
-            results.failures.push(Failure { fault, way, contestant, why });
+    tried.map_err(|error| Failure {
+        fault: fault.name,
+        way: way.name(),
+        contestant: contestant.kind.name(),
+        why: format!("{error:#}"),
+    })
+}
+
+impl Results {
+    fn take(&mut self, tried: std::result::Result<Finding, Failure>, progress: &str) {
+        match tried {
+            Ok(finding) => {
+                say(&format!("{progress} {}", table::line(&finding)));
+                self.findings.push(finding);
+            }
+            Err(failure) => {
+                say(&format!("{progress} could not be tried: {failure:?}"));
+                self.failures.push(failure);
+            }
         }
     }
 }

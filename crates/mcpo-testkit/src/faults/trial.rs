@@ -20,7 +20,7 @@ const FULL_LOAD_MAX: Duration = Duration::from_secs(4);
 /// How often it is looked whether calls succeed.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How long the parts of a trial take.
+/// How long the parts of a trial take, and how much load there is.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
     /// Load before anything is measured.
@@ -31,6 +31,8 @@ pub struct Timing {
     pub settle: Duration,
     /// What is added to the deadline before a call counts as lost.
     pub slack: Duration,
+    /// The share of the usual load.
+    pub load: f64,
 }
 
 impl Default for Timing {
@@ -40,6 +42,7 @@ impl Default for Timing {
             healthy: Duration::from_millis(500),
             settle: Duration::from_millis(500),
             slack: Duration::from_secs(1),
+            load: 1.0,
         }
     }
 }
@@ -55,7 +58,8 @@ pub async fn run(
     timing: Timing,
 ) -> Result<Finding> {
     let mut stage = Stage::start(fault, way, contestant).await?;
-    let load = Steady::start(&stage.url(""), &RATES, DEADLINE + timing.slack);
+    let rates = RATES.map(|(class, per_second)| (class, per_second * timing.load));
+    let load = Steady::start(&stage.url(""), &rates, DEADLINE + timing.slack);
     sleep(timing.warm_up).await;
     let begun = now_ns();
     sleep(timing.healthy).await;

@@ -86,9 +86,8 @@ async fn a_child_is_stopped_continued_and_killed() {
     peer.shake_hands().await;
     let child = ScriptedChild::newest(&upstream.journal()).unwrap();
     child.stop().unwrap();
-    while !child.is_stopped() {
-        tokio::task::yield_now().await;
-    }
+    assert!(child.is_stopped() && child.is_alive());
+    assert_eq!(upstream.journal().count(What::Start), 1, "the journal can be read");
     child.cont().unwrap();
     assert_eq!(text(&mut peer, 1).await, "{}");
     child.kill().unwrap();
