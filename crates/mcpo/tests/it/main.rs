@@ -4,6 +4,7 @@
 mod bad_input;
 mod compat;
 mod docs;
+mod faults;
 mod life;
 mod program;
 mod recovery;
