@@ -13,3 +13,6 @@ pub mod order;
 mod settings;
 mod sleep;
 pub mod supervisor;
+
+#[cfg(test)]
+mod play;

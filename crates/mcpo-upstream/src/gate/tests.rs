@@ -1,1 +1,104 @@
+use mcpo_core::event::Event;
+use mcpo_core::fault::{Fault, FaultKind};
+
 use super::*;
+
+fn gate() -> (Gate, Arc<Journal>) {
+    let journal = Arc::new(Journal::new());
+    (Gate::new("up", Arc::clone(&journal), Instant::now()), journal)
+}
+
+fn fault() -> Fault {
+    Fault::new(FaultKind::ServerError, "boom")
+}
+
+fn turn(gate: &Gate) -> Turn<'_> {
+    match gate.admit(Instant::now()) {
+        Entry::In(turn) => turn,
+        Entry::Wait { until, .. } => panic!("it must wait until {until:?}"),
+    }
+}
+
+/// Fails as often as opens it; gives until when it is open.
+fn open(gate: &Gate) -> Instant {
+    for _ in 0..7 {
+        match gate.admit(Instant::now()) {
+            Entry::In(turn) => turn.settle(Instant::now(), Verdict::Bad(&fault())),
+            Entry::Wait { until, .. } => return until.expect("no probe is under way"),
+        }
+    }
+    panic!("it is open after seven failures")
+}
+
+fn names(journal: &Journal) -> Vec<&'static str> {
+    journal.entries(0, None, usize::MAX).iter().map(|entry| entry.event.name()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_opens_lets_one_probe_in_and_closes_when_that_is_answered() {
+    let (gate, journal) = gate();
+    let until = open(&gate);
+    let mut changes = gate.changes();
+    changes.mark_unchanged();
+    tokio::time::sleep_until(until).await;
+    let probe = turn(&gate);
+    assert!(probe.is_probe());
+    assert!(matches!(gate.admit(Instant::now()), Entry::Wait { until: None, .. }));
+    probe.settle(Instant::now(), Verdict::Good);
+    assert!(changes.has_changed().expect("the gate is there"));
+    assert!(!turn(&gate).is_probe());
+    assert_eq!(names(&journal), ["breaker_opened", "breaker_closed"]);
+    let Event::BreakerClosed { after, .. } = &journal.entries(0, None, 2)[1].event else {
+        panic!("it was")
+    };
+    assert!(*after >= Duration::from_secs(1), "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_dropped_or_says_nothing_leaves_its_part_to_the_next_call() {
+    let (gate, journal) = gate();
+    tokio::time::sleep_until(open(&gate)).await;
+    let mut changes = gate.changes();
+    for neutral in [false, true] {
+        let probe = turn(&gate);
+        assert!(probe.is_probe());
+        changes.mark_unchanged();
+        if neutral {
+            probe.settle(Instant::now(), Verdict::Neutral);
+        } else {
+            drop(probe);
+        }
+        assert!(changes.has_changed().expect("the gate is there"), "those who wait look again");
+    }
+    let probe = turn(&gate);
+    assert!(probe.is_probe());
+    probe.settle(Instant::now(), Verdict::Bad(&fault()));
+    assert!(matches!(gate.admit(Instant::now()), Entry::Wait { until: Some(_), .. }));
+    assert_eq!(names(&journal), ["breaker_opened"], "told once for each trouble");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_gate_changes_nothing_that_others_wait_for() {
+    let (gate, _) = gate();
+    let changes = gate.changes();
+    for _ in 0..1000 {
+        gate.call(Instant::now());
+        turn(&gate).settle(Instant::now(), Verdict::Good);
+        gate.first_try_succeeded();
+    }
+    assert!(!changes.has_changed().expect("the gate is there"));
+    assert_eq!(gate.breaker_state(), BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_that_is_spent_is_told_once_and_reset_fills_it() {
+    let (gate, journal) = gate();
+    let full = gate.tokens();
+    let tries = (0..1000).filter(|_| gate.try_retry(Instant::now(), Pace::Transient)).count();
+    assert!((1..1000).contains(&tries), "{tries}");
+    assert_eq!(names(&journal), ["budget_spent"]);
+    let _until = open(&gate);
+    gate.reset(Instant::now());
+    assert_eq!((gate.tokens(), gate.breaker_state()), (full, BreakerState::Closed));
+    assert!(!turn(&gate).is_probe());
+}
