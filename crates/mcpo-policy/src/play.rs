@@ -58,6 +58,8 @@ struct Script {
     is_up: bool,
     /// Calls that came.
     calls: usize,
+    /// Sessions asked for.
+    dials: usize,
     sessions: Vec<watch::Sender<Option<Cause>>>,
 }
 
@@ -137,6 +139,11 @@ impl Up {
         self.script().calls
     }
 
+    /// How many sessions were asked for.
+    pub(crate) fn dials(&self) -> usize {
+        self.script().dials
+    }
+
     /// How many sessions were made.
     pub(crate) fn sessions(&self) -> usize {
         self.script().sessions.len()
@@ -154,6 +161,7 @@ impl Dial for Dialled {
         let up = Arc::clone(&self.0);
         Box::pin(async move {
             let mut script = up.script();
+            script.dials += 1;
             if !script.is_up {
                 return Err(Cause::Connect { stage: Stage::Refused, reason: "refused".to_owned() });
             }
@@ -290,6 +298,7 @@ impl Bench {
             then: Act::Echo,
             is_up: true,
             calls: 0,
+            dials: 0,
             sessions: Vec::new(),
         };
         let connection_per_call = make.connection_per_call;

@@ -135,6 +135,22 @@ async fn without_recovery_a_call_is_sent_once_and_the_next_one_makes_a_session()
     assert_eq!(bench.up.sessions(), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn without_recovery_each_call_asks_once_for_a_session() {
+    let options = PipelineOptions { recovery_enabled: false, ..PipelineOptions::default() };
+    let bench = Bench::ready(Make { options, ..Make::default() }).await;
+    bench.up.go_down();
+    bench.until(|state| *state == State::Dormant).await;
+    for dials in 2..5 {
+        let began = Instant::now();
+        let report = bench.call("read", MINUTE).await;
+        assert_eq!(told(&report), (NotSent, 0, Some(FaultKind::Unreachable)));
+        assert_eq!((bench.up.dials(), began.elapsed()), (dials, Duration::ZERO));
+    }
+    bench.up.come_back();
+    assert_eq!(told(&bench.call("write", MINUTE).await), (Reply, 1, None));
+}
+
 /// A server with four sessions is started anew, and knows none of them.
 #[tokio::test(start_paused = true)]
 async fn a_call_does_not_use_up_its_attempts_on_sessions_that_are_all_lost() {
@@ -235,6 +251,28 @@ async fn an_outage_sees_hardly_more_calls_than_came_in() {
             assert!(seen <= 1_100, "{seen} of 1000 after {act:?}, at once: {at_once}");
         }
     }
+}
+
+/// Whatever is sent kills it, and it is up again at once: what was under way when it first died
+/// may be sent again freely, and after that the budget is the bound.
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_dies_of_its_calls_is_not_killed_over_and_over() {
+    let bench = Arc::new(Bench::ready(Make::default()).await);
+    bench.up.always(Act::Hang);
+    let mut calls = JoinSet::new();
+    for _ in 0..500 {
+        let bench = Arc::clone(&bench);
+        calls.spawn(async move { bench.call("read", MINUTE).await.outcome.kind() });
+    }
+    for _ in 0..20 {
+        sleep_until(Instant::now() + SECOND).await;
+        bench.up.go_down();
+        bench.up.come_back();
+    }
+    bench.up.always(Act::Echo);
+    calls.join_all().await;
+    let seen = bench.up.seen();
+    assert!((1_000..=1_050).contains(&seen), "{seen}");
 }
 
 #[tokio::test(start_paused = true)]

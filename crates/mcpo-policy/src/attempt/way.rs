@@ -67,15 +67,23 @@ async fn is_fit(
     Err(tries.failed.take().expect("an attempt that failed left the doubt"))
 }
 
-/// A session to send on; waits for one while there is hope.
+/// A session to send on; waits for one while there is hope. An upstream that is only tried when a
+/// call asks is tried once: without a rest between its attempts, calls would hammer it.
 async fn session(call: &Call<'_>, tries: &Tries<'_>) -> Result<LiveSession, Fault> {
     let mut views = call.upstream.follow();
+    let mut was_dormant = false;
     loop {
         let until = {
             let view = views.borrow_and_update();
             if let Some(live) = pick(&view, tries) {
                 return Ok(live.clone());
             }
+            let is_dormant = view.state == State::Dormant;
+            if is_dormant && was_dormant {
+                let detail = "the start that the call asked for failed";
+                return Err(Fault::new(FaultKind::Unreachable, detail));
+            }
+            was_dormant |= is_dormant;
             hope(&view, call.deadline)?
         };
         call.upstream.want();
