@@ -4,17 +4,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpo_config::{Config, Listen};
+use mcpo_config::{Config, Listen, Reloads};
+use mcpo_core::health::HealthPolicy;
 use mcpo_core::life::LifePolicy;
+use mcpo_core::retry::RetryPolicy;
 use mcpo_http::{ServeOptions, Surface, SurfaceOptions, serve};
-use mcpo_policy::pipeline::Pipeline;
+use mcpo_policy::idempotency::IdempotencyPolicy;
+use mcpo_policy::pipeline::{Pipeline, PipelineOptions};
 use mcpo_upstream::directory::Directory;
-use mcpo_upstream::supervisor::{Supervisor, SupervisorOptions};
+use mcpo_upstream::supervisor::{Recovery, Supervisor, SupervisorOptions};
 use tokio::net::{TcpListener, lookup_host};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::exit::Exit;
+use crate::reload::Reload;
 use crate::{greeting, launch, render, signals};
 
 /// Calls in flight at once, over all upstreams: each costs some tens of KiB at most while it
@@ -25,8 +29,8 @@ const CALLS_IN_FLIGHT_MAX: usize = 10_000;
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
 /// Serves until a signal, then drains: finishes the calls in flight, then ends the upstreams. A
-/// second signal ends all at once.
-pub(crate) async fn run(config: Config) -> Exit {
+/// second signal ends all at once, downstreams first. `reloads` are put in force meanwhile.
+pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
     let (listeners, address) = match listen(&config.listen).await {
         Ok(listening) => listening,
         Err(reason) => return render::failure(&reason),
@@ -36,11 +40,19 @@ pub(crate) async fn run(config: Config) -> Exit {
         Err(error) => return render::failure(&format!("cannot listen for signals: {error}")),
     };
     let directory = Directory::new();
-    let pipeline = Pipeline::new(CALLS_IN_FLIGHT_MAX);
+    let pipeline = Pipeline::new(pipeline_options(&config), directory.journal());
     let surface = Arc::new(Surface::new(surface_options(&config), directory.clone(), pipeline));
     let supervisor = Supervisor::new(supervisor_options(&config), directory.clone());
     let (wanted, wanted_rx) = watch::channel(Arc::new(config.servers.clone()));
     let (stop, mut stop_rx) = watch::channel(false);
+    let mut reloading = JoinSet::new();
+    if let Some(reloads) = reloads {
+        let (wanted, directory) = (wanted.clone(), directory.clone());
+        match Reload::new(reloads, config.clone(), wanted, directory) {
+            Ok(reload) => reloading.spawn(reload.run()),
+            Err(error) => return render::failure(&format!("cannot listen for SIGHUP: {error}")),
+        };
+    }
     let serve_options = ServeOptions { grace: config.limits.drain_timeout };
 
     greeting::tell(&config, address);
@@ -57,21 +69,29 @@ pub(crate) async fn run(config: Config) -> Exit {
         () = signals.next() => Exit::Ok,
         _panicked = serving.join_next() => Exit::Failure,
         _panicked = keeping.join_next() => Exit::Failure,
+        Some(ended) = reloading.join_next() => ended.map_or(Exit::Failure, |()| Exit::Ok),
     };
     match exit {
         // Half a program would go on for ever; a whole one is a start away.
         Exit::Failure => tracing::error!("stopping, to be started again: a part of mcpo failed"),
         Exit::Ok | Exit::Usage => tracing::info!("stopping: finishing the calls in flight"),
     }
+    reloading.shutdown().await;
     let drained = async {
         stop.send_replace(true);
         while serving.join_next().await.is_some() {}
         drop(wanted);
         while keeping.join_next().await.is_some() {}
     };
-    tokio::select! {
-        () = drained => {}
-        () = signals.next() => tracing::warn!("stopped at once by a second signal"),
+    let is_cut = tokio::select! {
+        () = drained => false,
+        () = signals.next() => true,
+    };
+    if is_cut {
+        tracing::warn!("stopped at once by a second signal");
+        // Before the upstreams are: no call in flight is told of an end that we brought about.
+        serving.shutdown().await;
+        keeping.shutdown().await;
     }
     exit
 }
@@ -136,11 +156,32 @@ fn surface_options(config: &Config) -> SurfaceOptions {
     }
 }
 
+fn pipeline_options(config: &Config) -> PipelineOptions {
+    PipelineOptions {
+        calls_in_flight_max: CALLS_IN_FLIGHT_MAX,
+        retry: RetryPolicy { attempts_max: config.recovery.attempts_max, ..RetryPolicy::default() },
+        recovery_enabled: config.recovery.enabled,
+        idempotency: IdempotencyPolicy::default(),
+    }
+}
+
 fn supervisor_options(config: &Config) -> SupervisorOptions {
+    let enabled = config.recovery.enabled;
     SupervisorOptions {
         handshake_timeout: config.limits.connect_timeout,
         close_grace: CLOSE_GRACE,
         launcher: launch::launcher(),
-        life: LifePolicy::default(),
+        life: LifePolicy { recovery: enabled, ..LifePolicy::default() },
+        recovery: Recovery { enabled, health: health_policy(config.recovery.probe_every) },
+        ..SupervisorOptions::default()
     }
+}
+
+/// How many probes must be overdue for a call to wait for one itself.
+const PROBES_OVERDUE: u32 = 3;
+
+fn health_policy(probe_every: Option<Duration>) -> HealthPolicy {
+    // Silence is suspicious only to those who would have asked by then.
+    let stale = probe_every.map_or(Duration::MAX, |every| every * PROBES_OVERDUE);
+    HealthPolicy { probe_every, stale, ..HealthPolicy::default() }
 }

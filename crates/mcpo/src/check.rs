@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
-use mcpo_config::{Config, Endpoint, Flags, HttpKind, Mode, Server, Stdio};
+use mcpo_config::{Config, Endpoint, Flags, HttpKind, Mode, PoolSizes, Recovery, Server, Stdio};
 
 use crate::exit::Exit;
 use crate::render;
@@ -40,7 +40,9 @@ fn summary(config: &Config) -> String {
     let kinds = rows.iter().map(|(_, server)| kind(server).len()).max().unwrap_or(0);
     for (path, server) in &rows {
         let (kind, target) = (kind(server), target(server));
-        writeln!(out, "  {BOLD}{path:paths$}{BOLD:#}  {kind:kinds$}  {target}").expect(STRING);
+        let treatment = treatment(server);
+        writeln!(out, "  {BOLD}{path:paths$}{BOLD:#}  {kind:kinds$}  {target}{treatment}")
+            .expect(STRING);
     }
     let key = match (&config.access.api_key, config.access.strict) {
         (None, _) => "none, everybody may call",
@@ -53,7 +55,52 @@ fn summary(config: &Config) -> String {
     let port = config.listen.port;
     write!(out, "\n  listens on   http://{host}:{port}\n  key          {key}\n  timeout      {timeout} s a call\n")
         .expect(STRING);
+    writeln!(out, "  recovery     {}", recovery(config.recovery)).expect(STRING);
+    match (config.mode, config.hot_reload) {
+        (Mode::Single, _) => {}
+        (Mode::Many, true) => out.push_str("  reload       when the file changes, and at SIGHUP\n"),
+        (Mode::Many, false) => out.push_str("  reload       at SIGHUP\n"),
+    }
     out
+}
+
+/// How what breaks is healed, in words.
+fn recovery(recovery: Recovery) -> String {
+    let Recovery { enabled, attempts_max, probe_every } = recovery;
+    let probes = match probe_every {
+        Some(every) => format!("silent sessions probed every {} s", every.as_secs_f64()),
+        None => "no session probed".to_owned(),
+    };
+    if enabled {
+        format!("{} a call, {probes}", render::counted(attempts_max as usize, "attempt"))
+    } else {
+        "off, nothing is tried again by itself".to_owned()
+    }
+}
+
+/// How a server is treated where that is not as usual: each word with what separates it from the
+/// one before.
+fn treatment(server: &Server) -> String {
+    let PoolSizes { min, max } = server.pool;
+    let usual = match &server.endpoint {
+        Endpoint::Stdio(_) => PoolSizes::STDIO,
+        Endpoint::Http(_) => PoolSizes::HTTP,
+    };
+    let sessions = match (server.pool == usual, min == max) {
+        (true, _) => None,
+        (false, true) => Some(render::counted(max, "session")),
+        (false, false) => Some(format!("{min} to {max} sessions")),
+    };
+    let tools = |count: usize, how: &str| {
+        (count > 0).then(|| format!("{} {how}", render::counted(count, "tool")))
+    };
+    let words = [
+        server.timeout.map(|timeout| format!("{} s a call", timeout.as_secs_f64())),
+        sessions,
+        tools(server.catalog.disabled_tools.len(), "disabled"),
+        tools(server.catalog.tools.len(), "treated specially"),
+    ];
+    words.into_iter().flatten().map(|word| format!(", {word}")).collect()
 }
 
 const STRING: &str = "writing to a string cannot fail";

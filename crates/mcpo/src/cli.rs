@@ -144,7 +144,7 @@ struct Upstream {
     /// Configuration file, in Claude Desktop's shape [env: MCPO_CONFIG]
     #[arg(short, long, value_name = "FILE")]
     config: Option<String>,
-    /// Follow changes of the configuration file (not supported yet)
+    /// Follow changes of the configuration file [env: MCPO_HOT_RELOAD]
     #[arg(long)]
     hot_reload: bool,
     /// How the server after `--` is reached: stdio, sse, streamable-http

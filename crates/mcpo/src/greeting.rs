@@ -61,7 +61,11 @@ pub(crate) async fn tell_outcome(config: Config, address: SocketAddr, directory:
 fn is_settled(config: &Config, snapshot: &Snapshot) -> bool {
     snapshot.upstreams().len() == config.servers.len()
         && snapshot.upstreams().iter().all(|upstream| match &upstream.view.state {
-            State::Ready | State::Resting { .. } | State::Stopped => true,
+            State::Ready
+            | State::Resting { .. }
+            | State::Held { .. }
+            | State::Dormant
+            | State::Stopped => true,
             State::Starting { failures, .. } => *failures > 0,
         })
 }
@@ -101,6 +105,12 @@ fn verdict(config: &Config, address: SocketAddr, view: &View) -> (String, String
         State::Resting { fault, .. } | State::Starting { fault: Some(fault), .. } => {
             failed(&fault.detail)
         }
+        State::Held { fault, .. } => {
+            let reason = fault.as_ref().map_or("held by an operator", |fault| &fault.detail);
+            let how = format!("{FAINT}(needs somebody; looked at now and then){FAINT:#}");
+            (format!("{BAD}x{BAD:#}"), format!("{}  {how}", shortened(reason)))
+        }
+        State::Dormant => ("-".to_owned(), "connects when it is called".to_owned()),
         State::Starting { fault: None, .. } => ("-".to_owned(), "still starting".to_owned()),
         State::Stopped => ("-".to_owned(), "stopped".to_owned()),
     }

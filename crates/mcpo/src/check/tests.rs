@@ -24,6 +24,34 @@ fn the_summary_says_what_is_served_and_nothing_secret() {
       listens on   http://0.0.0.0:8000
       key          needed for calls
       timeout      60 s a call
+      recovery     3 attempts a call, silent sessions probed every 30 s
+    ");
+}
+
+#[test]
+fn the_summary_says_how_servers_of_a_file_are_treated() {
+    let scratch = mcpo_testkit::Scratch::new().expect("a scratch directory");
+    let text = r#"{"mcpServers": {
+        "a": {"command": "/bin/sh", "pool": {"min": 2, "max": 2}, "disabledTools": ["x", "y"]},
+        "b": {"url": "http://h/", "timeout": 2.5, "pool": {"max": 8}, "tools": {"z": {"retry": false}}},
+        "c": {"url": "http://h/"}
+    }}"#;
+    let file = scratch.write("servers.json", text).expect("a file");
+    let config = Some(file.to_str().expect("a path").to_owned());
+    let flags = Flags { config, hot_reload: true, ..Flags::default() };
+    let summary = summary(&Config::load(&flags).expect("the file is right"));
+    insta::assert_snapshot!(strip_str(&summary), @"
+    ok: 3 servers
+
+      /a  stdio  /bin/sh, 2 sessions, 2 tools disabled
+      /b  sse    http://h/, 2.5 s a call, 1 to 8 sessions, 1 tool treated specially
+      /c  sse    http://h/
+
+      listens on   http://0.0.0.0:8000
+      key          none, everybody may call
+      timeout      60 s a call
+      recovery     3 attempts a call, silent sessions probed every 30 s
+      reload       when the file changes, and at SIGHUP
     ");
 }
 

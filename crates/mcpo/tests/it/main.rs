@@ -8,5 +8,6 @@ mod faults;
 mod life;
 mod program;
 mod recovery;
+mod reload;
 mod rows;
 mod tidy;

@@ -169,8 +169,6 @@ async fn what_is_not_there_yet_is_told() {
         assert_eq!(ended.code, Some(2), "{option}: {ended:?}");
         assert!(ended.stderr.contains("serving TLS is not supported yet"), "{option}: {ended:?}");
     }
-    let world = ready(world().stdio("one", Script::echo()).unwrap().arg("--hot-reload")).await;
-    world.wait_stderr("hot reload is not supported yet").await.unwrap();
 }
 
 #[tokio::test]

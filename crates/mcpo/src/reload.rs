@@ -1,0 +1,84 @@
+//! Puts another configuration in force while mcpo runs: whenever the file changes, where that is
+//! followed, and at every SIGHUP. One that is wrong changes nothing.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use mcpo_config::{Config, Plan, Problems, Reloads, Server, ServerName};
+use mcpo_core::event::Event;
+use mcpo_upstream::directory::Directory;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::telemetry;
+
+/// Hands every new configuration to the supervisor.
+#[derive(Debug)]
+pub(crate) struct Reload {
+    reloads: Reloads,
+    /// What mcpo was started with: what only a restart changes is as it says.
+    started: Config,
+    wanted: watch::Sender<Arc<Vec<Server>>>,
+    directory: Arc<Directory>,
+    hangup: Signal,
+    had_terminal: bool,
+}
+
+impl Reload {
+    /// From now on SIGHUP does not end the program by itself.
+    pub(crate) fn new(
+        reloads: Reloads,
+        started: Config,
+        wanted: watch::Sender<Arc<Vec<Server>>>,
+        directory: Arc<Directory>,
+    ) -> std::io::Result<Self> {
+        let (hangup, had_terminal) = (signal(SignalKind::hangup())?, has_terminal());
+        Ok(Self { reloads, started, wanted, directory, hangup, had_terminal })
+    }
+
+    /// Ends only when mcpo should, because its terminal is gone. Cancel-safe.
+    pub(crate) async fn run(mut self) {
+        loop {
+            tokio::select! {
+                result = self.reloads.next() => match result {
+                    Ok(config) => self.accept(config),
+                    Err(problems) => self.refuse(&problems),
+                },
+                _came = self.hangup.recv() => {
+                    // The same signal tells of a terminal that was closed. Who started mcpo there
+                    // wants it to end, as it would without us listening.
+                    if self.had_terminal && !has_terminal() {
+                        return;
+                    }
+                    self.reloads.order();
+                }
+            }
+        }
+    }
+
+    fn accept(&self, config: Config) {
+        telemetry::tell_warnings(&config);
+        let restart = self.started.restart_needed_for(&config);
+        if !restart.is_empty() {
+            tracing::warn!("a restart is needed to change: {}", restart.join(", "));
+        }
+        let old = self.wanted.send_replace(Arc::new(config.servers.clone()));
+        let plan = Plan::between(&old, &config.servers);
+        let names = |servers: &[Server]| servers.iter().map(|it| it.name.to_string()).collect();
+        self.directory.journal().record(&Event::ConfigReloaded {
+            started: names(&plan.start),
+            stopped: plan.stop.iter().map(ServerName::to_string).collect(),
+            replaced: names(&plan.replace),
+            kept: names(&plan.keep),
+        });
+    }
+
+    fn refuse(&self, problems: &Problems) {
+        let problems = problems.all.iter().map(ToString::to_string).collect();
+        self.directory.journal().record(&Event::ConfigRefused { problems });
+    }
+}
+
+fn has_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}
