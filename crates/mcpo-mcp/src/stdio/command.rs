@@ -72,8 +72,22 @@ fn look_up(endpoint: &Stdio) -> Result<PathBuf, String> {
     }
     Err(match not_executable {
         Some(file) => format!("`{}` is not executable", file.display()),
-        None => format!("it is not in PATH ({}){}", path.to_string_lossy(), hint(command)),
+        None => format!("it is not in PATH ({}){}", shown(path), hint(command)),
     })
+}
+
+/// So many folders of a `PATH` are named: enough to tell whose it is.
+const FOLDERS_SHOWN_MAX: usize = 3;
+
+/// A `PATH` as it is told: that of a shell is longer than all the rest of the message.
+fn shown(path: &OsStr) -> String {
+    let path = path.to_string_lossy();
+    let mut folders = path.split(':');
+    let first: Vec<&str> = folders.by_ref().take(FOLDERS_SHOWN_MAX).collect();
+    match folders.count() {
+        0 => first.join(":"),
+        more => format!("{} and {more} more", first.join(":")),
+    }
 }
 
 enum Found {

@@ -63,6 +63,9 @@ fn a_name_is_looked_up_in_the_path_that_the_child_gets() {
         missing.contains("not in PATH") && missing.contains(&*folder.0.to_string_lossy()),
         "{missing}"
     );
+    let long = endpoint("other", Path::new("/a:/b:/c:/d:/e"));
+    let missing = program(&long).expect_err("it is not there");
+    assert_eq!(missing, "it is not in PATH (/a:/b:/c and 2 more)");
     let mut without_path = endpoint("sh", &folder.0);
     without_path.environment.clear();
     assert!(program(&without_path).is_ok());
