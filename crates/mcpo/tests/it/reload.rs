@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use mcpo_testkit::{HttpUpstream, Request, Script, ScriptedStdio, Step, What, World, tool};
+use mcpo_testkit::{HttpUpstream, Reply, Request, Script, ScriptedStdio, Step, What, World, tool};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -66,7 +66,7 @@ async fn what_did_not_change_keeps_its_session_and_its_calls() {
             servers["two"]["timeout"] = json!(7);
         });
         answers(&world, "/three/echo", 200).await;
-        let holds = |reply: &mcpo_testkit::Reply| reply.text().contains("/three/echo");
+        let holds = |reply: &Reply| reply.text().contains("/three/echo");
         world.wait_reply("/openapi.json", holds).await.unwrap();
         for path in ["/one/echo", "/two/echo", "/web/echo"] {
             assert_eq!(world.post(path, &json!({})).await.unwrap().status, 200, "{path}");
@@ -117,7 +117,7 @@ async fn what_is_another_takes_over_without_a_failed_call() {
     let reload = async {
         world.control("one").wait_at("slow", 1).await.unwrap();
         change(&world, |servers| servers["one"] = new.config());
-        world.wait_stderr("one").await.unwrap();
+        world.wait_stderr("configuration reloaded").await.unwrap();
         world.control("one").open("slow").unwrap();
     };
     let slow = async { Request::post(&slow).send().await.unwrap() };
@@ -125,6 +125,30 @@ async fn what_is_another_takes_over_without_a_failed_call() {
     assert_eq!(reply.json(), "done");
     assert_eq!((starts(&world, "one"), new.journal().count(What::Start)), (1, 1));
     assert_eq!(world.journal("one").runs("slow"), 1);
+}
+
+#[tokio::test]
+async fn a_server_elsewhere_is_another_at_once_and_the_old_one_finishes_its_calls() {
+    let old = HttpUpstream::start(gated("old")).await.unwrap();
+    let new = HttpUpstream::start(gated("new")).await.unwrap();
+    let world = ready(world().server("web", old.config()).arg("--hot-reload")).await;
+    let url = world.url("/web/slow");
+    let reload = async {
+        old.control().wait_at("slow", 1).await.unwrap();
+        change(&world, |servers| servers["web"] = new.config());
+        let who = Request::post(&world.url("/web/who")).json(&json!({}));
+        let fine = |reply: &Reply| {
+            assert_eq!(reply.status, 200, "{reply}\n{}", world.stderr());
+            reply.json() == "new"
+        };
+        world.wait_request(&who, fine).await.unwrap();
+        assert_eq!(old.journal().runs("slow"), 0, "the call is still under way");
+        old.control().open("slow").unwrap();
+    };
+    let (reply, ()) = tokio::join!(Request::post(&url).send(), reload);
+    assert_eq!(reply.unwrap().json(), "done");
+    old.journal().wait_for_what(What::Deleted, 1).await.unwrap();
+    assert_eq!((old.journal().received("slow"), new.journal().received("slow")), (1, 0));
 }
 
 #[tokio::test]

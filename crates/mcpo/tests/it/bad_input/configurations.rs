@@ -119,6 +119,36 @@ async fn a_misspelt_key_is_an_error_and_a_foreign_one_a_warning() {
 }
 
 #[tokio::test]
+async fn wrong_pools_tools_and_recovery_are_told_with_their_cures() {
+    let server = |keys: &str| format!(r#"{{"mcpServers": {{"a": {{"command": "sh", {keys}}}}}}}"#);
+    for (keys, words) in [
+        (r#""pool": {"min": 0}"#, ["mcpServers.a.pool.min", "`0` must be between 1 and 64"]),
+        (r#""pool": {"min": 3, "max": 2}"#, ["mcpServers.a.pool.min", "raise `max`"]),
+        (r#""pool": {"maxx": 3}"#, ["unknown key `maxx`", "did you mean `max`?"]),
+        (r#""pool": [1, 2]"#, ["mcpServers.a.pool", "expected an object, found a list"]),
+        (r#""tools": {"t": {"idempotant": true}}"#, ["tools.t", "did you mean `idempotent`?"]),
+        (r#""tools": {"t": {"timeout": -1}}"#, ["tools.t.timeout", "must not be negative"]),
+        (r#""tools": {"t": 5}"#, ["mcpServers.a.tools.t", "expected an object, found a number"]),
+        (r#""tools": "t""#, ["mcpServers.a.tools", "expected an object, found a string"]),
+    ] {
+        file(USAGE, server(keys), &words).await;
+    }
+    for (name, value, words) in [
+        ("MCPO_MAX_RECOVERY_ATTEMPTS", "0", "must be between 1 and 10"),
+        ("MCPO_PROBE_INTERVAL", "90000", "is more than a day"),
+        ("MCPO_ERROR_RECOVERY_ENABLED", "nein", "neither on nor off"),
+        ("MCPO_POOL_MAX_CONNECTIONS", "many", "is not a whole number"),
+    ] {
+        told(&run_with(&["--", "sh"], &[(name, value)]).await, USAGE, &[name, words]);
+    }
+    let both = [("MCPO_POOL_MIN_CONNECTIONS", "3"), ("MCPO_POOL_MAX_CONNECTIONS", "2")];
+    let ended = run_with(&["check", "--", "sh"], &both).await;
+    told(&ended, USAGE, &["a pool of at least 3 and at most 2", "MCPO_POOL_MIN_CONNECTIONS"]);
+    let misspelt = run_with(&["check", "--", "sh"], &[("MCPO_PROBE_INTERVALL", "5")]).await;
+    told(&misspelt, Some(0), &["did you mean `MCPO_PROBE_INTERVAL`?"]);
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_told_and_ends_with_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
