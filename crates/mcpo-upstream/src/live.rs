@@ -312,7 +312,17 @@ impl Member {
             FaultKind::Unauthorized => true,
             // The probe's own connection broke, which says nothing of the session.
             FaultKind::Disconnected => !self.rules.connection_per_call,
-            kind => kind.ends_session(),
+            FaultKind::Unreachable
+            | FaultKind::NotStartable
+            | FaultKind::SessionLost
+            | FaultKind::Stopping
+            | FaultKind::Timeout
+            | FaultKind::ServerError
+            | FaultKind::Throttled
+            | FaultKind::Nonsense
+            | FaultKind::Overloaded
+            | FaultKind::Held
+            | FaultKind::BreakerOpen => fault.kind.ends_session(),
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::view::{State, View};
 use crate::bell::Bell;
 use crate::gate::Gate;
+use crate::live::LiveSession;
 use crate::order::{Order, OrderError, Request, Told};
 
 /// One upstream in a snapshot.
@@ -154,7 +155,7 @@ async fn validated(views: &mut watch::Receiver<Arc<View>>) {
             live.member.looked_at().await;
         }
         let starting = matches!(view.state, State::Starting { .. });
-        let all_usable = view.sessions.iter().all(|live| live.is_usable());
+        let all_usable = view.sessions.iter().all(LiveSession::is_usable);
         if (!starting && all_usable) || views.changed().await.is_err() {
             return;
         }

@@ -142,11 +142,15 @@ impl Keeper {
 
 fn wait_of(phase: Phase, now: Instant) -> Duration {
     match phase {
-        Phase::Resting { until } => until.saturating_duration_since(now.into_std()),
-        Phase::Held { look_at, .. } => {
-            look_at.map_or(Duration::MAX, |at| at.saturating_duration_since(now.into_std()))
+        Phase::Resting { until: at } | Phase::Held { look_at: Some(at), .. } => {
+            at.saturating_duration_since(now.into_std())
         }
-        Phase::Starting | Phase::Ready { .. } | Phase::Dormant | Phase::Stopped => Duration::ZERO,
+        // At once, or not by the clock.
+        Phase::Held { look_at: None, .. }
+        | Phase::Starting
+        | Phase::Ready { .. }
+        | Phase::Dormant
+        | Phase::Stopped => Duration::ZERO,
     }
 }
 

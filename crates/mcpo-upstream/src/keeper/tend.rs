@@ -108,17 +108,19 @@ impl Tended {
     /// Until its calls have ended, or it is told not to wait for them any more; whether anything is
     /// left then.
     async fn drain(&mut self) -> bool {
-        let until = match *self.leave.borrow() {
-            Leave::Stay | Leave::Now => return true,
-            Leave::Drained { until } => until,
-        };
-        tokio::select! {
-            biased;
-            // It ended by itself: nothing is left to be closed.
-            _cause = &mut self.running => false,
-            _told_or_orphaned = self.leave.wait_for(|leave| *leave == Leave::Now) => true,
-            () = self.member.is_empty() => true,
-            () = sleep_until_some(until) => true,
+        loop {
+            let until = match *self.leave.borrow_and_update() {
+                Leave::Stay | Leave::Now => return true,
+                Leave::Drained { until } => until,
+            };
+            tokio::select! {
+                biased;
+                // It ended by itself: nothing is left to be closed.
+                _cause = &mut self.running => return false,
+                told = self.leave.changed() => if told.is_err() { return true },
+                () = self.member.is_empty() => return true,
+                () = sleep_until_some(until) => return true,
+            }
         }
     }
 }

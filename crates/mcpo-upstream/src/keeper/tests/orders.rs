@@ -44,6 +44,19 @@ async fn a_drained_upstream_closes_its_sessions_once_their_calls_have_ended() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_drain_that_takes_too_long_does_not_hold_up_a_removal() {
+    let bench = bench(Manner { call_takes: 60 * MINUTE, ..Manner::default() }, 1, 1);
+    bench.until_ready(1).await;
+    let mut calls = bench.calls(1, 120 * MINUTE);
+    bench.order(Order::Drain).await;
+    let began = Instant::now();
+    bench.wanted.send_replace(Arc::default());
+    assert_eq!(calls.join_next().await.map(Result::unwrap), Some(false));
+    assert_eq!(began.elapsed(), 30 * SECOND);
+    bench.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hold_stops_the_attempt_under_way() {
     let bench = bench(Manner { dial_takes: 10 * SECOND, ..Manner::default() }, 1, 1);
     bench.until("starting", |view| view.pool.starting == 1).await;
