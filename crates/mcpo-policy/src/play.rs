@@ -56,6 +56,8 @@ struct Script {
     /// Once these are over.
     then: Act,
     is_up: bool,
+    /// What happens to a session that is asked for while it is not up.
+    refusal: Cause,
     /// Calls that came.
     calls: usize,
     /// Sessions asked for.
@@ -129,6 +131,11 @@ impl Up {
         }
     }
 
+    /// What whoever asks for a session is told while it is down.
+    pub(crate) fn refuse_sessions(&self, refusal: Cause) {
+        self.script().refusal = refusal;
+    }
+
     /// It listens again.
     pub(crate) fn come_back(&self) {
         self.script().is_up = true;
@@ -163,7 +170,7 @@ impl Dial for Dialled {
             let mut script = up.script();
             script.dials += 1;
             if !script.is_up {
-                return Err(Cause::Connect { stage: Stage::Refused, reason: "refused".to_owned() });
+                return Err(script.refusal.clone());
             }
             let ended = watch::Sender::new(None);
             script.sessions.push(ended.clone());
@@ -261,6 +268,10 @@ fn policy() -> CatalogPolicy {
     CatalogPolicy { tools: [("once".to_owned(), once)].into(), ..CatalogPolicy::default() }
 }
 
+fn refused() -> Cause {
+    Cause::Connect { stage: Stage::Refused, reason: "refused".to_owned() }
+}
+
 pub(crate) fn broken() -> Cause {
     Cause::Broken("reset".to_owned())
 }
@@ -297,6 +308,7 @@ impl Bench {
             acts: VecDeque::new(),
             then: Act::Echo,
             is_up: true,
+            refusal: refused(),
             calls: 0,
             dials: 0,
             sessions: Vec::new(),

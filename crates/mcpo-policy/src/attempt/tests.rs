@@ -5,6 +5,7 @@ use mcpo_core::breaker::BreakerState;
 use mcpo_core::outcome::OutcomeKind::{NotSent, Refused, Reply, Unknown};
 use mcpo_mcp::error::Sent::{Maybe, No};
 use mcpo_upstream::directory::State;
+use mcpo_upstream::order::Order;
 use tokio::task::JoinSet;
 use tokio::time::advance;
 
@@ -401,6 +402,42 @@ async fn a_call_that_waits_ends_when_the_upstream_is_removed() {
     let (report, ()) = tokio::join!(bench.call("write", MINUTE), async { bench.remove() });
     assert_eq!(told(&report), (NotSent, 0, Some(FaultKind::Stopping)));
     assert!(began.elapsed() < 5 * SECOND, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_upstream_is_not_waited_for() {
+    let bench = Bench::ready(Make::default()).await;
+    let (upstream, soon) = (bench.upstream(), Instant::now() + MINUTE);
+    upstream.order(Order::Hold, soon).await.expect("it is kept");
+    let (seen, began) = (bench.up.seen(), Instant::now());
+    let report = bench.call("write", MINUTE).await;
+    assert_eq!(told(&report), (NotSent, 0, Some(FaultKind::Held)));
+    assert_eq!((bench.up.seen(), began.elapsed()), (seen, Duration::ZERO));
+    upstream.order(Order::Release, soon).await.expect("it is kept");
+    assert_eq!(told(&bench.call("write", MINUTE).await), (Reply, 1, None));
+}
+
+/// What holds it says what a person must do, and when it is looked at again.
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_is_held_for_its_own_fault_says_which() {
+    let bench = Bench::ready(Make::default()).await;
+    bench.up.refuse_sessions(status(401, None));
+    bench.up.go_down();
+    bench.until(|state| matches!(state, State::Held { .. })).await;
+    let began = Instant::now();
+    let report = bench.call("write", MINUTE).await;
+    assert_eq!(told(&report), (NotSent, 0, Some(FaultKind::Unauthorized)));
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    let wait = report.outcome.fault().and_then(|fault| fault.retry_after);
+    assert!(wait.is_some_and(|wait| wait >= MINUTE), "{wait:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_comes_too_late_is_not_sent() {
+    let bench = Bench::ready(Make::default()).await;
+    let report = bench.call("write", Duration::ZERO).await;
+    assert_eq!(told(&report), (NotSent, 0, Some(FaultKind::Timeout)));
+    assert_eq!(bench.up.seen(), 0);
 }
 
 #[tokio::test(start_paused = true)]

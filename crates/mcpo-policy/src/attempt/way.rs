@@ -40,6 +40,12 @@ pub(super) async fn find<'a>(call: &'a Call<'_>, tries: &mut Tries<'_>) -> Resul
             continue;
         }
         let at = Instant::now();
+        if at >= call.deadline {
+            return Err(Failed::NotSent(Fault::new(
+                FaultKind::Timeout,
+                "it came too late to be sent",
+            )));
+        }
         match call.upstream.gate().admit(at) {
             Entry::In(turn) => return Ok(Way { live, turn, at }),
             Entry::Wait { .. } => Box::pin(gate_opens(call)).await.map_err(Failed::NotSent)?,
