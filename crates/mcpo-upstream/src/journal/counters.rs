@@ -83,6 +83,8 @@ impl UpstreamCounters {
                 self.recoveries_succeeded += 1;
                 self.time_to_recover.add(Duration::ZERO);
             }
+            // What an operator had replaced had not failed.
+            Event::Recovered { .. } if !self.is_away => {}
             Event::Recovered { away, .. } => {
                 self.is_away = false;
                 self.recoveries_succeeded += 1;

@@ -50,7 +50,11 @@ fn an_outage_is_one_recovery_however_often_it_is_tried() {
 #[test]
 fn a_length_beyond_the_last_bound_is_counted_as_well() {
     let journal = Journal::new();
-    journal.record(&recovered(Duration::from_secs(10_000)));
+    for away in [Duration::from_secs(10_000), Duration::ZERO] {
+        journal.record(&lost("a"));
+        journal.record(&recovered(away));
+    }
+    // A session that an operator had replaced was not lost.
     journal.record(&recovered(Duration::ZERO));
     let counters = journal.counters();
     let buckets = counters.upstreams["a"].time_to_recover.buckets;
