@@ -71,7 +71,7 @@ fn trouble(server: &Value) -> String {
             said.push(format!("tried again in {}", length(wait)));
         }
     }
-    said.join("; ")
+    clean(&said.join("; "))
 }
 
 /// What a check of all connections found, a line for each server.

@@ -122,14 +122,27 @@ fn every_fault_and_outcome_is_explained() {
 /// Headers and codes of ours, as `mcpo-http` writes them.
 #[test]
 fn every_header_and_code_of_ours_is_explained() {
-    let codes = ["tool_error", "body_too_large", "body_too_slow", "bad_timeout", "starting"];
+    let codes = [
+        "tool_error",
+        "body_too_large",
+        "body_too_slow",
+        "bad_timeout",
+        "bad_idempotency_key",
+        "idempotency_key_used",
+        "internal",
+        "starting",
+        "forbidden",
+        "bad_query",
+        "no_such_server",
+        "no_such_order",
+    ];
     let problem = read("crates/mcpo-http/src/problem.rs");
     for code in codes {
         assert!(problem.contains(&format!("\"{code}\"")), "{code} is gone");
     }
     assert_has("docs/http.md", codes);
     let exposed = read("crates/mcpo-http/src/cors.rs");
-    let exposed = between(&exposed, "EXPOSED: &str = \"", "\"");
+    let exposed = between(&exposed, "EXPOSED: &str =\n    \"", "\"");
     assert_eq!(exposed.len(), 1, "the search for headers is broken");
     let exposed = exposed.iter().flat_map(|list| list.split(", "));
     assert_has("docs/http.md", exposed.chain(["X-Tool-Timeout"]));

@@ -1,6 +1,7 @@
 //! Tests of the whole: the real program, scripted upstreams, and the order of the house.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod admin;
 mod bad_input;
 mod compat;
 mod docs;
