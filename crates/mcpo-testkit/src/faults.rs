@@ -53,6 +53,8 @@ pub struct Fault {
     pub back: bool,
     /// Whether the upstream is well again only in a new life, which somebody has to start.
     pub new_life: bool,
+    /// Whether ours keeps a second session to the victim, so that another one is there at once.
+    pub spare: bool,
     /// Whether an operator has to say that it is well again, by design.
     pub operator: bool,
     /// How long calls may go on failing until it counts as never.

@@ -8,6 +8,8 @@ use crate::outage::{Kills, Outage};
 use crate::summary::{Sum, show_ms};
 use crate::{Failure, Results};
 
+/// From when an upstream is able to answer until a call succeeds.
+const RECOVERY_MS_MAX: f64 = 50.0;
 const CONTESTANTS: [Kind; 2] = [Kind::Mcpo, Kind::Python];
 
 /// One trial for whoever watches the run.
@@ -45,6 +47,7 @@ pub(crate) fn markdown(results: &Results) -> String {
         every_trial(&mut text, results);
         every_fault(&mut text, results);
         summary(&mut text, results);
+        short_of(&mut text, results);
     }
     for Failure { fault, way, contestant, why } in &results.failures {
         write_line(&mut text, &format!("- not tried: {fault} over {way}, {contestant}: {why}"));
@@ -171,6 +174,28 @@ fn summary(text: &mut String, results: &Results) {
                 all.neighbour_errors,
             ),
         );
+    }
+}
+
+/// What a reader looks for first in ours: where it falls short of what it should do.
+fn short_of(text: &mut String, results: &Results) {
+    let ours = || results.findings.iter().filter(|finding| finding.contestant == "mcpo");
+    let name = |finding: &Finding| format!("{} over {}", finding.fault, finding.way);
+    let seen = ours().filter(|finding| finding.back && finding.read.errors > 0);
+    let seen: Vec<String> =
+        seen.map(|finding| format!("{} ({})", name(finding), finding.read.errors)).collect();
+    let slow = ours().filter(|finding| finding.recovery_ms.is_none_or(|ms| ms > RECOVERY_MS_MAX));
+    let slow: Vec<String> = slow
+        .map(|finding| {
+            format!("{} ({})", name(finding), finding.recovery_ms.map_or("never".into(), show_ms))
+        })
+        .collect();
+    for (what, which) in [
+        ("idempotent calls failed visibly although the upstream was back", seen),
+        ("calls succeeded more than 50 ms after the upstream was able", slow),
+    ] {
+        let which = if which.is_empty() { "nowhere".to_owned() } else { which.join(", ") };
+        write_line(text, &format!("- mcpo, {what}: {which}"));
     }
 }
 

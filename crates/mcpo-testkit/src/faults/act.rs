@@ -1,6 +1,6 @@
 //! What is done to an upstream, and how it is let be well again.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::stage::Stage;
 use crate::child::ScriptedChild;
@@ -13,7 +13,8 @@ pub(crate) const GATE: &str = "fault";
 /// What is done to the victim.
 #[derive(Debug, Clone)]
 pub enum Act {
-    /// `kill -9`; the lives that follow meet these troubles.
+    /// `kill -9` of the oldest child, which has the calls; the lives that follow meet these
+    /// troubles.
     Kill(Vec<Trouble>),
     /// `kill -STOP`, and `kill -CONT` at the end.
     Freeze,
@@ -43,7 +44,8 @@ impl Act {
         match self {
             Self::Kill(troubles) => {
                 victim.control.trouble(troubles)?;
-                ScriptedChild::newest(&victim.journal)?.kill()?;
+                let children = ScriptedChild::all(&victim.journal)?;
+                children.iter().find(|child| child.is_alive()).context("a child")?.kill()?;
             }
             Self::Freeze | Self::FreezeForGood => {
                 ScriptedChild::newest(&victim.journal)?.stop()?;

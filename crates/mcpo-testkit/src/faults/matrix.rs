@@ -56,6 +56,7 @@ fn fault(
         length,
         back: true,
         new_life: false,
+        spare: false,
         operator: false,
         patience: PATIENCE,
         reply_as: ReplyAs::Json,
@@ -141,6 +142,10 @@ fn children() -> Vec<Fault> {
     ]
     .into_iter()
     .map(Fault::new_life)
+    .chain([Fault {
+        spare: true,
+        ..fault("kill-9-spare", "one of two children killed", STDIO, none, Act::Kill(Vec::new()))
+    }])
     .collect()
 }
 

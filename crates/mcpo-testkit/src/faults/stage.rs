@@ -146,7 +146,8 @@ impl Stage {
             lost_session: fault.lost_session,
             ..script(name)
         };
-        Self::with([wrapped("victim"), wrapped("neighbour")], way, contestant).await
+        let pool = fault.spare.then(|| json!({"min": 2, "max": 2}));
+        Self::build([wrapped("victim"), wrapped("neighbour")], pool, way, contestant).await
     }
 
     /// Starts everything with scripts of one's own, the victim's first.
@@ -154,6 +155,15 @@ impl Stage {
     /// # Errors
     /// When something does not start, or does not answer in time.
     pub async fn with(scripts: [Script; 2], way: Way, contestant: &Contestant) -> Result<Self> {
+        Self::build(scripts, None, way, contestant).await
+    }
+
+    async fn build(
+        scripts: [Script; 2],
+        pool: Option<Value>,
+        way: Way,
+        contestant: &Contestant,
+    ) -> Result<Self> {
         let scratch = Scratch::new()?;
         let [victim, neighbour] = scripts;
         let (victim, direct) = upstream(scratch.path(), victim, way).await?;
@@ -162,7 +172,7 @@ impl Stage {
             Some(http) => Some(FaultProxy::start(http.address()).await?),
             None => None,
         };
-        let through = match (&proxy, &victim.http) {
+        let mut through = match (&proxy, &victim.http) {
             (Some(proxy), Some(http)) => {
                 let url = direct["url"].as_str().unwrap_or_default();
                 let url = url.replace(&http.address().to_string(), &proxy.address().to_string());
@@ -170,6 +180,10 @@ impl Stage {
             }
             (Some(_) | None, _) => direct,
         };
+        // The original knows no pools.
+        if let (Some(pool), Kind::Mcpo) = (pool, contestant.kind) {
+            through["pool"] = pool;
+        }
         let (url, running) = launch(&scratch, contestant, &through, &beside).await?;
         let mut stage = Self { victim, neighbour, proxy, url, running, _scratch: scratch };
         stage.wait_until_it_answers().await?;

@@ -129,6 +129,9 @@ fn able(fault: &Fault, entries: &[Entry], broken: u64, healed: u64) -> Option<Ab
     let since = |what: What| {
         entries.iter().filter(move |entry| entry.what == what && entry.at_ns >= broken)
     };
+    if fault.spare {
+        return Some(Able { at_ns: healed, own_start_ns: None });
+    }
     // Where several lives followed each other, it is the last one that was able to go on.
     if let Some(ready) = since(What::Ready).next_back() {
         let start = since(What::Start).rfind(|start| start.at_ns <= ready.at_ns);
