@@ -41,7 +41,7 @@ impl Reload {
         loop {
             tokio::select! {
                 result = self.reloads.next() => match result {
-                    Ok(config) => self.accept(config),
+                    Ok(config) => self.accept(&config),
                     Err(problems) => self.refuse(&problems),
                 },
                 _came = self.hangup.recv() => {
@@ -56,9 +56,9 @@ impl Reload {
         }
     }
 
-    fn accept(&self, config: Config) {
-        telemetry::tell_warnings(&config);
-        let restart = self.started.restart_needed_for(&config);
+    fn accept(&self, config: &Config) {
+        telemetry::tell_warnings(config);
+        let restart = self.started.restart_needed_for(config);
         if !restart.is_empty() {
             tracing::warn!("a restart is needed to change: {}", restart.join(", "));
         }
