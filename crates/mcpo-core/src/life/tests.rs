@@ -96,6 +96,26 @@ fn a_session_that_answered_is_replaced_at_once_however_short_it_lived() {
 }
 
 #[test]
+fn what_one_session_proved_says_nothing_of_the_next() {
+    let now = epoch();
+    let mut life = new();
+    life.connected(now);
+    life.proved();
+    life.lost(now, 0.0, &away());
+    life.connected(now);
+    assert_eq!(wait(life.lost(now, 0.0, &away()), now), millis(500));
+}
+
+#[test]
+fn one_that_was_held_for_nonsense_is_held_again_by_the_first() {
+    let now = epoch();
+    let mut life = new();
+    life.hold(HeldBy::Fault, now);
+    life.due();
+    assert!(is_held(life.failed(now, 0.0, &fault(FaultKind::Nonsense))));
+}
+
+#[test]
 fn an_upstream_that_refuses_is_looked_at_more_often_the_shorter_it_is_away() {
     let start = epoch();
     let mut life = new();

@@ -72,6 +72,13 @@ fn the_newest_idle_session_is_retired_and_the_oldest_stays() {
 }
 
 #[test]
+fn the_only_session_with_room_is_not_retired() {
+    let start = origin();
+    let members = [busy(1, 16), ready(2, 0, Some(start))];
+    assert_eq!(plan(&POLICY, start + POLICY.idle, &members, 0), []);
+}
+
+#[test]
 fn a_call_takes_the_session_with_the_fewest_and_one_in_doubt_last() {
     assert!(cost(0, false) < cost(1, false));
     assert!(cost(usize::MAX, false) < cost(0, true));
