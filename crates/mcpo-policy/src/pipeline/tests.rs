@@ -209,6 +209,38 @@ async fn an_outage_ends_a_call_once_the_starts_worth_waiting_for_have_failed() {
     assert_eq!(upstream.journal().runs("write"), 2);
 }
 
+/// More than the budget would pay for, on a server that knows its sessions and on one that has none.
+#[tokio::test]
+async fn a_server_that_is_started_anew_under_load_fails_no_call_that_may_be_sent_again() {
+    use mcpo_testkit::Era as Speaks;
+    const CALLS: usize = 64;
+    for era in [Speaks::Legacy, Speaks::Modern] {
+        let mut turns = vec![vec![Step::Run, Step::Hang]; CALLS];
+        turns.push(Vec::new());
+        let script = Script::new("scripted").on_call("read", turns).era(era);
+        let mut upstream = HttpUpstream::start(script).await.unwrap();
+        let mut bench = bench(http(&upstream), QUICK);
+        bench.pipeline = Pipeline::new(PipelineOptions::default(), bench.directory.journal());
+        bench.until(|state| *state == State::Ready).await;
+        let bench = Arc::new(bench);
+        let mut calls = JoinSet::new();
+        for _ in 0..CALLS {
+            let bench = Arc::clone(&bench);
+            calls.spawn(async move { bench.call("read", MINUTE).await });
+        }
+        upstream.journal().wait_for("read", CALLS).await.unwrap();
+        upstream.restart().await.unwrap();
+        for report in calls.join_all().await {
+            assert_eq!(
+                (report.outcome.kind(), report.attempts),
+                (OutcomeKind::Reply, 2),
+                "{era:?}"
+            );
+        }
+        assert_eq!(upstream.journal().runs("read"), 2 * CALLS);
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_refuses_the_version_of_a_call_is_agreed_with_anew() {
     use mcpo_testkit::{Era as Speaks, HttpStep};
