@@ -16,7 +16,7 @@ use std::time::Duration;
 use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind};
 use mcpo_core::life::{HeldBy, Life, Phase};
-use mcpo_core::pool::{Step, plan};
+use mcpo_core::pool::{PoolPolicy, Step, plan};
 use mcpo_mcp::error::Cause;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -37,9 +37,11 @@ use crate::settings::Settings;
 /// than this hardly any does.
 const REPLACED_LINGER: Duration = Duration::from_mins(5);
 
-/// How soon after a look at crowded sessions the next one is worth its while, and how often a pool
-/// that has more sessions than it keeps is looked at.
+/// How long sessions must be crowded before another one is started, and how soon after a look at
+/// that the next one is worth its while. A handshake takes some tens of milliseconds.
 const CROWDED_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a pool that has more sessions than it keeps is looked at.
 const IDLE_LOOK: Duration = Duration::from_secs(10);
 
 /// Whether a keeper goes on.
@@ -78,7 +80,10 @@ pub(crate) struct Keeper {
     arrived: Vec<Result<Started, Fault>>,
     /// Orders that came since the last turn; at most one, since a turn follows each.
     asked: Vec<Request>,
+    /// When the next word on crowded sessions is asked for.
     crowded_look: Instant,
+    /// Since when all sessions have been crowded, as far as was looked.
+    crowded_since: Option<Instant>,
 }
 
 // === impl Keeper ===
@@ -114,6 +119,7 @@ impl Keeper {
             arrived: Vec::new(),
             asked: Vec::new(),
             crowded_look: Instant::now(),
+            crowded_since: None,
         }
     }
 
@@ -310,9 +316,11 @@ impl Keeper {
 
     fn follow_plan(&mut self, now: Instant) {
         let members = self.crew.members_now();
-        for step in plan(&self.settings.pool, now.into_std(), &members, self.starts.len()) {
+        let steps = plan(&self.settings.pool, now.into_std(), &members, self.starts.len());
+        let may_start = self.is_worth_a_start(now, &steps);
+        for step in steps {
             match step {
-                Step::Start(_) if self.spares.wait(now) > Duration::ZERO => {}
+                Step::Start(_) if !may_start || self.spares.wait(now) > Duration::ZERO => {}
                 Step::Start(count) => self.begin(count),
                 Step::Retire(epoch) => {
                     self.crew.retire(epoch, Leave::Drained { until: Some(now + REPLACED_LINGER) });
@@ -328,6 +336,24 @@ impl Keeper {
             self.seat.bell.tell_crowded(self.may_grow());
             self.crowded_look = now + CROWDED_PAUSE;
         }
+    }
+
+    /// Whether a session that is planned is one that must be there in any case, or whether the
+    /// others have been crowded for long enough: a burst of calls that each take a moment is over
+    /// before another session could help.
+    fn is_worth_a_start(&mut self, now: Instant, steps: &[Step]) -> bool {
+        if !steps.iter().any(|step| matches!(step, Step::Start(_))) {
+            self.crowded_since = None;
+        } else if self.has_enough() {
+            let since = *self.crowded_since.get_or_insert(now);
+            return now.saturating_duration_since(since) >= CROWDED_PAUSE;
+        }
+        true
+    }
+
+    fn has_enough(&self) -> bool {
+        let PoolPolicy { min, max, .. } = self.settings.pool;
+        self.crew.serving().count() + self.starts.len() >= min.min(max)
     }
 
     fn begin(&mut self, count: usize) {
@@ -350,11 +376,13 @@ impl Keeper {
         };
         let serving = self.crew.serving().count();
         let idle = (is_ready && serving > self.settings.pool.min).then(|| now + IDLE_LOOK);
-        let spare = (is_ready && serving < self.settings.pool.min && self.starts.is_empty())
-            .then(|| now + self.spares.wait(now));
+        let may_start = now + self.spares.wait(now);
+        let spare = (is_ready && !self.has_enough()).then_some(may_start);
+        let crowded_for = self.crowded_since.filter(|_| is_ready);
+        let crowd = crowded_for.map(|since| may_start.max(since + CROWDED_PAUSE));
         let crowded = (is_ready && self.may_grow() && !self.seat.bell.hears_crowded())
             .then_some(self.crowded_look);
-        [due, idle, spare, crowded].into_iter().flatten().min()
+        [due, idle, spare, crowd, crowded].into_iter().flatten().min()
     }
 }
 

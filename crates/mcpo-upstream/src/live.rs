@@ -60,6 +60,8 @@ pub(crate) struct Member {
     is_proved: AtomicBool,
     /// Time may have passed that no clock of ours has counted.
     is_stale: AtomicBool,
+    /// The next look is not put off, however short ago the last one was.
+    is_urgent: AtomicBool,
     is_leaving: AtomicBool,
     spent: OnceLock<Fault>,
     bell: Arc<Bell>,
@@ -216,6 +218,7 @@ impl Member {
             doubted: AtomicBool::new(false),
             is_proved: AtomicBool::new(false),
             is_stale: AtomicBool::new(false),
+            is_urgent: AtomicBool::new(false),
             is_leaving: AtomicBool::new(false),
             spent: OnceLock::new(),
             bell,
@@ -348,6 +351,7 @@ impl Member {
 
     /// An operator wants to know whether it lives: its own task looks at once.
     pub(crate) fn doubt_by_order(&self) {
+        self.is_urgent.store(true, Ordering::Relaxed);
         self.doubted.store(true, Ordering::Relaxed);
         self.doubts.notify_one();
     }
@@ -355,9 +359,15 @@ impl Member {
     /// It may have slept, or the network under it: nobody uses it before it was looked at.
     pub(crate) fn doubt_time(&self) {
         if self.rules.is_probed {
+            self.is_urgent.store(true, Ordering::Relaxed);
             self.is_stale.store(true, Ordering::Relaxed);
             self.doubt();
         }
+    }
+
+    /// Whether the next look must not be put off, since this was asked last.
+    pub(crate) fn take_urgent(&self) -> bool {
+        self.is_urgent.swap(false, Ordering::Relaxed)
     }
 
     /// It is of no more use. Whether nobody has said so before.

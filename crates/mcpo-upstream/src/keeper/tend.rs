@@ -22,8 +22,8 @@ use crate::live::Member;
 const RELIST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A session that calls doubt again and again although it answers each probe is probed no more
-/// often than this.
-const DOUBT_PAUSE: Duration = Duration::from_secs(1);
+/// often than this. Calls that are to be sent again wait for that probe, so that it is not more.
+const DOUBT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How a session ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +140,7 @@ async fn examine(
             Next::Ask(question) => {
                 if let Some(asked_at) = asked_at
                     && last.is_none()
+                    && !member.take_urgent()
                 {
                     sleep_until(asked_at + DOUBT_PAUSE).await;
                 }

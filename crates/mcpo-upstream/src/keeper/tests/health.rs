@@ -116,7 +116,7 @@ async fn calls_that_fail_have_a_session_probed_but_not_hammered() {
     for _ in 0..100 {
         let outcome = mcpo_core::outcome::Outcome::<()>::Unknown(late.clone());
         assert_eq!(live.note(&outcome, Instant::now()), Default::default());
-        sleep(Duration::from_millis(100)).await;
+        sleep(Duration::from_millis(10)).await;
     }
     assert!((2..=12).contains(&bench.up.probed()), "{}", bench.up.probed());
     assert_eq!(bench.up.made(), 1);

@@ -53,6 +53,20 @@ async fn a_pool_grows_with_its_load_and_shrinks_when_idle() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_burst_that_is_over_in_a_moment_starts_nothing() {
+    let call_takes = Duration::from_millis(50);
+    let bench = bench(Manner { call_takes, ..Manner::default() }, 1, 3);
+    bench.until_ready(1).await;
+    for _ in 0..20 {
+        let calls = bench.calls(50, MINUTE);
+        assert!(calls.join_all().await.into_iter().all(|answered| answered));
+        sleep(SECOND).await;
+    }
+    assert_eq!(bench.up.made(), 1);
+    bench.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_on_a_session_that_is_retired_is_answered() {
     let bench = bench(Manner { call_takes: 10 * SECOND, ..Manner::default() }, 2, 2);
     bench.until_ready(2).await;
