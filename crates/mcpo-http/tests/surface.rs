@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcpo_config::{Access, Endpoint, Era, Http, HttpKind, Limits, Mode, Server, ServerName, Site};
-use mcpo_core::catalog::CatalogPolicy;
+use mcpo_core::catalog::{CatalogPolicy, ToolPolicy};
 use mcpo_core::life::LifePolicy;
 use mcpo_http::{ServeOptions, Surface, SurfaceOptions, serve};
 use mcpo_policy::pipeline::{Pipeline, PipelineOptions};
 use mcpo_testkit::{HttpUpstream, Reply, Request, Script, Step, What, tool};
-use mcpo_upstream::directory::{Directory, Snapshot};
+use mcpo_upstream::directory::{Directory, Snapshot, State};
 use mcpo_upstream::supervisor::{Recovery, Supervisor, SupervisorOptions};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -47,6 +47,11 @@ fn server(name: &str, url: &str) -> Server {
 
 impl Scene {
     async fn new(mode: Mode, upstreams: &[(&str, &str)]) -> Self {
+        let servers = upstreams.iter().map(|(name, url)| server(name, url)).collect();
+        Self::with(mode, servers, Recovery::default()).await
+    }
+
+    async fn with(mode: Mode, servers: Vec<Server>, recovery: Recovery) -> Self {
         let directory = Directory::new();
         let options = SurfaceOptions {
             access: Access { api_key: None, strict: false, cors_origins: vec!["*".to_owned()] },
@@ -67,14 +72,13 @@ impl Scene {
                 handshake_timeout: None,
                 close_grace: Duration::from_secs(1),
                 launcher: None,
-                life: LifePolicy::default(),
+                life: LifePolicy { recovery: recovery.enabled, ..LifePolicy::default() },
                 drain_timeout: Duration::from_secs(1),
-                recovery: Recovery::default(),
+                recovery,
                 dialler: None,
             },
             directory.clone(),
         );
-        let servers = upstreams.iter().map(|(name, url)| server(name, url)).collect();
         let (wanted, wanted_rx) = watch::channel(Arc::new(servers));
         let mut keeping = JoinSet::new();
         keeping.spawn(supervisor.run(wanted_rx));
@@ -396,4 +400,41 @@ async fn a_body_too_large_is_refused_and_its_sender_gets_to_read_why() {
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_tool_has_its_own_time_and_a_request_may_say_otherwise() {
+    let upstream =
+        HttpUpstream::start(echo().on_call("hang", vec![vec![Step::Hang]])).await.unwrap();
+    let mut one = server("one", &upstream.url());
+    one.timeout = Some(PATIENCE * 3);
+    let brief = ToolPolicy { timeout: Some(Duration::from_millis(100)), ..ToolPolicy::default() };
+    one.catalog.tools.insert("hang".to_owned(), brief);
+    let scene = Scene::with(Mode::Many, vec![one], Recovery::default()).await;
+    scene.ready(1).await;
+    let reply = timeout(PATIENCE, scene.post("/one/hang", &json!({}))).await.unwrap();
+    assert_eq!(reply.status, 504, "{reply}");
+    let asked = Request::post(&scene.url("/one/hang")).header("x-tool-timeout", "60");
+    let mut asked = std::pin::pin!(asked.send());
+    assert!(timeout(Duration::from_millis(500), asked.as_mut()).await.is_err(), "it goes on");
+}
+
+#[tokio::test]
+async fn who_sleeps_and_was_never_up_is_woken_by_a_call() {
+    let mut upstream = HttpUpstream::start(echo()).await.unwrap();
+    let url = upstream.url();
+    upstream.stop().await;
+    let off = Recovery { enabled: false, ..Recovery::default() };
+    let scene = Scene::with(Mode::Many, vec![server("one", &url)], off).await;
+    let dormant = |snapshot: &Snapshot| {
+        snapshot.upstream("one").is_some_and(|one| one.view.state == State::Dormant)
+    };
+    scene.until(dormant).await;
+    assert_eq!(scene.get("/readyz").await.status, 200, "else nobody would ever call it");
+    let reply = scene.post("/one/echo", &json!({"a": 1})).await;
+    assert_eq!(reply.status, 503, "{reply}");
+    scene.until(dormant).await;
+    upstream.restart().await.unwrap();
+    let reply = scene.post("/one/echo", &json!({"a": 1})).await;
+    assert_eq!((reply.status.as_u16(), reply.json()), (200, json!({"a": 1})), "{reply}");
 }
