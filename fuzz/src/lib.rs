@@ -1,0 +1,3 @@
+//! What the fuzz targets of schemas do. Those of the wire stand in `mcpo_mcp::fuzzing`.
+
+pub mod schemas;
