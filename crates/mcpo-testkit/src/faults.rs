@@ -7,6 +7,8 @@ mod finding;
 mod matrix;
 mod stage;
 mod steady;
+#[cfg(test)]
+mod tests;
 mod trial;
 
 use std::time::Duration;

@@ -135,6 +135,12 @@ impl Steady {
         right.map(|record| record.done_ns).min()
     }
 
+    /// How many calls have ended.
+    #[must_use]
+    pub fn ended(&self) -> usize {
+        lock(&self.shared.records).len()
+    }
+
     /// Ends the load, waits for the calls in flight that count, and gives all that ended.
     pub async fn finish(self) -> Vec<Record> {
         self.shared.mode.send_replace(Mode::Over);

@@ -93,9 +93,9 @@ pub async fn run(
 
 /// Since when the upstream was able to answer, and what its own start took if it had to.
 #[derive(Debug, Clone, Copy)]
-struct Able {
-    at_ns: u64,
-    own_start_ns: Option<u64>,
+pub(super) struct Able {
+    pub(super) at_ns: u64,
+    pub(super) own_start_ns: Option<u64>,
 }
 
 async fn wait_for_success(
@@ -125,7 +125,7 @@ async fn wait_for_success(
 
 /// A life that began since the fault did is able once it says so; without a new life, the
 /// upstream is able when the fault is over, unless it died of it.
-fn able(fault: &Fault, entries: &[Entry], broken: u64, healed: u64) -> Option<Able> {
+pub(super) fn able(fault: &Fault, entries: &[Entry], broken: u64, healed: u64) -> Option<Able> {
     let since = |what: What| {
         entries.iter().filter(move |entry| entry.what == what && entry.at_ns >= broken)
     };
