@@ -92,14 +92,14 @@ impl Journal {
     }
 }
 
-/// What comes in floods is counted and not kept: calls that are sent away untried, and probes that
-/// were answered.
+/// What comes in floods is counted and not kept: calls that are sent away untried, probes that were
+/// answered, and most of the attempts at an upstream that stays away (one a second would push out
+/// all else within the hour).
 fn is_kept(event: &Event) -> bool {
     match event {
-        Event::CallFailed { .. } => event.level() > Level::Debug,
+        Event::CallFailed { .. } | Event::UpstreamFailed { .. } => event.level() > Level::Debug,
         Event::SessionProbed { fault, .. } => fault.is_some(),
         Event::UpstreamReady { .. }
-        | Event::UpstreamFailed { .. }
         | Event::SessionLost { .. }
         | Event::ToolsChanged { .. }
         | Event::ToolsStale { .. }

@@ -87,3 +87,14 @@ fn entries_are_bounded_numbered_and_read_on_from_where_one_was() {
     assert_eq!(of_b.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [total - 4, total - 2]);
     assert!(journal.entries(total, None, 1).is_empty());
 }
+
+#[test]
+fn an_upstream_that_stays_away_pushes_nothing_out() {
+    let journal = Journal::new();
+    journal.record(&lost("a"));
+    (1..=10_000).for_each(|failures| journal.record(&failed(failures)));
+    // The loss, and the failures that are told: the 1st, the 2nd, the 4th up to the 8192nd.
+    assert_eq!(journal.entries(0, None, usize::MAX).len(), 1 + 14);
+    let errors: Vec<_> = journal.counters().upstreams["a"].errors().collect();
+    assert_eq!(errors[0], (FaultKind::Unreachable, 10_000));
+}
