@@ -170,6 +170,7 @@ fn supervisor_options(config: &Config) -> SupervisorOptions {
     SupervisorOptions {
         handshake_timeout: config.limits.connect_timeout,
         close_grace: CLOSE_GRACE,
+        drain_timeout: config.limits.drain_timeout,
         launcher: launch::launcher(),
         life: LifePolicy { recovery: enabled, ..LifePolicy::default() },
         recovery: Recovery { enabled, health: health_policy(config.recovery.probe_every) },
