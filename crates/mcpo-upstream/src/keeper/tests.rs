@@ -3,6 +3,7 @@
 mod health;
 mod orders;
 mod pool;
+mod random;
 mod reload;
 
 use mcpo_core::event::Event;

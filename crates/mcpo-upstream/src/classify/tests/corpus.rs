@@ -76,8 +76,6 @@ impl Case {
     async fn play(&self) -> String {
         let upstream = HttpUpstream::start(self.script()).await.expect("a free port");
         let deadline = Instant::now() + Duration::from_secs(30);
-        // Where the handshake is refused, a third of its time goes into looking for HTTP+SSE.
-        let handshake = Duration::from_secs(if self.at_connect { 3 } else { 30 });
         let era = match self.transport.as_str() {
             "modern" => endpoint::Era::Modern,
             "http" | "sse" | "stdio" => endpoint::Era::Legacy,
@@ -87,7 +85,7 @@ impl Case {
             client_name: "corpus".to_owned(),
             client_version: "1".to_owned(),
             era,
-            deadline: Instant::now() + handshake,
+            deadline,
             grace: Duration::from_secs(1),
         };
         let endpoint = Endpoint::Http(endpoint::Http {
@@ -114,7 +112,8 @@ impl Case {
             Script::new("corpus").tool(tool("play")).on_call("play", turn)
         };
         let era = if self.transport == "modern" { Era::Modern } else { Era::Legacy };
-        Script { sessions: self.has_session, ..script.era(era) }
+        // One with sessions refuses at once to be asked for HTTP+SSE instead.
+        Script { sessions: self.has_session || self.at_connect, ..script.era(era) }
     }
 }
 
