@@ -90,33 +90,37 @@ async fn try_all(options: &Options, results: &mut Results) -> Result<()> {
     for contestant in &options.contestants {
         let known: Vec<_> =
             trials.iter().filter(|(_, way)| contestant.kind.knows(*way)).copied().collect();
-        let at_once = contestants_at_once(contestant.kind);
-        for (number, some) in known.chunks(at_once).enumerate() {
-            let tried = some.iter().map(|(fault, way)| try_one(fault, *way, contestant));
-            let done = number * at_once + some.len();
+        let total = known.len();
+        let (pairs, alone) =
+            known.into_iter().partition::<Vec<_>, _>(|(_, way)| can_share(contestant.kind, *way));
+        let turns = alone.chunks(1).chain(pairs.chunks(2));
+        let mut done = 0;
+        for some in turns {
+            let tried = some.iter().map(|(fault, way)| try_one(options, fault, *way, contestant));
             for tried in join_all(tried).await {
-                results.take(tried, &format!("{done}/{}", known.len()));
+                done += 1;
+                results.take(tried, &format!("{done}/{total}"));
             }
         }
     }
     Ok(())
 }
 
-/// Ours are tried one by one, since milliseconds count. Most trials of the original end with
-/// waiting for what never comes.
-const fn contestants_at_once(kind: Kind) -> usize {
-    match kind {
-        Kind::Mcpo => 1,
-        Kind::Python => 2,
-    }
+/// Whether two trials may go at once. Most of the original's end with waiting for what never
+/// comes, and before stdio it bears several times the load; over HTTP it needs the machine for
+/// itself. Ours always has it, since milliseconds count.
+fn can_share(kind: Kind, way: Way) -> bool {
+    kind == Kind::Python && way.is_stdio()
 }
 
 async fn try_one(
+    options: &Options,
     fault: &Fault,
     way: Way,
     contestant: &Contestant,
 ) -> std::result::Result<Finding, Failure> {
-    let tried = timeout(TRIAL_MAX, run(fault, way, contestant, Timing::default())).await;
+    let timing = Timing { load: options.load, ..Timing::default() };
+    let tried = timeout(TRIAL_MAX, run(fault, way, contestant, timing)).await;
     let tried = tried.unwrap_or_else(|_| Err(anyhow::anyhow!("it took over {TRIAL_MAX:?}")));
     tried.map_err(|error| Failure {
         fault: fault.name,

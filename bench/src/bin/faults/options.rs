@@ -15,6 +15,7 @@ usage: bench/faults [--quick | --outage | --list] [OPTIONS]
   --ways A,B,..     of stdio,stdio-modern,http,http-modern,sse
   --against WHO     python or none (python)
   --strict          fail if a call of ours is lost or runs twice
+  --load SHARE      of the usual load of 200 calls a second (1)
   --seconds S       how long an outage lasts (30); kills go on for twice as long
   --json FILE       everything as JSON (bench/results/faults.json)
   --logs DIR        leaves what ours said and what the victim did, for each trial
@@ -51,6 +52,7 @@ pub(crate) struct Options {
     pub(crate) ways: Vec<Way>,
     pub(crate) contestants: Vec<Contestant>,
     pub(crate) outage_seconds: u64,
+    pub(crate) load: f64,
     pub(crate) json: Option<PathBuf>,
 }
 
@@ -68,6 +70,7 @@ impl Options {
             ways: Vec::new(),
             contestants: Vec::new(),
             outage_seconds: 30,
+            load: 1.0,
             json: Some("bench/results/faults.json".into()),
         };
         while let Some(flag) = arguments.next() {
@@ -88,6 +91,7 @@ impl Options {
                     other => bail!("nobody is called {other}\n{USAGE}"),
                 },
                 "--seconds" => options.outage_seconds = value.parse()?,
+                "--load" => options.load = value.parse()?,
                 "--json" => options.json = Some(value.into()),
                 "--logs" => logs = Some(PathBuf::from(value)),
                 "--mcpo" => mcpo = value.into(),

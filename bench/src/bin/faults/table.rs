@@ -18,7 +18,7 @@ pub(crate) fn line(finding: &Finding) -> String {
     let recovery = finding.recovery_ms.map_or("never".into(), show_ms);
     format!(
         "{contestant:>6} {fault} over {way}: {} lost, {} duplicated, errors {}/{} idempotent, {}/{} other \
-         ({} unknown), recovery {recovery}, statuses {:?}{}",
+         ({} unknown), recovery {recovery}, statuses {:?}{}{}",
         finding.lost(),
         finding.duplicated,
         read.errors,
@@ -28,6 +28,7 @@ pub(crate) fn line(finding: &Finding) -> String {
         write.unknown,
         finding.statuses,
         if finding.told_wrongly > 0 { ", TOLD WRONGLY" } else { "" },
+        if finding.was_healthy() { "" } else { ", NOT HEALTHY BEFORE THE FAULT" },
     )
 }
 
@@ -48,6 +49,16 @@ pub(crate) fn markdown(results: &Results) -> String {
         every_fault(&mut text, results);
         summary(&mut text, results);
         short_of(&mut text, results);
+    }
+    for finding in results.findings.iter().filter(|finding| !finding.was_healthy()) {
+        let Finding { fault, way, contestant, healthy_late, healthy_calls, .. } = finding;
+        write_line(
+            &mut text,
+            &format!(
+                "- worth nothing: {fault} over {way}, {contestant}: before the fault {healthy_late} of {healthy_calls} calls \
+                 were not answered in time; give it less load or a quieter machine"
+            ),
+        );
     }
     for Failure { fault, way, contestant, why } in &results.failures {
         write_line(&mut text, &format!("- not tried: {fault} over {way}, {contestant}: {why}"));

@@ -10,6 +10,11 @@ use super::steady::{Class, End, Record};
 use super::{Fault, Way};
 use crate::journal::{Journal, What};
 
+/// A call that came in so long before the fault has its answer before it; in nanoseconds.
+const EARLY_NS: u64 = 200_000_000;
+/// One call in so many may be late without a fault.
+const HEALTHY_PART: usize = 20;
+
 /// The moments of a trial, on the clock of `now_ns`.
 #[derive(Debug)]
 pub(super) struct Times {
@@ -67,6 +72,10 @@ pub struct Finding {
     pub since_healed_ms: Option<f64>,
     /// From the upstream's first breath until it was able to answer, if it had to start.
     pub own_start_ms: Option<f64>,
+    /// Calls that came in before the fault, early enough to be answered before it.
+    pub healthy_calls: usize,
+    /// Of these: without their answer when the fault began.
+    pub healthy_late: usize,
     /// The neighbour's latency before the fault.
     #[serde(skip)]
     pub neighbour_before_us: Vec<f64>,
@@ -90,6 +99,8 @@ impl Finding {
         let neighbour = |from: u64, to: u64| latencies(records, from, to);
         let before = neighbour(times.begun, times.broken);
         let during = neighbour(times.broken, times.recovered.unwrap_or(times.over));
+        let early: Vec<&Record> = early(records, times).collect();
+        let in_time = |record: &&&Record| record.end == End::Right && record.done_ns < times.broken;
         let between = |from: Option<u64>, to: Option<u64>| Some(ms(to?.saturating_sub(from?)));
         Ok(Self {
             fault: fault.name,
@@ -103,6 +114,8 @@ impl Finding {
             repeated: more_than_once(records, Class::Read, &runs),
             told_wrongly: records.iter().filter(|record| told_wrongly(record, &runs)).count(),
             statuses: statuses(records),
+            healthy_calls: early.len(),
+            healthy_late: early.len() - early.iter().filter(in_time).count(),
             recovery_ms: between(times.able, times.recovered),
             since_healed_ms: between(Some(times.healed), times.first_success),
             own_start_ms: times.own_start.map(ms),
@@ -113,11 +126,23 @@ impl Finding {
         })
     }
 
+    /// Whether the contestant bore the load before the fault began: else the trial says more about
+    /// the load than about the fault.
+    #[must_use]
+    pub const fn was_healthy(&self) -> bool {
+        self.healthy_late * HEALTHY_PART <= self.healthy_calls
+    }
+
     /// Calls without any answer, the neighbour's included.
     #[must_use]
     pub const fn lost(&self) -> usize {
         self.read.lost + self.write.lost + self.neighbour.lost
     }
+}
+
+fn early<'a>(records: &'a [Record], times: &Times) -> impl Iterator<Item = &'a Record> {
+    let (from, to) = (times.begun, times.broken.saturating_sub(EARLY_NS));
+    records.iter().filter(move |record| (from..to).contains(&record.due_ns))
 }
 
 /// How often each call ran, by its key.
