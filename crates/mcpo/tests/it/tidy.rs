@@ -104,7 +104,7 @@ fn a_library_is_named_by_its_owner_alone() {
         }
     }
     for (library, owner) in
-        OWNERS.iter().filter(|(library, _)| !matches!(*library, "notify" | "axum" | "tower-http"))
+        OWNERS.iter().filter(|(library, _)| !matches!(*library, "axum" | "tower-http"))
     {
         assert!(
             dependencies(owner).contains(&(*library).to_owned()),
