@@ -11,7 +11,7 @@ use mcpo_core::outcome::OutcomeKind;
 use mcpo_testkit::Scratch;
 
 /// What people read.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -19,6 +19,7 @@ const PAGES: [&str; 7] = [
     "docs/configuration.md",
     "docs/http.md",
     "docs/migrating.md",
+    "docs/recovery.md",
 ];
 /// The README stays something that people read.
 const README_LINES_MAX: usize = 140;
