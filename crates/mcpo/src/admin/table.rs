@@ -35,10 +35,14 @@ fn server(server: &Value) -> Vec<Cell> {
     let in_flight: u64 = sessions.iter().filter_map(|one| one["in_flight"].as_u64()).sum();
     let doubted = sessions.iter().filter(|one| one["doubted"] == true).count();
     let most = number(&server["pool"]["max"]);
-    let sessions = match doubted {
-        0 => format!("{}/{most}", sessions.len()),
-        some => format!("{}/{most} ({some} doubted)", sessions.len()),
-    };
+    let ending = server["pool"]["draining"].as_u64().unwrap_or_default();
+    let notes: Vec<String> = [(doubted as u64, "doubted"), (ending, "ending")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    let note = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
+    let sessions = format!("{}/{most}{note}", sessions.len());
     let state = text(&server["state"]);
     let breaker = text(&server["breaker"]["state"]);
     vec![

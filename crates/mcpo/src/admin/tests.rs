@@ -34,7 +34,8 @@ fn options_stand_before_or_behind_what_is_asked() {
 #[test]
 fn servers_stand_in_columns_with_their_trouble() {
     let answer = json!({"servers": [
-        {"name": "time", "state": "ready", "since_seconds": 200, "tools": 2, "pool": {"max": 4},
+        {"name": "time", "state": "ready", "since_seconds": 200, "tools": 2,
+         "pool": {"max": 4, "draining": 1},
          "sessions": [{"in_flight": 2, "doubted": false}, {"in_flight": 1, "doubted": true}],
          "breaker": {"state": "closed"}},
         {"name": "a long name", "state": "resting", "since_seconds": 5, "retry_in_seconds": 3,
@@ -42,9 +43,9 @@ fn servers_stand_in_columns_with_their_trouble() {
          "sessions": [], "pool": {"max": 1}, "breaker": {"state": "open"}},
     ]});
     let expected = "\
-SERVER       STATE    SINCE  SESSIONS         IN FLIGHT  BREAKER  TOOLS  TROUBLE
-time         ready    3m     2/4 (1 doubted)  3          closed   2
-a long name  resting  5s     0/1              0          open     -      unreachable: refused [2J; tried again in 3s
+SERVER       STATE    SINCE  SESSIONS                   IN FLIGHT  BREAKER  TOOLS  TROUBLE
+time         ready    3m     2/4 (1 doubted, 1 ending)  3          closed   2
+a long name  resting  5s     0/1                        0          open     -      unreachable: refused [2J; tried again in 3s
 ";
     assert_eq!(plain(&table::servers(&answer)), expected);
     assert_eq!(table::servers(&json!({})), "no servers\n");
