@@ -1,7 +1,7 @@
 //! The seeds of the fuzz targets, and what fuzzing once found, go through the same functions as
 //! under `scripts/fuzz`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[path = "../../../../fuzz/src/schemas.rs"]
 #[expect(unreachable_pub, reason = "it is public where it is a library")]
@@ -35,14 +35,15 @@ fn arguments_of_callers() {
     feed("arguments", schemas::arguments);
 }
 
-/// What panics names its file by the last line before it.
 fn feed(target: &str, play: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(target);
     let entries = std::fs::read_dir(folder).unwrap();
     let paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     assert!(paths.len() >= SEEDS_MIN, "only {} seeds", paths.len());
-    for path in paths {
-        println!("{}", path.display());
-        play(&std::fs::read(path).unwrap());
-    }
+    let fails = |path: &&PathBuf| {
+        let data = std::fs::read(path).unwrap();
+        std::panic::catch_unwind(|| play(&data)).is_err()
+    };
+    let failed: Vec<_> = paths.iter().filter(fails).collect();
+    assert!(failed.is_empty(), "what failed is told above; it was met in {failed:?}");
 }
