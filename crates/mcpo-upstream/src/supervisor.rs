@@ -1,7 +1,7 @@
 //! Makes what runs equal to what is wanted, over and over: each turn compares the two and acts on
 //! the difference. Startup is a turn from nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub struct Supervisor {
     keepers: JoinSet<()>,
     tasks: HashMap<Id, Task>,
     /// The newest keeper of each upstream that is wanted.
-    running: HashMap<String, Running>,
+    running: BTreeMap<String, Running>,
     started: u64,
 }
 
@@ -65,7 +65,7 @@ impl Supervisor {
             directory,
             keepers: JoinSet::new(),
             tasks: HashMap::new(),
-            running: HashMap::new(),
+            running: BTreeMap::new(),
             started: 0,
         }
     }
@@ -79,6 +79,7 @@ impl Supervisor {
             let now_wanted = wanted.borrow_and_update().clone();
             self.turn(&now_wanted);
             tokio::select! {
+                biased;
                 changed = wanted.changed() => if changed.is_err() { break },
                 Some(ended) = self.keepers.join_next_with_id() => match ended {
                     Ok((id, ())) => self.note_end(id),
@@ -87,7 +88,10 @@ impl Supervisor {
                 by = jumps.next() => self.note_jump(by),
             }
         }
-        for task in self.tasks.values() {
+        // In a known order, so that a simulation plays the same twice.
+        let mut tasks: Vec<&Task> = self.tasks.values().collect();
+        tasks.sort_unstable_by_key(|task| task.number);
+        for task in tasks {
             task.stop.send_replace(Stop::Now);
         }
         while self.keepers.join_next().await.is_some() {}

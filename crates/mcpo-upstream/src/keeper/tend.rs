@@ -81,6 +81,7 @@ impl Tended {
         let leaving = self.leave.wait_for(|leave| *leave != Leave::Stay);
         let watching = async {
             let fault = tokio::select! {
+                biased;
                 fault = examine(&self.session, &self.member, self.health, |fault| {
                     self.journal.record(&Event::SessionProbed {
                         upstream: self.upstream.clone(),
@@ -164,6 +165,7 @@ async fn examine(
                 member.tell_looked();
             }
             Next::WaitUntil(until) => tokio::select! {
+                biased;
                 () = member.doubts.notified() => {}
                 () = sleep_until_some(until.map(Instant::from)) => {}
             },
