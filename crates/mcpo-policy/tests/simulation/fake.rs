@@ -1,28 +1,30 @@
 //! Servers in memory: what they do with a call, a probe, a handshake follows their troubles and
 //! their dice. They never say of a call that it was not carried out when it was, or can be.
 
+mod attempt;
+mod line;
+
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use fastrand::Rng;
 use mcpo_core::catalog::ServerIdentity;
 use mcpo_core::fault::Stage;
 use mcpo_mcp::answer::Answer;
 use mcpo_mcp::custom::{BoxFuture, Custom, Dial, Wire};
-use mcpo_mcp::error::{Cause, RequestError, RpcError, Sent};
+use mcpo_mcp::error::{Cause, RequestError};
 use serde_json::{Value, json};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::history::{Alive, Happening, History};
 use crate::scenario::{ServerPlan, Trouble, TroubleKind};
+use attempt::{Attempt, Fate};
+use line::Line;
 
 /// How long it takes to find out that there is no way.
 const NO_WAY: Duration = Duration::from_secs(3);
-/// Longer than most callers wait.
-const SLOW: Duration = Duration::from_secs(6);
 
 /// One server in one place.
 #[derive(Debug)]
@@ -33,22 +35,6 @@ pub(crate) struct Server {
     /// From now on nothing goes wrong.
     pub(crate) is_calm: AtomicBool,
     lines: Mutex<Vec<Arc<Line>>>,
-}
-
-/// A session, as the server knows it. Whoever waits for it wakes in the order of coming, unlike
-/// with `watch`, whose order is random.
-#[derive(Debug, Default)]
-struct Line {
-    state: Mutex<LineState>,
-    changed: Notify,
-    tools: watch::Sender<u64>,
-}
-
-#[derive(Debug, Default)]
-struct LineState {
-    end: Option<Cause>,
-    /// How often what was under way broke, and nothing else.
-    cuts: u64,
 }
 
 /// How sessions with it are made.
@@ -63,27 +49,6 @@ struct Session {
     born: Duration,
     line: Arc<Line>,
     _alive: Alive,
-}
-
-/// What becomes of one attempt at a call.
-#[derive(Debug, Clone)]
-enum Fate {
-    /// It is carried out and answered.
-    Answer,
-    /// The tool itself says no.
-    ToolError,
-    /// It was never carried out, and the server says so.
-    Refused(Cause),
-    /// It was never even sent.
-    NeverSent(Cause),
-    /// It may have been carried out.
-    Lost { acted: bool, cause: Cause, takes_session: bool },
-    /// The same, as -32603.
-    Internal { acted: bool },
-    /// It waits in a queue until its deadline.
-    NeverWritten,
-    /// Nothing ever comes.
-    Silence { acted: bool },
 }
 
 // === impl Server ===
@@ -130,8 +95,7 @@ impl Server {
     /// of it before the next call.
     pub(crate) fn crash(&self) {
         for line in &*self.lines.lock().unwrap_or_else(PoisonError::into_inner) {
-            line.state().cuts += 1;
-            line.changed.notify_waiters();
+            line.break_off();
             if !self.plan.connection_per_call {
                 line.end(broken());
             }
@@ -266,44 +230,6 @@ fn tools() -> Vec<Value> {
     vec![tool("write", false), tool("read", true), tool("once", true)]
 }
 
-// === impl Line ===
-
-impl Line {
-    fn state(&self) -> MutexGuard<'_, LineState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The first end is the reason.
-    fn end(&self, cause: Cause) {
-        self.state().end.get_or_insert(cause);
-        self.changed.notify_waiters();
-    }
-
-    /// Ends when the session has, with the reason.
-    async fn ended(self: Arc<Self>) -> Cause {
-        self.until(|state| state.end.clone()).await
-    }
-
-    /// Ends when what is under way breaks, with the reason.
-    fn cut(self: Arc<Self>) -> impl Future<Output = Cause> {
-        let before = self.state().cuts;
-        async move {
-            let broke = |state: &LineState| (state.cuts > before).then(broken);
-            self.until(|state| state.end.clone().or_else(|| broke(state))).await
-        }
-    }
-
-    async fn until(&self, holds: impl Fn(&LineState) -> Option<Cause>) -> Cause {
-        loop {
-            let changed = self.changed.notified();
-            if let Some(cause) = holds(&self.state()) {
-                return cause;
-            }
-            changed.await;
-        }
-    }
-}
-
 impl Dial for Dialled {
     fn dial(&self) -> BoxFuture<Result<Custom, Cause>> {
         let server = Arc::clone(&self.0);
@@ -405,139 +331,4 @@ impl Drop for Session {
         let (server, place) = (self.server.plan.name.clone(), self.server.place);
         self.server.history.note(Happening::Closed { server, place, session: self.number });
     }
-}
-
-/// One attempt at a call. Dropped without an end, nobody knows what it did.
-struct Attempt {
-    call: u64,
-    arguments: Bytes,
-    history: Arc<History>,
-    is_over: bool,
-    _alive: Alive,
-}
-
-impl Attempt {
-    fn new(server: &Server, session: usize, tool: &str, arguments: &[u8]) -> Self {
-        let said: Value = serde_json::from_slice(arguments).unwrap_or_default();
-        let history = Arc::clone(&server.history);
-        let call = said["call"].as_u64().unwrap_or(u64::MAX);
-        if said["server"] != server.plan.name || said["tool"] != tool {
-            history.wrong(format!("{said} came to {} of {}", tool, server.plan.name));
-        }
-        let (name, place) = (server.plan.name.clone(), server.place);
-        history.note(Happening::Came { call, server: name, place, session });
-        let alive = history.alive();
-        let arguments = Bytes::copy_from_slice(arguments);
-        Self { call, arguments, history, is_over: false, _alive: alive }
-    }
-
-    async fn run(
-        mut self,
-        fate: Fate,
-        server: Arc<Server>,
-        line: Arc<Line>,
-        deadline: Instant,
-    ) -> Result<Answer, RequestError> {
-        let cut = Arc::clone(&line).cut();
-        let came_to = tokio::select! {
-            biased;
-            cause = cut => Err(cause),
-            came_to = self.meet(fate, &server, &line, deadline) => Ok(came_to),
-        };
-        let came_to = came_to.unwrap_or_else(|cause| {
-            if self.is_over {
-                return Err(RequestError::not_sent(cause));
-            }
-            self.ambiguous("its connection broke");
-            Err(RequestError::maybe_sent(cause))
-        });
-        self.is_over = true;
-        came_to
-    }
-
-    async fn meet(
-        &mut self,
-        fate: Fate,
-        server: &Server,
-        line: &Line,
-        deadline: Instant,
-    ) -> Result<Answer, RequestError> {
-        match fate {
-            Fate::Refused(cause) => return Err(self.not_acted(Sent::Maybe, cause)),
-            Fate::NeverSent(cause) => return Err(self.not_acted(Sent::No, cause)),
-            Fate::NeverWritten => {
-                self.is_over = true;
-                sleep_until(deadline).await;
-                return Err(RequestError::not_sent(Cause::Deadline));
-            }
-            Fate::Answer
-            | Fate::ToolError
-            | Fate::Lost { .. }
-            | Fate::Internal { .. }
-            | Fate::Silence { .. } => {}
-        }
-        server.thaw().await;
-        let latency = server.history.dice(|dice| dice.u64(0..=server.plan.latency));
-        sleep(Duration::from_millis(latency / 2)).await;
-        if let Some(_slow) = server.trouble(TroubleKind::Slow) {
-            sleep(SLOW).await;
-        }
-        let (acted, fate) = match fate {
-            Fate::Lost { acted, .. } | Fate::Internal { acted } | Fate::Silence { acted } => {
-                (acted, fate)
-            }
-            Fate::Answer
-            | Fate::ToolError
-            | Fate::Refused(_)
-            | Fate::NeverSent(_)
-            | Fate::NeverWritten => (true, fate),
-        };
-        if acted {
-            self.history.note(Happening::Acted { call: self.call });
-        }
-        sleep(Duration::from_millis(latency - latency / 2)).await;
-        self.end(fate, line).await
-    }
-
-    async fn end(&mut self, fate: Fate, line: &Line) -> Result<Answer, RequestError> {
-        match fate {
-            Fate::ToolError => Ok(Answer::Error(error(-32602))),
-            Fate::Internal { .. } => {
-                self.ambiguous("-32603");
-                Ok(Answer::Error(error(-32603)))
-            }
-            Fate::Lost { cause, takes_session, .. } => {
-                self.ambiguous("the answer was lost");
-                if takes_session {
-                    line.end(cause.clone());
-                }
-                Err(RequestError::maybe_sent(cause))
-            }
-            Fate::Silence { .. } => std::future::pending().await,
-            Fate::Answer | Fate::Refused(_) | Fate::NeverSent(_) | Fate::NeverWritten => {
-                Ok(Answer::Result(self.arguments.clone()))
-            }
-        }
-    }
-
-    fn not_acted(&mut self, sent: Sent, cause: Cause) -> RequestError {
-        self.is_over = true;
-        RequestError { sent, cause }
-    }
-
-    fn ambiguous(&self, why: &'static str) {
-        self.history.note(Happening::Ambiguous { call: self.call, why });
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        if !self.is_over {
-            self.ambiguous("it was given up");
-        }
-    }
-}
-
-fn error(code: i64) -> RpcError {
-    RpcError { code, message: "no".to_owned(), data: None }
 }

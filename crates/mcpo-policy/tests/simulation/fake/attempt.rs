@@ -1,0 +1,174 @@
+//! One attempt at a call, as its server meets it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mcpo_mcp::answer::Answer;
+use mcpo_mcp::error::{Cause, RequestError, RpcError, Sent};
+use serde_json::Value;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::Server;
+use super::line::Line;
+use crate::history::{Alive, Happening, History};
+use crate::scenario::TroubleKind;
+
+/// Longer than most callers wait.
+const SLOW: Duration = Duration::from_secs(6);
+
+/// What becomes of one attempt at a call.
+#[derive(Debug, Clone)]
+pub(super) enum Fate {
+    /// It is carried out and answered.
+    Answer,
+    /// The tool itself says no.
+    ToolError,
+    /// It was never carried out, and the server says so.
+    Refused(Cause),
+    /// It was never even sent.
+    NeverSent(Cause),
+    /// It may have been carried out.
+    Lost { acted: bool, cause: Cause, takes_session: bool },
+    /// The same, as -32603.
+    Internal { acted: bool },
+    /// It waits in a queue until its deadline.
+    NeverWritten,
+    /// Nothing ever comes.
+    Silence { acted: bool },
+}
+
+/// One attempt at a call. Dropped without an end, nobody knows what it did.
+pub(super) struct Attempt {
+    call: u64,
+    arguments: Bytes,
+    history: Arc<History>,
+    is_over: bool,
+    _alive: Alive,
+}
+
+impl Attempt {
+    pub(super) fn new(server: &Server, session: usize, tool: &str, arguments: &[u8]) -> Self {
+        let said: Value = serde_json::from_slice(arguments).unwrap_or_default();
+        let history = Arc::clone(&server.history);
+        let call = said["call"].as_u64().unwrap_or(u64::MAX);
+        if said["server"] != server.plan.name || said["tool"] != tool {
+            history.wrong(format!("{said} came to {} of {}", tool, server.plan.name));
+        }
+        let (name, place) = (server.plan.name.clone(), server.place);
+        history.note(Happening::Came { call, server: name, place, session });
+        let alive = history.alive();
+        let arguments = Bytes::copy_from_slice(arguments);
+        Self { call, arguments, history, is_over: false, _alive: alive }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        fate: Fate,
+        server: Arc<Server>,
+        line: Arc<Line>,
+        deadline: Instant,
+    ) -> Result<Answer, RequestError> {
+        let cut = Arc::clone(&line).cut();
+        let came_to = tokio::select! {
+            biased;
+            cause = cut => Err(cause),
+            came_to = self.meet(fate, &server, &line, deadline) => Ok(came_to),
+        };
+        let came_to = came_to.unwrap_or_else(|cause| {
+            if self.is_over {
+                return Err(RequestError::not_sent(cause));
+            }
+            self.ambiguous("its connection broke");
+            Err(RequestError::maybe_sent(cause))
+        });
+        self.is_over = true;
+        came_to
+    }
+
+    async fn meet(
+        &mut self,
+        fate: Fate,
+        server: &Server,
+        line: &Line,
+        deadline: Instant,
+    ) -> Result<Answer, RequestError> {
+        match fate {
+            Fate::Refused(cause) => return Err(self.not_acted(Sent::Maybe, cause)),
+            Fate::NeverSent(cause) => return Err(self.not_acted(Sent::No, cause)),
+            Fate::NeverWritten => {
+                self.is_over = true;
+                sleep_until(deadline).await;
+                return Err(RequestError::not_sent(Cause::Deadline));
+            }
+            Fate::Answer
+            | Fate::ToolError
+            | Fate::Lost { .. }
+            | Fate::Internal { .. }
+            | Fate::Silence { .. } => {}
+        }
+        server.thaw().await;
+        let latency = server.history.dice(|dice| dice.u64(0..=server.plan.latency));
+        sleep(Duration::from_millis(latency / 2)).await;
+        if let Some(_slow) = server.trouble(TroubleKind::Slow) {
+            sleep(SLOW).await;
+        }
+        let (acted, fate) = match fate {
+            Fate::Lost { acted, .. } | Fate::Internal { acted } | Fate::Silence { acted } => {
+                (acted, fate)
+            }
+            Fate::Answer
+            | Fate::ToolError
+            | Fate::Refused(_)
+            | Fate::NeverSent(_)
+            | Fate::NeverWritten => (true, fate),
+        };
+        if acted {
+            self.history.note(Happening::Acted { call: self.call });
+        }
+        sleep(Duration::from_millis(latency - latency / 2)).await;
+        self.end(fate, line).await
+    }
+
+    async fn end(&mut self, fate: Fate, line: &Line) -> Result<Answer, RequestError> {
+        match fate {
+            Fate::ToolError => Ok(Answer::Error(error(-32602))),
+            Fate::Internal { .. } => {
+                self.ambiguous("-32603");
+                Ok(Answer::Error(error(-32603)))
+            }
+            Fate::Lost { cause, takes_session, .. } => {
+                self.ambiguous("the answer was lost");
+                if takes_session {
+                    line.end(cause.clone());
+                }
+                Err(RequestError::maybe_sent(cause))
+            }
+            Fate::Silence { .. } => std::future::pending().await,
+            Fate::Answer | Fate::Refused(_) | Fate::NeverSent(_) | Fate::NeverWritten => {
+                Ok(Answer::Result(self.arguments.clone()))
+            }
+        }
+    }
+
+    fn not_acted(&mut self, sent: Sent, cause: Cause) -> RequestError {
+        self.is_over = true;
+        RequestError { sent, cause }
+    }
+
+    fn ambiguous(&self, why: &'static str) {
+        self.history.note(Happening::Ambiguous { call: self.call, why });
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.ambiguous("it was given up");
+        }
+    }
+}
+
+fn error(code: i64) -> RpcError {
+    RpcError { code, message: "no".to_owned(), data: None }
+}
