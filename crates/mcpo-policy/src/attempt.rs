@@ -12,11 +12,12 @@ use mcpo_core::fault::{Fault, FaultKind};
 use mcpo_core::retry::{Pace, RetryPolicy};
 use mcpo_mcp::answer::Answer;
 use mcpo_upstream::classify::classify;
+use mcpo_upstream::gate::Verdict;
 use mcpo_upstream::journal::Journal;
 use tokio::time::{Instant, sleep_until};
 
 use crate::attempt::tries::{Failed, Tries};
-use crate::attempt::verdict::{takes_session_along, verdict, worth_another};
+use crate::attempt::verdict::{began_late, takes_session_along, verdict, worth_another};
 use crate::attempt::way::Way;
 use crate::idempotency::Lead;
 use crate::pipeline::{Call, Report};
@@ -107,7 +108,9 @@ async fn send(call: &Call<'_>, way: Way<'_>, tries: &mut Tries<'_>) -> Result<An
     let outcome = classify(answer);
     let now = Instant::now();
     let noted = live.note(&outcome, now);
-    turn.settle(now, verdict(&outcome, noted));
+    let is_late = outcome.fault().is_some_and(|fault| fault.kind == FaultKind::Timeout)
+        && began_late(tries.began, at, call.deadline);
+    turn.settle(now, if is_late { Verdict::Neutral } else { verdict(&outcome, noted) });
     if tries.made == 0 && outcome.fault().is_none() {
         call.upstream.gate().first_try_succeeded();
     }

@@ -394,6 +394,28 @@ async fn a_probe_whose_caller_goes_away_leaves_its_turn_to_the_next_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_probe_that_was_left_too_little_time_does_not_keep_the_breaker_open() {
+    let bench = Bench::ready(Make::default()).await;
+    bench.trip().await;
+    let BreakerState::Open { until, .. } = bench.upstream().gate().breaker_state() else {
+        panic!("it has opened")
+    };
+    let wait = until.saturating_duration_since(Instant::now().into_std());
+    bench.up.always(Act::Slow(SECOND / 4));
+    let report = bench.call("write", wait + SECOND / 10).await;
+    assert_eq!(told(&report), (Unknown, 1, Some(FaultKind::Timeout)));
+    assert_eq!(told(&bench.call("write", SECOND).await), (Reply, 1, None));
+    assert_eq!(bench.upstream().gate().breaker_state(), BreakerState::Closed);
+
+    // One that had its time is a failure.
+    bench.trip().await;
+    advance(2 * SECOND).await;
+    bench.up.always(Act::Hang);
+    assert_eq!(bench.call("write", SECOND).await.attempts, 1);
+    assert!(matches!(bench.upstream().gate().breaker_state(), BreakerState::Open { .. }));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_waits_ends_when_the_upstream_is_removed() {
     let bench = Bench::ready(Make::default()).await;
     bench.up.go_down();

@@ -22,6 +22,8 @@ pub(super) enum Failed {
 /// What became of the attempts so far.
 #[derive(Debug)]
 pub(super) struct Tries<'l> {
+    /// When the call began to look for a way.
+    pub(super) began: Instant,
     pub(super) made: u32,
     /// The last one.
     pub(super) failed: Option<Failed>,
@@ -78,6 +80,7 @@ impl<'l> Tries<'l> {
     /// None yet; but a call with the same key that had the lead before may have acted.
     pub(super) fn new(lead: Option<&'l Lead<'l>>) -> Self {
         Self {
+            began: Instant::now(),
             made: 0,
             failed: None,
             session_is_spent: false,

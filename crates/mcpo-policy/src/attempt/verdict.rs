@@ -4,6 +4,7 @@ use mcpo_core::fault::{Fault, FaultKind};
 use mcpo_core::outcome::Outcome;
 use mcpo_upstream::directory::Noted;
 use mcpo_upstream::gate::Verdict;
+use tokio::time::Instant;
 
 /// What the breaker is told. A session that is lost takes any number of calls along, and only the
 /// first of them counts.
@@ -17,6 +18,13 @@ pub(super) fn verdict<R>(outcome: &Outcome<R>, noted: Noted) -> Verdict<'_> {
         }
         Outcome::Unknown(_) | Outcome::NotSent(_) | Outcome::Refused(_) => Verdict::Neutral,
     }
+}
+
+/// Whether an attempt had less of its call's time left than the call had waited before. One that
+/// ends with that time unanswered says nothing of the upstream: as a probe of the breaker it would
+/// keep an upstream shut that is well, if a little slow.
+pub(super) fn began_late(call_began: Instant, at: Instant, deadline: Instant) -> bool {
+    at.saturating_duration_since(call_began) > deadline.saturating_duration_since(at)
 }
 
 /// A session that we closed, or had no room on, is no failure of the upstream's.
