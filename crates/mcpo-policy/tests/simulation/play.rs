@@ -9,11 +9,12 @@ use bytes::Bytes;
 use mcpo_config::{Endpoint, Era, Http, HttpKind, PoolSizes, Server, ServerName};
 use mcpo_core::catalog::{CatalogPolicy, ToolPolicy};
 use mcpo_core::fault::FaultKind;
+use mcpo_core::life::HeldBy;
 use mcpo_core::outcome::Outcome;
 use mcpo_mcp::answer::Answer;
 use mcpo_mcp::endpoint;
 use mcpo_policy::pipeline::{Call, Pipeline, PipelineOptions, Report};
-use mcpo_upstream::directory::{Directory, Upstream};
+use mcpo_upstream::directory::{Directory, State, Upstream};
 use mcpo_upstream::order::Order;
 use mcpo_upstream::supervisor::{Dialler, Supervisor, SupervisorOptions};
 use serde_json::{Value, json};
@@ -30,6 +31,8 @@ use crate::scenario::{Act, CallPlan, Change, Scenario, ServerPlan, Tool, Trouble
 const CALM: Duration = Duration::from_mins(13);
 /// No upstream takes longer to be ended.
 const STOP: Duration = Duration::from_mins(1);
+/// No breaker is open for longer at a time.
+const BREAKER_OPEN: Duration = Duration::from_mins(1);
 /// More than all upstreams together change in one second.
 const CHANGES_MAX: usize = 800;
 /// How long an order is waited for.
@@ -248,7 +251,7 @@ impl World {
         }
     }
 
-    /// Everything is well from now on, and nobody holds anything: whatever was, each upstream
+    /// Everything is well from now on, and no person holds anything: whatever was, each upstream
     /// comes back by itself, and answers.
     async fn settle(&self, wanted: &[Wanted]) {
         self.servers.calm();
@@ -263,7 +266,10 @@ impl World {
                 self.history.wrong(format!("{name} is wanted and not there"));
                 continue;
             };
-            let _told = upstream.order(Order::Release, Instant::now() + ORDER).await;
+            // What its fault holds comes back by itself.
+            if let State::Held { by: HeldBy::Operator, .. } = upstream.view.state {
+                let _told = upstream.order(Order::Release, Instant::now() + ORDER).await;
+            }
             let mut views = upstream.follow();
             let ready = timeout(CALM, views.wait_for(|view| view.is_ready())).await;
             // What it gives borrows the view.
@@ -274,6 +280,11 @@ impl World {
                 continue;
             }
             self.last_calls(name).await;
+            let under_way = views.borrow().outstanding();
+            if under_way > 0 {
+                self.history
+                    .wrong(format!("{under_way} calls are thought to be under way at {name}"));
+            }
         }
         if self.directory.load().upstreams().len() != names.len() {
             self.history.wrong("an upstream is there that is not wanted");
@@ -290,7 +301,11 @@ impl World {
                 self.history.wrong(format!("{name} is well and does not answer: {report:?}"));
                 return;
             }
-            sleep(fault.retry_after.unwrap_or(CALM)).await;
+            let Some(wait) = fault.retry_after.filter(|wait| *wait <= BREAKER_OPEN) else {
+                self.history.wrong(format!("{name} is well and is not looked at: {report:?}"));
+                return;
+            };
+            sleep(wait).await;
         }
     }
 

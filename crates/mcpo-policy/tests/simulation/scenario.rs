@@ -174,7 +174,8 @@ impl Scenario {
     fn chaos(seed: u64, rng: &mut Rng) -> Self {
         let length = seconds(rng, 3..=20);
         let servers: Vec<_> = (0..rng.usize(1..=4)).map(|at| server(rng, at, length)).collect();
-        let mut calls = calls(rng, servers.len(), length);
+        let burst = rng.bool().then(|| part_of(rng, length));
+        let mut calls = calls(rng, servers.len(), length, burst);
         for call in &mut calls {
             call.timeout = millis(rng, 20..=40_000);
             call.dropped_after = (rng.u32(0..8) == 0).then(|| millis(rng, 0..=3000));
@@ -197,7 +198,7 @@ impl Scenario {
         let length = Duration::from_mins(2);
         let mut servers = vec![server(rng, 0, length)];
         servers[0].pool = (1, 1);
-        let mut calls = calls(rng, 1, length);
+        let mut calls = calls(rng, 1, length, None);
         calls.truncate(60);
         for (index, call) in calls.iter_mut().enumerate() {
             // The next one comes after its deadline.
@@ -219,7 +220,10 @@ impl Scenario {
             server.troubles = vec![Trouble { from, to, kind: TroubleKind::Down }];
             (server.noise, server.is_quiet) = (0, false);
         }
-        let mut calls = calls(rng, servers.len(), length);
+        // Many calls are under way when it goes down.
+        let down = servers[0].troubles[0].from;
+        let burst = rng.bool().then(|| down.saturating_sub(millis(rng, 0..=50)));
+        let mut calls = calls(rng, servers.len(), length, burst);
         for call in &mut calls {
             call.timeout = millis(rng, 30_000..=60_000);
         }
@@ -279,10 +283,15 @@ fn trouble(rng: &mut Rng, length: Duration) -> Trouble {
     Trouble { from, to: from + lasts, kind: kinds[rng.usize(0..kinds.len())] }
 }
 
-fn calls(rng: &mut Rng, servers: usize, length: Duration) -> Vec<CallPlan> {
-    // Bursts meet limits, a trickle meets idle sessions.
+/// Half of them come at the time of the burst.
+fn calls(
+    rng: &mut Rng,
+    servers: usize,
+    length: Duration,
+    burst: Option<Duration>,
+) -> Vec<CallPlan> {
+    // Many meet limits, a few meet idle sessions.
     let count = if rng.u32(0..4) == 0 { rng.u64(150..=300) } else { rng.u64(50..=120) };
-    let burst = (rng.bool()).then(|| part_of(rng, length));
     let mut calls: Vec<_> = (0..count).map(|id| call(rng, id, servers, length, burst)).collect();
     // Some share a key, and so all that it stands for.
     for at in 1..calls.len() {
