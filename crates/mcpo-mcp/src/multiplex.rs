@@ -207,7 +207,10 @@ impl Multiplexer {
         self.end_outbox();
         self.shared.counts.tell();
         for pending in pending.into_values() {
-            let error = RequestError { sent: pending.sent(), cause: cause.clone() };
+            let error = match pending.sent() {
+                Sent::No => RequestError::not_sent(cause.clone()),
+                Sent::Maybe => RequestError::maybe_sent(inherited(cause)),
+            };
             // Whoever gave up at this moment needs no answer.
             let _ = pending.answer.send(Err(error));
         }
@@ -437,6 +440,27 @@ impl Counts {
 impl Pending {
     const fn sent(&self) -> Sent {
         if self.written { Sent::Maybe } else { Sent::No }
+    }
+}
+
+/// What the end of a session means to a request that was sent before. An upstream that refuses
+/// another request, since it does not know the session any more, has not refused this one: it may
+/// have carried it out.
+fn inherited(cause: &Cause) -> Cause {
+    match cause {
+        Cause::Status { .. } | Cause::Refused { .. } => {
+            Cause::Broken(format!("the session was lost with the call under way: {cause}"))
+        }
+        Cause::Start { .. }
+        | Cause::Connect { .. }
+        | Cause::Exited { .. }
+        | Cause::Broken(_)
+        | Cause::Deadline
+        | Cause::Malformed(_)
+        | Cause::TooLarge { .. }
+        | Cause::Unsupported(_)
+        | Cause::Full { .. }
+        | Cause::Closed => cause.clone(),
     }
 }
 

@@ -104,6 +104,31 @@ async fn a_stream_that_ends_tells_which_requests_it_can_have_seen() {
     assert!(matches!(later, RequestError { sent: Sent::No, cause: Cause::Broken(_) }));
 }
 
+/// The upstream has refused another request because it does not know the session any more. What it
+/// took before that it may have carried out.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_one_request_refuses_no_other() {
+    let (multiplexer, mut outbox) = Multiplexer::new();
+    let mut seen = Calls::new();
+    seen.spawn(call(&multiplexer, Manner::Call));
+    settle().await;
+    written(&mut outbox).await;
+    let mut queued = Calls::new();
+    queued.spawn(call(&multiplexer, Manner::Call));
+    settle().await;
+    multiplexer.end(&Cause::Status {
+        status: 404,
+        retry_after: None,
+        body: "Could not find session".to_owned(),
+        rpc: None,
+        had_session: true,
+    });
+    let error = ended(&mut seen).await.expect_err("the session ended");
+    assert!(matches!(error, RequestError { sent: Sent::Maybe, cause: Cause::Broken(_) }));
+    let error = ended(&mut queued).await.expect_err("the session ended");
+    assert!(matches!(error, RequestError { sent: Sent::No, cause: Cause::Status { .. } }));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_taken_back_was_not_sent() {
     let (multiplexer, mut outbox) = Multiplexer::new();
