@@ -6,10 +6,12 @@ use std::time::Duration;
 use mcpo_core::outcome::OutcomeKind;
 
 use crate::history::{Happening, Told};
-use crate::scenario::{CallPlan, Family, Scenario, ServerPlan, Tool, TroubleKind};
+use crate::scenario::{CallPlan, Family, Scenario, ServerPlan, Tool, Trouble, TroubleKind};
 
 /// Timers count in whole milliseconds.
 const LATE: Duration = Duration::from_millis(5);
+/// A handshake that hangs (30 s), then the longest wait of an upstream or of its breaker (60 s).
+const BACK_BY_ITSELF: Duration = Duration::from_secs(95);
 /// How often a call is sent at most.
 const ATTEMPTS_MAX: usize = 3;
 
@@ -101,7 +103,7 @@ impl Check<'_> {
         match told.outcome {
             OutcomeKind::Reply => self.answered(at, told),
             OutcomeKind::Unknown => self.unknown(at, told),
-            OutcomeKind::NotSent | OutcomeKind::Refused => self.not_acted(told),
+            OutcomeKind::NotSent | OutcomeKind::Refused => self.not_acted(at, told),
         }
         if self.is_alone() && !told.repeated && told.attempts as usize != self.seen.came.len() {
             self.may_have_met_an_ended_session(told);
@@ -135,9 +137,10 @@ impl Check<'_> {
         }
     }
 
-    /// Others with the same key may have acted.
-    fn not_acted(&mut self, told: &Told) {
-        if self.is_alone() && !self.seen.acted.is_empty() {
+    /// Others with the same key may have acted before it came, or after it was told.
+    fn not_acted(&mut self, at: Duration, told: &Told) {
+        let while_it_waited = |acted: &Duration| (self.call.at..at).contains(acted);
+        if self.seen.acted.iter().any(|acted| self.is_alone() || while_it_waited(acted)) {
             self.fails(&format!("it was carried out and its caller was told otherwise: {told:?}"));
         }
     }
@@ -151,9 +154,25 @@ impl Check<'_> {
         if server.is_quiet {
             self.fails(&format!("it failed at {at:?} on a server that was always well: {told:?}"));
         }
+        if self.has_been_well_for_long(server) {
+            self.fails(&format!("it failed at {at:?} long after all trouble: {told:?}"));
+        }
         if self.scenario.family == Family::Restart {
             self.restart_is_bridged(at, told, server);
         }
+    }
+
+    /// Whether its server has been well for so long that everything has come back by itself, what
+    /// its fault holds aside, which takes minutes.
+    fn has_been_well_for_long(&self, server: &ServerPlan) -> bool {
+        let holds = |kind| matches!(kind, TroubleKind::Unauthorized | TroubleKind::Nonsense);
+        let is_over = |one: &Trouble| one.to + BACK_BY_ITSELF <= self.call.at && !holds(one.kind);
+        let mut calls = self.scenario.calls.iter().filter(|call| call.server == self.call.server);
+        server.noise == 0
+            && server.troubles.iter().all(is_over)
+            && self.scenario.changes.iter().all(|change| change.server != self.call.server)
+            // Callers with too little time open its breaker.
+            && calls.all(|call| call.timeout >= server.needed())
     }
 
     /// A restart fails no call, except those under way when it began that must not act twice, or

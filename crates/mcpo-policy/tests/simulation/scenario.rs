@@ -205,6 +205,9 @@ impl Scenario {
             call.at = Duration::from_secs(2) * u32::try_from(index).unwrap_or(u32::MAX);
             call.timeout = millis(rng, 20..=1900);
             call.dropped_after = (rng.u32(0..8) == 0).then(|| millis(rng, 0..=1500));
+            if seed % 20 == 2 {
+                call.timeout = call.timeout.max(servers[0].needed());
+            }
         }
         give_time(&servers, &mut calls);
         Self { seed, family: Family::Trickle, servers, calls, changes: Vec::new() }
