@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::answer::Answer;
 use crate::endpoint::{Endpoint, Era};
 use crate::error::{Cause, RequestError};
+use crate::protocol;
 use crate::redact::Redactor;
 use crate::transport;
 
@@ -86,6 +87,12 @@ impl Session {
     #[must_use]
     pub fn identity(&self) -> &ServerIdentity {
         &self.shared.identity
+    }
+
+    /// Which era is spoken: never [`Era::Auto`].
+    #[must_use]
+    pub fn era(&self) -> Era {
+        if self.identity().protocol_version == protocol::MODERN { Era::Modern } else { Era::Legacy }
     }
 
     /// Calls a tool. `arguments` is one JSON object and goes to the upstream byte for byte (only

@@ -17,6 +17,7 @@ use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind};
 use mcpo_core::life::{HeldBy, Life, Phase};
 use mcpo_core::pool::{PoolPolicy, Step, plan};
+use mcpo_mcp::endpoint::Era;
 use mcpo_mcp::error::Cause;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -73,6 +74,9 @@ pub(crate) struct Keeper {
     /// The operator wants its sessions closed, too.
     is_draining: bool,
     was_ready: bool,
+    /// The era of its last session, where it is a process: one that is asked for the wrong era
+    /// first has to be started twice.
+    known_era: Option<Era>,
     /// How often it was connected anew after it had been ready.
     reconnects: u64,
     starts: JoinSet<Result<Started, Cause>>,
@@ -114,6 +118,7 @@ impl Keeper {
             trouble_since: None,
             is_draining: false,
             was_ready: false,
+            known_era: None,
             reconnects: 0,
             starts: JoinSet::new(),
             arrived: Vec::new(),
@@ -201,6 +206,10 @@ impl Keeper {
 
     async fn take_start(&mut self, arrived: Result<Started, Fault>) {
         let now = Instant::now();
+        if arrived.is_err() {
+            // It may have become another one: the next attempt finds out.
+            self.known_era = None;
+        }
         match (arrived, self.life.phase()) {
             // What comes too late is dropped, which ends it.
             (_, Phase::Stopped) => {}
@@ -218,6 +227,7 @@ impl Keeper {
     async fn take_session(&mut self, started: Started) {
         let identity = started.session.identity().clone();
         let took = started.took;
+        self.known_era = self.settings.is_process().then(|| started.session.era());
         let listed = self.offer.take_list(&self.settings, &identity, started.tools, true).await;
         let first = self.crew.serving().next().is_none();
         self.crew.seat(&self.settings, &self.seat, started.session, started.running);
@@ -357,8 +367,12 @@ impl Keeper {
     }
 
     fn begin(&mut self, count: usize) {
+        let era = match self.settings.era {
+            Era::Auto => self.known_era.unwrap_or(Era::Auto),
+            set @ (Era::Legacy | Era::Modern) => set,
+        };
         for _ in 0..count {
-            self.starts.spawn(start(Arc::clone(&self.settings)));
+            self.starts.spawn(start(Arc::clone(&self.settings), era));
         }
     }
 

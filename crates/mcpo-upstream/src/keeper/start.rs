@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mcpo_mcp::endpoint::Era;
 use mcpo_mcp::error::{Cause, RequestError};
 use mcpo_mcp::session::{ConnectOptions, Connected, Session, connect};
 use serde_json::Value;
@@ -33,13 +34,13 @@ impl std::fmt::Debug for Started {
 /// Shakes hands and lists the tools.
 ///
 /// Cancel-safe: a session that was made on the way is dropped, which ends it.
-pub(super) async fn start(settings: Arc<Settings>) -> Result<Started, Cause> {
+pub(super) async fn start(settings: Arc<Settings>, era: Era) -> Result<Started, Cause> {
     let began = Instant::now();
     let deadline = began + settings.handshake_timeout;
     let options = ConnectOptions {
         client_name: "mcpo".to_owned(),
         client_version: env!("CARGO_PKG_VERSION").to_owned(),
-        era: settings.era,
+        era,
         deadline,
         grace: settings.close_grace,
     };

@@ -68,3 +68,17 @@ async fn a_call_during_the_first_start_is_answered() {
     assert_eq!((reply.status.as_u16(), reply.json()), (200, json!({"key": "a"})));
     assert_eq!(world.journal("up").runs("a"), 1);
 }
+
+/// Its first start costs two: `initialize` is tried first. Each later one is a single start.
+#[tokio::test]
+async fn an_upstream_of_the_modern_era_is_started_once_after_it_was_killed() {
+    let script = write_and_read(&[]).era(mcpo_testkit::Era::Modern);
+    let bench = super::bench(super::Over::Stdio, script).await;
+    bench.works("write", "a").await;
+    let first = bench.journal.count(What::Start);
+    let child = mcpo_testkit::ScriptedChild::all(&bench.journal).unwrap().pop().unwrap();
+    child.kill().unwrap();
+    let reply = bench.world.post("/up/write", &json!({"key": "b"})).await.unwrap();
+    assert_eq!(reply.status, 200, "{reply}");
+    assert_eq!(bench.journal.count(What::Start), first + 1);
+}
