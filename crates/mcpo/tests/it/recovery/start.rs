@@ -78,7 +78,7 @@ async fn an_upstream_of_the_modern_era_is_started_once_after_it_was_killed() {
     let first = bench.journal.count(What::Start);
     let child = mcpo_testkit::ScriptedChild::all(&bench.journal).unwrap().pop().unwrap();
     child.kill().unwrap();
-    let reply = bench.world.post("/up/write", &json!({"key": "b"})).await.unwrap();
+    let reply = bench.world.post("/up/read", &json!({"key": "b"})).await.unwrap();
     assert_eq!(reply.status, 200, "{reply}");
     assert_eq!(bench.journal.count(What::Start), first + 1);
 }
