@@ -59,8 +59,30 @@ impl Paths {
 // === impl Sources ===
 
 impl Sources {
-    /// Reads all of them. Blocks on the file system.
+    /// Reads all of them for the first time. Blocks on the file system, and where one is a pipe
+    /// (`--config <(command)`) until that is at its end.
     pub(crate) fn read(paths: &Paths) -> Self {
+        Self::read_with(paths, read)
+    }
+
+    /// Reads all of them once more. What is no file is not waited for: a pipe gives its text once,
+    /// and one that nobody writes to would keep whoever reads it for ever. Blocks on the file
+    /// system.
+    pub(crate) fn read_again(paths: &Paths) -> Self {
+        Self::read_with(paths, |path, what| match std::fs::metadata(path) {
+            Ok(found) if !found.is_file() && !found.is_dir() => {
+                let message = format!("the {what} is no file, so that it cannot be read again");
+                let problem = Problem::error(Place::WholeFile(path.to_owned()), message);
+                Err(Box::new(problem.cure("put a file there, or restart mcpo to change it")))
+            }
+            _ => read(path, what),
+        })
+    }
+
+    fn read_with(
+        paths: &Paths,
+        read: impl Fn(&str, &'static str) -> Result<Source, Box<Problem>>,
+    ) -> Self {
         let read_as = |path: &Option<String>, what| path.as_deref().map(|path| read(path, what));
         Self {
             file: read_as(&paths.file, "configuration file"),

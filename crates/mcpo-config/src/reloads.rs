@@ -148,7 +148,7 @@ impl Reloads {
                 let told = self.wait().await;
                 self.look(told);
             }
-            // A look that broke is as good as none: the next one follows.
+            // A look that broke is as good as none: the next one is taken in its time.
             if let Some(Ok(looked)) = self.looking.join_next().await
                 && let Some(result) = self.settle(looked)
             {
@@ -183,13 +183,15 @@ impl Reloads {
         let kept = self.watched.as_ref().filter(|_| !told).map(|watched| watched.trail.clone());
         let signs = self.signs.clone();
         (self.ordered, self.quiet) = (false, Quiet::default());
+        // Where nothing comes of this look.
+        self.look_at = Some(Instant::now() + self.pace.look_every);
         self.looking.spawn_blocking(move || {
             // Asked before the texts are read, so that no change falls between.
             let trail = Trail::of(what.paths.iter());
             let watched = (is_asked && kept.as_ref() != Some(&trail))
                 .then(|| Watched::new(trail, signs))
                 .flatten();
-            let sources = Sources::read(&what.paths);
+            let sources = Sources::read_again(&what.paths);
             let fingerprint = sources.fingerprint();
             let is_news = ordered || fingerprint != seen;
             let result = is_news.then(|| sources.check(&what.flags, what.environment.clone()));
@@ -205,7 +207,6 @@ impl Reloads {
             self.look_at = Some(Instant::now() + self.pace.doubt);
             return None;
         }
-        self.look_at = Some(Instant::now() + self.pace.look_every);
         (self.seen, self.doubted) = (looked.fingerprint, None);
         looked.result
     }

@@ -272,3 +272,19 @@ fn without_a_file_there_is_nothing_to_reload() {
     assert!(reloads.is_none() && !config.hot_reload);
     assert_eq!(config.warnings[0].message, "there is no configuration file to follow");
 }
+
+/// Opened to be read, a pipe waits for somebody to write.
+#[tokio::test]
+async fn a_pipe_in_the_place_of_the_file_is_an_error_and_keeps_nobody_waiting() {
+    let scratch = Scratch::new().unwrap();
+    let file = scratch.write("config.json", &text("a")).unwrap();
+    let mut reloads = told_of(&flags(&file)).await;
+    fs::remove_file(&file).unwrap();
+    let made = tokio::process::Command::new("mkfifo").arg(&file).status().await.unwrap();
+    assert!(made.success());
+    // There may be a look before the pipe is there.
+    while !next(&mut reloads).await.unwrap_err().to_string().contains("cannot be read again") {}
+    fs::remove_file(&file).unwrap();
+    scratch.write("config.json", &text("b")).unwrap();
+    while !next(&mut reloads).await.is_ok_and(|config| config.servers[0].name.as_str() == "b") {}
+}
