@@ -59,6 +59,9 @@ pub enum RemoteError {
     /// The URL is none, or none of ours.
     #[error("`{0}` is no URL of the form http://HOST:PORT")]
     BadUrl(String),
+    /// It names a user, and most likely a password, which is therefore not repeated.
+    #[error("the URL has a user in it")]
+    UserInUrl,
     /// There is no TLS in here.
     #[error("https:// is not spoken here")]
     Tls,
@@ -84,6 +87,9 @@ impl Remote {
     /// # Errors
     /// When URL or key cannot be used. Nothing is asked yet.
     pub fn new(url: &str, key: Option<&Secret>) -> Result<Self, RemoteError> {
+        if url.contains('@') {
+            return Err(RemoteError::UserInUrl);
+        }
         let bad = || RemoteError::BadUrl(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| bad())?;
         match uri.scheme() {
@@ -91,8 +97,7 @@ impl Remote {
             Some(scheme) if *scheme == Scheme::HTTP => {}
             Some(_) | None => return Err(bad()),
         }
-        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'));
-        let authority = authority.cloned().ok_or_else(bad)?;
+        let authority = uri.authority().cloned().ok_or_else(bad)?;
         let base = uri.path().trim_end_matches('/').to_owned();
         let credentials = match key {
             None => None,

@@ -30,6 +30,12 @@ const VALIDATE_TIME_MAX: Duration = Duration::from_secs(70);
 /// How often the journal is looked at while it is followed.
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 
+/// How many entries are asked for each time: all that mcpo keeps.
+const FOLLOWED_MAX: u64 = 4096;
+
+/// The heading of what says which mcpo is asked.
+const WHERE: &str = "Which mcpo";
+
 /// Options of `mcpo admin`.
 #[derive(Debug, Args)]
 #[command(
@@ -37,10 +43,10 @@ const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 )]
 pub(crate) struct Options {
     /// Where mcpo answers, with its root path if it has one [default: http://127.0.0.1:8000] [env: MCPO_ADMIN_URL]
-    #[arg(long, value_name = "URL", global = true)]
+    #[arg(long, value_name = "URL", global = true, help_heading = WHERE)]
     url: Option<String>,
     /// The key of that mcpo [env: MCPO_API_KEY]
-    #[arg(short = 'k', long, value_name = "KEY", allow_hyphen_values = true, global = true, value_parser = secret)]
+    #[arg(short = 'k', long, value_name = "KEY", allow_hyphen_values = true, global = true, value_parser = secret, help_heading = WHERE)]
     api_key: Option<Secret>,
     /// Print what mcpo answers, as JSON
     #[arg(long, global = true)]
@@ -157,6 +163,8 @@ async fn journal(
     if !follow {
         return Ok(shown(&answer, json, table::journal));
     }
+    // It says where to begin. Later on all that happens is shown, however much it is at once.
+    query.limit = Some(FOLLOWED_MAX);
     loop {
         for entry in answer["entries"].as_array().into_iter().flatten() {
             if write(entry, json, table::entry).is_err() {
@@ -226,7 +234,8 @@ fn cure(error: &RemoteError) -> &'static str {
         RemoteError::Tls => {
             "; ask mcpo itself, at the http:// address that it listens on, not the proxy before it"
         }
-        RemoteError::BadUrl(_) => "; a key goes into --api-key or MCPO_API_KEY",
+        RemoteError::BadUrl(_) => "; see --url and MCPO_ADMIN_URL",
+        RemoteError::UserInUrl => "; a key goes into --api-key or MCPO_API_KEY",
         RemoteError::BadKey => "; see --api-key and MCPO_API_KEY",
         RemoteError::Unreachable(..) => "; is mcpo running there? See --url and MCPO_ADMIN_URL",
         RemoteError::Slow(_) | RemoteError::Broken(..) => "; see --url and MCPO_ADMIN_URL",

@@ -55,7 +55,8 @@ fn only_plain_urls_are_taken() {
     for (url, says) in [
         ("https://host", "https:// is not spoken here"),
         ("host:8000", "`host:8000` is no URL of the form http://HOST:PORT"),
-        ("http://user:key@host", "`http://user:key@host` is no URL of the form http://HOST:PORT"),
+        ("http://user:key@host", "the URL has a user in it"),
+        ("user:key@host:80", "the URL has a user in it"),
         ("", "`` is no URL of the form http://HOST:PORT"),
     ] {
         assert_eq!(Remote::new(url, None).unwrap_err().to_string(), says, "{url}");

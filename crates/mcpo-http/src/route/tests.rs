@@ -68,3 +68,24 @@ fn a_path_is_shown_to_browsers_behind_the_root_path_once() {
         assert_eq!(routes.without_slash(&snapshot, path), None, "{path}");
     }
 }
+
+#[test]
+fn operators_are_asked_behind_the_root_path_or_without_it() {
+    for (root_path, path, expected) in [
+        ("", "/admin/servers", Some("servers")),
+        ("/api", "/admin/servers", Some("servers")),
+        ("/api", "/api/admin/servers", Some("servers")),
+        // A proxy may have taken the root path off, whatever it is called.
+        ("/admin", "/admin/servers", Some("servers")),
+        ("/admin", "/admin/admin/servers", Some("servers")),
+        ("", "/admin", None),
+        ("", "/Admin/servers", None),
+        ("", "//admin/servers", None),
+        ("", "/%61dmin/servers", None),
+        ("", "/x/../admin/servers", None),
+        ("/api", "/mcp/admin/servers", None),
+    ] {
+        let routes = routes(Mode::Many, root_path, "/mcp/");
+        assert_eq!(routes.admin(path), expected, "{root_path} {path}");
+    }
+}

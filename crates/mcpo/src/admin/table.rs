@@ -93,11 +93,23 @@ pub(super) fn validated(answer: &Value) -> String {
 
 /// Entries of the journal, a line each.
 pub(super) fn journal(answer: &Value) -> String {
-    answer["entries"].as_array().into_iter().flatten().map(entry).collect()
+    let entries = answer["entries"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if entries.is_empty() {
+        return "no entries\n".to_owned();
+    }
+    let servers = entries.iter().map(|entry| text(&entry["server"]).chars().count());
+    let width = servers.max().unwrap_or_default();
+    entries.iter().map(|entry| line(entry, width)).collect()
 }
 
-/// One entry of the journal.
+/// One entry of the journal, shown before it is known which others follow.
 pub(super) fn entry(entry: &Value) -> String {
+    /// Most names are not longer.
+    const WIDTH: usize = 12;
+    line(entry, WIDTH)
+}
+
+fn line(entry: &Value, width: usize) -> String {
     let style = match entry["level"].as_str() {
         Some("error") => BAD,
         Some("warn") => ODD,
@@ -105,7 +117,7 @@ pub(super) fn entry(entry: &Value) -> String {
     };
     let at = text(&entry["at"]);
     let (server, name) = (text(&entry["server"]), text(&entry["event"]));
-    let mut line = format!("{FAINT}{at}{FAINT:#}  {server:<12}  {style}{name}{style:#}");
+    let mut line = format!("{FAINT}{at}{FAINT:#}  {server:<width$}  {style}{name}{style:#}");
     let Some(fields) = entry["fields"].as_object() else { return line + "\n" };
     for (name, value) in fields {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

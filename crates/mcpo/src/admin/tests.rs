@@ -62,6 +62,19 @@ fn an_entry_is_one_line_with_its_fields() {
 }
 
 #[test]
+fn a_journal_stands_in_columns_and_says_when_it_is_empty() {
+    let entry = |server: Value| json!({"at": "T", "server": server, "event": "e", "fields": {}});
+    let all = [entry(json!("a name that is long")), entry(json!("one")), entry(Value::Null)];
+    let expected = "\
+T  a name that is long  e
+T  one                  e
+T                       e
+";
+    assert_eq!(plain(&table::journal(&json!({ "entries": all }))), expected);
+    assert_eq!(table::journal(&json!({"entries": []})), "no entries\n");
+}
+
+#[test]
 fn a_refusal_is_told_with_its_cure() {
     let remote = Remote::new("http://h:1", None).unwrap();
     let told = |status, body: &'static str| {
