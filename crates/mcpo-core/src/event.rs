@@ -205,6 +205,14 @@ pub enum Event {
         /// Names that went.
         tools: Vec<String>,
     },
+    /// The configuration says something of tools that the upstream does not offer: a slip, or they
+    /// have other names now.
+    ToolsUnknown {
+        /// Whose.
+        upstream: String,
+        /// Their names there, sorted.
+        names: Vec<String>,
+    },
     /// Another configuration is in force.
     ConfigReloaded {
         /// Upstreams that are new.
@@ -261,6 +269,7 @@ impl Event {
             Self::PoolGrew { .. } => "pool_grew",
             Self::PoolShrank { .. } => "pool_shrank",
             Self::ToolsVanished { .. } => "tools_vanished",
+            Self::ToolsUnknown { .. } => "tools_unknown",
             Self::ConfigReloaded { .. } => "config_reloaded",
             Self::ConfigRefused { .. } => "config_refused",
             Self::ClockJumped { .. } => "clock_jumped",
@@ -285,6 +294,7 @@ impl Event {
             | Self::ToolsStale { .. }
             | Self::ToolFlawed { .. }
             | Self::ToolsVanished { .. }
+            | Self::ToolsUnknown { .. }
             | Self::BreakerOpened { .. }
             | Self::BudgetSpent { .. }
             | Self::ClockJumped { .. }
@@ -331,6 +341,7 @@ impl Event {
             | Self::PoolGrew { upstream, .. }
             | Self::PoolShrank { upstream, .. }
             | Self::ToolsVanished { upstream, .. }
+            | Self::ToolsUnknown { upstream, .. }
             | Self::OrderGiven { upstream, .. } => Some(upstream),
             Self::ConfigReloaded { .. } | Self::ConfigRefused { .. } | Self::ClockJumped { .. } => {
                 None
@@ -362,6 +373,7 @@ impl Event {
             | Self::PoolGrew { .. }
             | Self::PoolShrank { .. }
             | Self::ToolsVanished { .. }
+            | Self::ToolsUnknown { .. }
             | Self::ConfigReloaded { .. }
             | Self::ConfigRefused { .. }
             | Self::ClockJumped { .. }

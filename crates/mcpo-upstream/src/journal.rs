@@ -117,6 +117,7 @@ fn is_kept(event: &Event) -> bool {
         | Event::PoolGrew { .. }
         | Event::PoolShrank { .. }
         | Event::ToolsVanished { .. }
+        | Event::ToolsUnknown { .. }
         | Event::ConfigReloaded { .. }
         | Event::ConfigRefused { .. }
         | Event::ClockJumped { .. }

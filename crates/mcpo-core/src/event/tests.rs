@@ -33,6 +33,7 @@ fn all() -> Vec<Event> {
         Event::ToolsChanged { upstream: upstream.clone(), added: vec![], removed: vec![] },
         Event::ToolFlawed { upstream: upstream.clone(), tool, note: text() },
         Event::ToolsVanished { upstream: upstream.clone(), tools: vec![] },
+        Event::ToolsUnknown { upstream: upstream.clone(), names: vec![] },
         Event::OrderGiven { upstream, order: "drain" },
         Event::ConfigReloaded { started: vec![], stopped: vec![], replaced: vec![], kept: vec![] },
         Event::ConfigRefused { problems: vec![] },

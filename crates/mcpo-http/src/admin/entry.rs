@@ -69,6 +69,7 @@ fn fields(event: &Event) -> Value {
             json!({"sessions": sessions})
         }
         Event::ToolsVanished { tools, .. } => json!({"tools": tools}),
+        Event::ToolsUnknown { names, .. } => json!({"names": names}),
         Event::ConfigReloaded { started, stopped, replaced, kept } => json!({
             "started": started, "stopped": stopped, "replaced": replaced, "kept": kept,
         }),

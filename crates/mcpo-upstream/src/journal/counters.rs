@@ -115,6 +115,7 @@ impl UpstreamCounters {
             | Event::PoolGrew { .. }
             | Event::PoolShrank { .. }
             | Event::ToolsVanished { .. }
+            | Event::ToolsUnknown { .. }
             | Event::ConfigReloaded { .. }
             | Event::ConfigRefused { .. }
             | Event::ClockJumped { .. }

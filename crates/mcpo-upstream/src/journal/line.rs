@@ -124,6 +124,11 @@ macro_rules! emit {
                 tools = tools.join(","),
                 "tools vanished: the upstream came back with fewer"
             ),
+            Event::ToolsUnknown { upstream, names } => tracing::$level!(
+                upstream,
+                names = names.join(","),
+                "the configuration names tools that the upstream does not offer"
+            ),
             Event::ConfigReloaded { started, stopped, replaced, kept } => tracing::$level!(
                 started = started.join(","),
                 stopped = stopped.join(","),

@@ -72,6 +72,7 @@ impl Offer {
         }
         let upstream = &settings.name;
         let mut events = flaws(upstream, &catalog);
+        events.extend(unknown(upstream, self.catalog.as_deref(), &catalog));
         if let Some(known) = &self.catalog {
             let removed = missing_in(&catalog, known);
             if is_new_session && !removed.is_empty() {
@@ -87,6 +88,14 @@ impl Offer {
         self.catalog = Some(Arc::new(catalog));
         events
     }
+}
+
+/// Names in the configuration that stand for nothing, told once until they are others.
+fn unknown(upstream: &str, known: Option<&Catalog>, catalog: &Catalog) -> Option<Event> {
+    let names = catalog.unknown_names();
+    let is_told = known.is_some_and(|known| known.unknown_names() == names);
+    let (upstream, is_news) = (upstream.to_owned(), !names.is_empty() && !is_told);
+    is_news.then(|| Event::ToolsUnknown { upstream, names: names.to_vec() })
 }
 
 fn flaws(upstream: &str, catalog: &Catalog) -> Vec<Event> {
