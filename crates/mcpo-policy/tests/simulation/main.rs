@@ -113,7 +113,8 @@ fn report(scenario: &Scenario, all: &[(Duration, Happening)], wrong: &[String]) 
     let wrong: String = wrong.iter().take(10).map(|one| format!("- {one}\n")).collect();
     format!(
         "seed {seed} ({:?}) went wrong:\n{wrong}{servers:#?}\n{changes:#?}\n{history}\n\
-         again: MCPO_SIM_SEED={seed} cargo nextest run -p mcpo-policy simulation",
+         again: MCPO_SIM_SEED={seed} cargo nextest run -p mcpo-policy simulation\n\
+         exactly, where that does not find it: RUSTFLAGS=\"--cfg tokio_unstable\" before it",
         scenario.family
     )
 }
