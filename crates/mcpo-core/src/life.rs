@@ -68,9 +68,9 @@ pub struct LifePolicy {
     pub backoff: Backoff,
     /// How long a session must have lived for its loss to count as the first failure again.
     pub sustained: Duration,
-    /// So many crashes within the window are a crash loop. `None`: there is no such thing, since a
-    /// broken stream of an upstream over the network is no crash: a gateway takes connections and
-    /// breaks them for as long as its server is away.
+    /// So many crashes within the window are a crash loop. `None`: it is no process but reached
+    /// over a network, where a broken stream is no crash: a gateway takes connections and breaks
+    /// them for as long as its server is away. Such an attempt has cost the upstream nothing.
     pub crashes_max: Option<usize>,
     /// How long a crash counts.
     pub crash_window: Duration,
@@ -87,9 +87,9 @@ const CRASH_WINDOW: Duration = Duration::from_mins(10);
 /// without a word to mcpo heals within minutes.
 const HELD_LOOK: Duration = Duration::from_mins(10);
 
-/// How long one that refuses connections is left alone, as a share of the time for which it has
-/// been away: who was away for a second is found back within 30 ms.
-const FREE_SHARE: f64 = 0.02;
+/// How long one that refuses or breaks connections is left alone, as a share of the time for which
+/// it has been away: who was away for two seconds or less is found back within 30 ms.
+const FREE_SHARE: f64 = 0.01;
 /// An attempt that is refused costs some 0.1 ms, so that 50 a second cost half a percent of a core.
 const FREE_LEAST: Duration = Duration::from_millis(20);
 /// After a long time away one more second does not matter.
@@ -290,9 +290,16 @@ impl Life {
         crashes.len() >= crashes_max || self.record.on_parole
     }
 
+    /// Whether the attempt cost the upstream nothing: nobody listened, or what listens there broke
+    /// the connection. To a process each attempt is a start.
+    fn was_free(&self, fault: &Fault) -> bool {
+        let is_process = self.policy.crashes_max.is_some();
+        fault.was_free() || (fault.kind == FaultKind::Disconnected && !is_process)
+    }
+
     fn rest(&mut self, now: Instant, dice: f64, fault: &Fault) -> Phase {
         let backoff = self.policy.backoff;
-        let usual = if fault.was_free() {
+        let usual = if self.was_free(fault) {
             let away = self.away_since.map(|since| now.saturating_duration_since(since));
             free_wait(away.unwrap_or_default(), dice)
         } else {
@@ -377,7 +384,7 @@ impl Life {
     }
 }
 
-/// The wait before the next look at an upstream that refuses connections: looking costs it
+/// The wait before the next look at an upstream that takes no connections: looking costs it
 /// nothing, so that the wait follows how long it has been away and not how often it was tried.
 fn free_wait(away: Duration, dice: f64) -> Duration {
     let step = away.mul_f64(FREE_SHARE).clamp(FREE_LEAST, FREE_MOST);

@@ -134,7 +134,8 @@ fn an_upstream_that_refuses_is_looked_at_more_often_the_shorter_it_is_away() {
     };
     assert_eq!(after(1), [20, 30]);
     assert_eq!(after(1000), [20, 30]);
-    assert_eq!(after(10_000), [200, 300]);
+    assert_eq!(after(2000), [20, 30]);
+    assert_eq!(after(10_000), [100, 150]);
     assert_eq!(after(100_000), [666, 1000]);
     assert_eq!(after(100_000_000), [666, 1000]);
 }
@@ -364,5 +365,24 @@ fn a_clock_that_goes_back_and_dice_of_any_kind_do_no_harm() {
         let free =
             wait(life.failed(start - millis(90_000), dice, &refused()), start - millis(90_000));
         assert!(free >= FREE_LEAST && free <= FREE_MOST);
+    }
+}
+
+/// Over a network a connection that breaks in the handshake is as good as one that is refused; a
+/// process that ends has cost a start.
+#[test]
+fn a_connection_that_breaks_costs_less_than_a_process_that_ends() {
+    let start = epoch();
+    let broken = fault(FaultKind::Disconnected);
+    for (crashes_max, least, most) in [(None, 20, 30), (Some(10), 500, 750)] {
+        let mut life = Life::new(LifePolicy { crashes_max, ..LifePolicy::default() });
+        life.connected(start);
+        life.lost(start, 0.0, &broken);
+        for dice in [0.0, 1.0] {
+            let mut life = life.clone();
+            let wait =
+                wait(life.failed(start + millis(2_000), dice, &broken), start + millis(2_000));
+            assert!(millis(least) <= wait && wait <= millis(most), "{wait:?}");
+        }
     }
 }
