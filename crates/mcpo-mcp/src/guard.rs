@@ -30,6 +30,9 @@ use tokio::time::{Instant, sleep};
 
 pub use stand::stand_guard;
 
+/// What `ps` shows it as, where it would show how it was found (`/proc/self/exe`). Not our own name:
+/// whoever kills all that is called `mcpo` must not kill the guard with it.
+const NAME: &str = "child-guard";
 /// A guard that ended sooner after its start than this is given this rest before the next one.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
@@ -144,7 +147,7 @@ impl Guard {
     fn spawn(&self) -> io::Result<Running> {
         let mut command = Command::new(&self.program);
         // It needs nothing of what we have, and must hold on to none of it.
-        command.args(&self.arguments).env_clear().current_dir("/").process_group(0);
+        command.arg0(NAME).args(&self.arguments).env_clear().current_dir("/").process_group(0);
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

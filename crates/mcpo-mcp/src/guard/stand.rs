@@ -40,6 +40,8 @@ pub(super) fn start_of(process: Pid) -> Option<u64> {
 /// is gone; then ends the groups that are left, and returns when nobody is left in them or all was
 /// done that can be.
 pub fn stand_guard(mut told: impl BufRead) {
+    // Tools that show a process by its program alone say `exe` otherwise.
+    let _for_people = std::fs::write("/proc/self/comm", super::NAME);
     let mut groups = HashMap::new();
     let mut line = Vec::new();
     // Words that cannot be read, or a broken pipe, end nobody's life.

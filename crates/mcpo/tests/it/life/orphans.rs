@@ -105,6 +105,16 @@ async fn nothing_is_left_of_children_that_ignore_everything_and_of_their_childre
     gone(&[guard]).await;
 }
 
+/// Or it would be killed by those who kill all that is called `mcpo`, and leave the children.
+#[tokio::test]
+async fn the_guard_has_a_name_of_its_own() {
+    let world = ready(world().stdio("one", stubborn()).unwrap()).await;
+    let guard = guard_of(world.pid()).unwrap();
+    let comm = Path::new("/proc").join(guard.to_string()).join("comm");
+    until("it names itself", || std::fs::read_to_string(&comm).unwrap() == "child-guard\n").await;
+    assert_eq!(Alive::find(guard).unwrap().words, "child-guard\0__guard\0");
+}
+
 #[tokio::test]
 async fn signals_to_our_group_do_not_reach_the_guard() {
     let mut world = ready(world().stdio("one", stubborn()).unwrap()).await;
