@@ -1,16 +1,23 @@
 //! Puts another configuration in force while mcpo runs: whenever the file changes, where that is
 //! followed, and at every SIGHUP. One that is wrong changes nothing.
 
+use std::fs::File;
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mcpo_config::{Config, Plan, Problems, Reloads, Server, ServerName};
 use mcpo_core::event::Event;
 use mcpo_upstream::directory::Directory;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::telemetry;
+
+/// Where the first process of a terminal ends, the others lose the terminal just after they are
+/// told (disassociate_ctty in linux/drivers/tty/tty_jobctrl.c).
+const TERMINAL_LOSS_MAX: Duration = Duration::from_millis(100);
 
 /// Hands every new configuration to the supervisor.
 #[derive(Debug)]
@@ -47,8 +54,11 @@ impl Reload {
                 _came = self.hangup.recv() => {
                     // The same signal tells of a terminal that was closed. Who started mcpo there
                     // wants it to end, as it would without us listening.
-                    if self.had_terminal && !has_terminal() {
-                        return;
+                    if self.had_terminal {
+                        sleep(TERMINAL_LOSS_MAX).await;
+                        if !has_terminal() {
+                            return;
+                        }
                     }
                     self.reloads.order();
                 }
@@ -79,6 +89,8 @@ impl Reload {
     }
 }
 
+/// Whether we write to a terminal, and one is ours: of the two, `nohup` takes the first away, and
+/// the end of the shell that mcpo was started from the second.
 fn has_terminal() -> bool {
-    std::io::stderr().is_terminal()
+    std::io::stderr().is_terminal() && File::open("/dev/tty").is_ok()
 }

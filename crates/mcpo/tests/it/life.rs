@@ -5,3 +5,4 @@ mod log;
 mod orphans;
 mod requests;
 mod secrets;
+mod terminal;
