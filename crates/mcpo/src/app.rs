@@ -173,7 +173,11 @@ fn supervisor_options(config: &Config) -> SupervisorOptions {
         drain_timeout: config.limits.drain_timeout,
         launcher: launch::launcher(),
         life: LifePolicy { recovery: enabled, ..LifePolicy::default() },
-        recovery: Recovery { enabled, health: health_policy(config.recovery.probe_every) },
+        recovery: Recovery {
+            enabled,
+            health: health_policy(config.recovery.probe_every),
+            ..Recovery::default()
+        },
         ..SupervisorOptions::default()
     }
 }
