@@ -91,9 +91,7 @@ impl Routes {
 
     /// The rest of a path under `/admin/`, with or without the root path in front.
     pub(crate) fn admin<'p>(&self, path: &'p str) -> Option<&'p str> {
-        const ADMIN: &str = "/admin/";
-        let behind_root = self.inner(path).and_then(|inner| inner.strip_prefix(ADMIN));
-        behind_root.or_else(|| path.strip_prefix(ADMIN))
+        self.inner(path).unwrap_or(path).strip_prefix("/admin/")
     }
 
     /// Where to find a path that has slashes too many at its end, if there is anything: the path

@@ -112,7 +112,8 @@ impl Surface {
             Err(_told_by_the_panic) => {
                 line.outcome = (!line.tool.is_empty()).then_some(OutcomeKind::Unknown);
                 let request_id = request_id.to_str().unwrap_or_default();
-                tracing::error!(request_id, upstream = line.upstream, tool = line.tool, "panic");
+                let Line { upstream, tool, .. } = line;
+                tracing::error!(request_id, upstream, tool, "mcpo failed on this request");
                 Problem::Internal { outcome: line.outcome }.answer()
             }
         };

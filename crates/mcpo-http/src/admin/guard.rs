@@ -14,14 +14,9 @@ use crate::problem::Problem;
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What proxies add of their own accord or by the usual examples.
-const FORWARDING: [HeaderName; 6] = [
-    FORWARDED,
-    VIA,
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-real-ip"),
-];
+const FORWARDING: [HeaderName; 3] = [FORWARDED, VIA, HeaderName::from_static("x-real-ip")];
+/// How the names of more of them begin: `X-Forwarded-For`, `-Host`, `-Proto`, `-Prefix`, `-Server`.
+const FORWARDING_PREFIX: &str = "x-forwarded-";
 
 const OTHER_SITE: &str = "The admin interface does not answer pages of other sites";
 const NOT_HERE: &str = "Without an API key the admin interface answers only on the machine that \
@@ -77,9 +72,12 @@ fn is_same(origin: &HeaderValue, own: Option<&Authority>) -> bool {
 }
 
 fn came_through_proxy(parts: &Parts) -> bool {
-    // nginx speaks HTTP/1.0 to what is behind it unless it is told otherwise, and nobody else does.
-    parts.version < Version::HTTP_11
-        || FORWARDING.iter().any(|header| parts.headers.contains_key(header))
+    let is_forwarding = |name: &HeaderName| {
+        FORWARDING.contains(name) || name.as_str().starts_with(FORWARDING_PREFIX)
+    };
+    // nginx before 1.29.7 speaks HTTP/1.0 to what is behind it unless it is told otherwise, and
+    // nobody else does.
+    parts.version < Version::HTTP_11 || parts.headers.keys().any(is_forwarding)
 }
 
 /// The names under which we were asked, one of them at least; `None` for one that is none.

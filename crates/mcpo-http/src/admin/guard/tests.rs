@@ -38,7 +38,15 @@ fn without_a_key_only_this_machine_may_come_in() {
 
 #[test]
 fn without_a_key_nobody_comes_in_through_a_proxy() {
-    for name in ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"] {
+    for name in [
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-prefix",
+        "X-Forwarded-Server",
+        "x-real-ip",
+        "via",
+    ] {
         let headers = [("host", "localhost"), (name, "10.0.0.1")];
         assert_eq!(told(None, "127.0.0.1", &headers), (403, THROUGH_PROXY), "{name}");
         let headers = [("host", "h"), (name, "10.0.0.1"), ("authorization", "Bearer k")];
