@@ -1,12 +1,20 @@
 //! What breaks heals: every test works, breaks something, sees the right problem (or none), heals,
 //! and works again. The upstream's journal proves how often each call ran.
 
+mod asleep;
+mod crash_loop;
 mod cut;
 mod deadline;
 mod down;
+mod idle;
+mod killed;
+mod leaks;
+mod load;
 mod refused;
+mod refused_credentials;
 mod session;
 mod start;
+mod switched_off;
 mod tools;
 
 use std::time::Duration;
@@ -36,6 +44,11 @@ const STREAMABLE: [Over; 2] = [Over::Legacy, Over::Modern];
 
 /// An answer that waits for nothing but the machine comes within this, also on a busy one.
 const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// How long something may take that must happen: a session that is silent is dead after two probes
+/// of 5 s, and machines stall.
+const PATIENCE: Duration = Duration::from_secs(40);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// mcpo with one upstream, `up`, that is ready.
 struct Bench {
@@ -155,6 +168,13 @@ impl Bench {
         assert_eq!(told, (Some(outcome), Some(attempts.as_str())), "{:?}: {reply}", self.over);
     }
 
+    /// How often the journal for operators tells of that event.
+    async fn told(&self, event: &str) -> usize {
+        let reply = self.world.get("/admin/journal?limit=4096").await.unwrap().json();
+        let entries = reply["entries"].as_array().unwrap();
+        entries.iter().filter(|entry| entry["event"] == event).count()
+    }
+
     fn upstream(&mut self) -> &mut HttpUpstream {
         self.http.as_mut().expect("an upstream over HTTP")
     }
@@ -168,6 +188,15 @@ impl Bench {
         for key in keys {
             assert!(self.journal.runs(&key) <= 1, "{:?} {key}", self.over);
         }
+    }
+}
+
+/// Waits until it is so.
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

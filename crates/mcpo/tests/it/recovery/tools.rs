@@ -88,3 +88,27 @@ async fn an_upstream_that_dies_while_its_tools_are_listed_anew_is_started_again(
         bench.works("stays", "b").await;
     }
 }
+
+#[tokio::test]
+async fn tools_that_are_missing_after_a_respawn_are_told_until_they_come_back() {
+    let less = vec![Step::RawResult(json!({"tools": [keyed("stays")]}))];
+    let list = vec![vec![], less, vec![]];
+    let script = Script { list, ..Script::new("scripted").tool(keyed("stays")) };
+    let bench = bench(Over::Stdio, script.tool(keyed("goes"))).await;
+    bench.works("goes", "a").await;
+    let status =
+        |status: &'static str| move |reply: &mcpo_testkit::Reply| reply.json()["status"] == status;
+    super::down::kill_child(&bench).await;
+    let health = bench.world.wait_reply("/health", status("degraded")).await.unwrap();
+    assert_eq!(health.status, 200, "{health}");
+    let shown = bench.world.get("/admin/servers/up").await.unwrap().json();
+    assert_eq!(shown["missing_tools"], json!(["goes"]), "{shown}");
+    assert_eq!(bench.told("tools_vanished").await, 1);
+    bench.works("stays", "b").await;
+    let reply = bench.call("goes", "c").await;
+    assert!(reply.status == 404 || reply.status == 503, "{reply}");
+    super::down::kill_child(&bench).await;
+    bench.world.wait_reply("/health", status("ok")).await.unwrap();
+    bench.works("goes", "d").await;
+    assert_eq!((bench.journal.runs("c"), bench.journal.count(What::Start)), (0, 3));
+}
