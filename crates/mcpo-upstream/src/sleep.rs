@@ -19,15 +19,17 @@ pub(crate) struct Jumps {
     /// How much longer the machine has been up than our clock, which stands still while it sleeps,
     /// has counted.
     asleep: Option<Duration>,
-    started: Instant,
+    /// By the clock of the system, whatever our timers go by.
+    started: std::time::Instant,
 }
 
 // === impl Jumps ===
 
 impl Jumps {
+    #[expect(clippy::disallowed_methods, reason = "compared with what the system says")]
     pub(crate) fn new() -> Self {
-        let started = Instant::now();
-        Self { due: started + TICK, asleep: slept(started), started }
+        let started = std::time::Instant::now();
+        Self { due: Instant::now() + TICK, asleep: slept(started), started }
     }
 
     /// Ends at the next jump, says how long it was.
@@ -62,7 +64,7 @@ fn jump(before: Option<Duration>, after: Option<Duration>, late: Duration) -> Op
 
 /// What `/proc/uptime`, which counts while the machine sleeps, is ahead of our clock. `None` where
 /// there is no such file.
-fn slept(started: Instant) -> Option<Duration> {
+fn slept(started: std::time::Instant) -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/uptime").ok()?;
     let seconds = text.split_whitespace().next()?.parse().ok()?;
     let up = Duration::try_from_secs_f64(seconds).ok()?;
