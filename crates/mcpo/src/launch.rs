@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use mcpo_mcp::endpoint::Launcher;
 use mcpo_mcp::guard::{Guard, stand_guard};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Exit;
 use crate::render;
@@ -36,11 +37,27 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> Option<Exit>
     if first == OsStr::new(LAUNCH) {
         Some(launch(&arguments.collect::<Vec<_>>()))
     } else if first == OsStr::new(GUARD) {
-        stand_guard(std::io::stdin().lock());
-        Some(Exit::Ok)
+        Some(guard())
     } else {
         None
     }
+}
+
+/// Ends the children that a mcpo leaves. Whoever stops a service may signal all of its processes
+/// (systemd's `KillMode=control-group`): while mcpo drains the guard is still needed, and it ends
+/// with mcpo anyway.
+fn guard() -> Exit {
+    // Nothing is ever run in it: a signal that was listened for once ends the process no more.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    if let Ok(runtime) = &runtime {
+        let _inside = runtime.enter();
+        for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+            // Without it the guard is only as good as mcpo, which starts another.
+            let _best_effort = signal(kind);
+        }
+    }
+    stand_guard(std::io::stdin().lock());
+    Exit::Ok
 }
 
 /// Becomes the command. Only comes back when that fails.

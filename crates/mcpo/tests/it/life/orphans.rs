@@ -115,6 +115,21 @@ async fn the_guard_has_a_name_of_its_own() {
     assert_eq!(Alive::find(guard).unwrap().words, "child-guard\0__guard\0");
 }
 
+/// Whoever stops a service may signal all of its processes; mcpo still drains then.
+#[tokio::test]
+async fn the_guard_outlives_the_signals_that_stop_a_service() {
+    let mut world = ready(world().stdio("one", stubborn()).unwrap()).await;
+    let (family, guard) = (family(&world, "one"), guard_of(world.pid()).unwrap());
+    let comm = Path::new("/proc").join(guard.to_string()).join("comm");
+    until("it stands", || std::fs::read_to_string(&comm).unwrap() == "child-guard\n").await;
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        kill_process(Pid::from_raw(guard).unwrap(), signal).unwrap();
+    }
+    assert_eq!(slay(&mut world).await, Some(guard));
+    gone(&family).await;
+    gone(&[guard]).await;
+}
+
 #[tokio::test]
 async fn signals_to_our_group_do_not_reach_the_guard() {
     let mut world = ready(world().stdio("one", stubborn()).unwrap()).await;
