@@ -252,7 +252,7 @@ impl Life {
                 fault.kind == FaultKind::Nonsense
             }
         };
-        if at_once { self.go(Phase::Starting) } else { self.rest(now, dice, fault) }
+        if at_once { self.go(Phase::Starting) } else { self.rest(now, dice, fault, setback) }
     }
 
     /// Whether trying again by itself is of no use. On parole the first sign is enough.
@@ -292,14 +292,18 @@ impl Life {
 
     /// Whether the attempt cost the upstream nothing: nobody listened, or what listens there broke
     /// the connection. To a process each attempt is a start.
-    fn was_free(&self, fault: &Fault) -> bool {
+    ///
+    /// A session that is made and soon lost has cost a handshake; and being away for a moment each
+    /// time, such an upstream would be given new ones without end.
+    fn was_free(&self, fault: &Fault, setback: Setback) -> bool {
         let is_process = self.policy.crashes_max.is_some();
-        fault.was_free() || (fault.kind == FaultKind::Disconnected && !is_process)
+        setback == Setback::FailedStart
+            && (fault.was_free() || (fault.kind == FaultKind::Disconnected && !is_process))
     }
 
-    fn rest(&mut self, now: Instant, dice: f64, fault: &Fault) -> Phase {
+    fn rest(&mut self, now: Instant, dice: f64, fault: &Fault, setback: Setback) -> Phase {
         let backoff = self.policy.backoff;
-        let usual = if self.was_free(fault) {
+        let usual = if self.was_free(fault, setback) {
             let away = self.away_since.map(|since| now.saturating_duration_since(since));
             free_wait(away.unwrap_or_default(), dice)
         } else {

@@ -386,3 +386,24 @@ fn a_connection_that_breaks_costs_less_than_a_process_that_ends() {
         }
     }
 }
+
+/// A server that shakes hands and then breaks the stream is not given sessions without end.
+#[test]
+fn sessions_that_break_soon_after_their_handshake_are_made_less_and_less_often() {
+    let refused = Fault { stage: Some(Stage::Refused), ..fault(FaultKind::Unreachable) };
+    for fault in [fault(FaultKind::Disconnected), refused] {
+        let mut life = Life::new(LifePolicy { crashes_max: None, ..LifePolicy::default() });
+        let mut now = epoch();
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            life.due();
+            life.connected(now);
+            let phase = life.lost(now, 0.0, &fault);
+            if let Phase::Resting { until } = phase {
+                waits.push(until - now);
+                now = until;
+            }
+        }
+        assert_eq!(waits, [500, 1000, 2000, 4000, 8000].map(millis));
+    }
+}

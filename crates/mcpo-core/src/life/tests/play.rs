@@ -104,7 +104,7 @@ proptest! {
             }
             match after {
                 Phase::Resting { until } => {
-                    let free = matches!(one, Move::Failed(_, true) | Move::Lost(_, true));
+                    let free = matches!(one, Move::Failed(_, true));
                     let (least, most) = if free {
                         (FREE_LEAST, FREE_MOST)
                     } else {
