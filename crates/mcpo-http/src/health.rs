@@ -88,7 +88,7 @@ fn about(upstream: &Upstream) -> Value {
         "since_seconds": view.since.elapsed().as_secs(),
         "tools": tools,
         "reconnects": view.reconnects,
-        "sessions": sessions(view),
+        "sessions": sessions(&view.sessions),
         "breaker": breaker(state),
     });
     let Value::Object(mut about) = about else { return about };

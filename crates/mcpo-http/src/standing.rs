@@ -6,7 +6,7 @@ use std::time::Duration;
 use mcpo_core::breaker::BreakerState;
 use mcpo_core::fault::FaultKind;
 use mcpo_core::life::HeldBy;
-use mcpo_upstream::directory::{State, View};
+use mcpo_upstream::directory::{LiveSession, State, View};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
@@ -49,16 +49,16 @@ pub(crate) fn is_callable(view: &View) -> bool {
     view.is_ready() || view.state == State::Dormant
 }
 
-/// The sessions one by one, oldest first.
-pub(crate) fn sessions(view: &View) -> Value {
-    let one = |live: &mcpo_upstream::directory::LiveSession| {
+/// These sessions one by one.
+pub(crate) fn sessions(lives: &[LiveSession]) -> Value {
+    let one = |live: &LiveSession| {
         json!({
             "number": live.epoch,
             "in_flight": live.outstanding(),
             "doubted": live.is_doubted(),
         })
     };
-    view.sessions.iter().map(one).collect()
+    lives.iter().map(one).collect()
 }
 
 /// Where a breaker is, and when it lets the next call through.

@@ -4,7 +4,7 @@ mod upstream;
 mod view;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use mcpo_core::fault::Fault;
@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::bell::Bell;
-use crate::gate::Gate;
+use crate::gate::{Gate, GatePolicy};
 use crate::journal::Journal;
 use crate::order::{ORDERS_WAITING_MAX, Request};
 
@@ -86,13 +86,13 @@ impl Directory {
     }
 
     /// Makes room for an upstream, in its first state; a seat of that name is taken over.
-    pub(crate) fn enter(self: &Arc<Self>, view: View) -> Seat {
+    pub(crate) fn enter(self: &Arc<Self>, view: View, policy: GatePolicy) -> Seat {
         let view = Arc::new(view);
-        let gate = Arc::new(Gate::new(&view.name, Arc::clone(&self.journal), Instant::now()));
+        let gate = Gate::new(&view.name, policy, Arc::clone(&self.journal), Instant::now());
+        let gate = Arc::new(gate);
         let bell = Arc::new(Bell::default());
         let (orders_tx, orders) = mpsc::channel(ORDERS_WAITING_MAX);
-        let mut entered = None;
-        self.publish(|number, upstreams| {
+        let (publishing, (number, views)) = self.publish(|number, upstreams| {
             let before = position(upstreams, &view.name);
             let (upstream, views) = Upstream::entering(
                 before.map(|index| &upstreams[index]),
@@ -103,16 +103,17 @@ impl Directory {
                 Some(index) => upstreams[index] = upstream,
                 None => upstreams.push(upstream),
             }
-            entered = Some((number, views));
+            (number, views)
         });
-        let (number, views) = entered.expect("publishing makes its change");
         views.send_replace(view);
+        drop(publishing);
         Seat { number, views, directory: self.clone(), gate, bell, orders }
     }
 
     /// Takes an upstream out.
     pub(crate) fn leave(&self, name: &str) {
-        self.publish(|_, upstreams| upstreams.retain(|upstream| upstream.view.name != name));
+        let _published =
+            self.publish(|_, upstreams| upstreams.retain(|upstream| upstream.view.name != name));
     }
 
     /// Brings the upstreams into this order; one that is not named goes to the end.
@@ -123,12 +124,12 @@ impl Directory {
         if self.load().upstreams.is_sorted_by_key(place) {
             return;
         }
-        self.publish(|_, upstreams| upstreams.sort_by_key(place));
+        let _published = self.publish(|_, upstreams| upstreams.sort_by_key(place));
     }
 
     /// Shows an upstream whose keeper is gone as waiting for the next one.
     pub(crate) fn show_resting(&self, name: &str, fault: Fault, retry_at: Instant) {
-        self.publish(|_, upstreams| {
+        let _published = self.publish(|_, upstreams| {
             let Some(index) = position(upstreams, name) else { return };
             let last = &upstreams[index].view;
             let view = View {
@@ -138,19 +139,25 @@ impl Directory {
                 catalog: last.catalog.clone(),
                 missing_tools: last.missing_tools.clone(),
                 sessions: Vec::new(),
+                withheld: Vec::new(),
                 ..**last
             };
             upstreams[index].view = Arc::new(view);
         });
     }
 
-    /// The change is told the number of this publication, which no other has.
-    fn publish(&self, change: impl FnOnce(u64, &mut Vec<Upstream>)) {
+    /// The change is told the number of this publication, which no other has. Nothing else is
+    /// published until the guard is dropped, so that who waits for one upstream is told of its
+    /// views in the order of the snapshots.
+    fn publish<T>(
+        &self,
+        change: impl FnOnce(u64, &mut Vec<Upstream>) -> T,
+    ) -> (MutexGuard<'_, u64>, T) {
         let mut publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.current.load_full();
         let mut upstreams = before.upstreams.clone();
         *publishing += 1;
-        change(*publishing, &mut upstreams);
+        let changed = change(*publishing, &mut upstreams);
         let same_documents = before.upstreams.len() == upstreams.len()
             && before
                 .upstreams
@@ -171,7 +178,7 @@ impl Directory {
             catalog_generation,
         }));
         self.generations.send_replace(generation);
-        drop(publishing);
+        (publishing, changed)
     }
 }
 
@@ -195,17 +202,19 @@ impl Seat {
     /// Nothing once another has taken the seat over.
     pub(crate) fn publish(&self, view: View) {
         let view = Arc::new(view);
-        let mut taken_over = false;
-        self.directory.publish(|_, upstreams| {
-            let Some(index) = position(upstreams, &view.name) else { return };
-            taken_over = upstreams[index].seat != self.number;
-            if !taken_over {
+        let (publishing, is_taken_over) = self.directory.publish(|_, upstreams| {
+            // One that was removed has nobody but those who wait.
+            let Some(index) = position(upstreams, &view.name) else { return false };
+            let is_ours = upstreams[index].seat == self.number;
+            if is_ours {
                 upstreams[index].view = view.clone();
             }
+            !is_ours
         });
-        if !taken_over {
+        if !is_taken_over {
             self.views.send_replace(view);
         }
+        drop(publishing);
     }
 }
 

@@ -3,18 +3,26 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use mcpo_core::breaker::{Admission, Breaker, BreakerPolicy, BreakerState};
 use mcpo_core::budget::{Budget, BudgetPolicy};
 use mcpo_core::event::Event;
 use mcpo_core::fault::Fault;
 use mcpo_core::retry::Pace;
-use mcpo_core::traffic::Traffic;
+use mcpo_core::traffic::{Traffic, WINDOW};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::journal::Journal;
+
+/// What decides when a gate is open.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct GatePolicy {
+    /// When calls are sent away.
+    pub breaker: BreakerPolicy,
+    /// How many calls are sent again.
+    pub budget: BudgetPolicy,
+}
 
 /// One upstream's gate.
 #[derive(Debug)]
@@ -26,7 +34,8 @@ pub struct Gate {
     /// the question whether a call may pass, need not ask it.
     is_quiet: AtomicBool,
     budget: Budget,
-    is_spent: AtomicBool,
+    /// When it was last told that the budget is spent.
+    spent_told: Mutex<Option<Instant>>,
     traffic: Traffic,
     changes: watch::Sender<u64>,
 }
@@ -55,6 +64,13 @@ pub struct Turn<'a> {
     is_settled: bool,
 }
 
+/// What happened to a breaker.
+struct Change<T> {
+    before: BreakerState,
+    came_to: T,
+    after: BreakerState,
+}
+
 /// What an attempt says of its upstream.
 #[derive(Debug, Clone, Copy)]
 pub enum Verdict<'a> {
@@ -69,14 +85,19 @@ pub enum Verdict<'a> {
 // === impl Gate ===
 
 impl Gate {
-    pub(crate) fn new(upstream: &str, journal: Arc<Journal>, now: Instant) -> Self {
+    pub(crate) fn new(
+        upstream: &str,
+        policy: GatePolicy,
+        journal: Arc<Journal>,
+        now: Instant,
+    ) -> Self {
         Self {
             upstream: upstream.to_owned(),
             journal,
-            breaker: Mutex::new(Breaker::new(BreakerPolicy::default())),
+            breaker: Mutex::new(Breaker::new(policy.breaker)),
             is_quiet: AtomicBool::new(true),
-            budget: Budget::new(BudgetPolicy::default()),
-            is_spent: AtomicBool::new(false),
+            budget: Budget::new(policy.budget),
+            spent_told: Mutex::default(),
             traffic: Traffic::new(now.into_std()),
             changes: watch::Sender::new(0),
         }
@@ -105,9 +126,6 @@ impl Gate {
     /// A call was answered at its first attempt: it earns a little for the retries of others.
     pub fn first_try_succeeded(&self) {
         self.budget.first_try_succeeded();
-        if self.is_spent.load(Ordering::Relaxed) {
-            self.is_spent.store(false, Ordering::Relaxed);
-        }
     }
 
     /// Whether the budget allows one more attempt at a call; if so it is charged.
@@ -116,14 +134,27 @@ impl Gate {
         let may = self.budget.try_spend(pace, self.traffic.calls(at), self.traffic.retries(at));
         if may {
             self.traffic.retry(at);
-        } else if !self.is_spent.swap(true, Ordering::Relaxed) {
-            self.journal.record(&Event::BudgetSpent { upstream: self.upstream.clone() });
+        } else {
+            self.tell_spent(now);
         }
         may
     }
 
-    /// Changes whenever the breaker opens, closes, or lets a call through as its probe. A call that
-    /// waits looks again then, and at the time that it was told. Cancel-safe, as all of `watch`.
+    /// Once in each [`WINDOW`]: while many calls fail and some succeed, there is one to be told of
+    /// with every failure.
+    fn tell_spent(&self, now: Instant) {
+        let mut told = self.spent_told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_some_and(|told| now.saturating_duration_since(told) < WINDOW) {
+            return;
+        }
+        *told = Some(now);
+        drop(told);
+        self.journal.record(&Event::BudgetSpent { upstream: self.upstream.clone() });
+    }
+
+    /// Changes whenever the breaker opens or closes, and when its probe ended without a word. A call
+    /// that waits looks again then, and at the time that it was told. Cancel-safe, as all of
+    /// `watch`.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
@@ -144,10 +175,8 @@ impl Gate {
     /// Forgets all that the upstream did so far.
     pub fn reset(&self, now: Instant) {
         self.budget.reset();
-        self.is_spent.store(false, Ordering::Relaxed);
-        let mut breaker = self.breaker();
-        breaker.reset(now.into_std());
-        self.let_go(breaker);
+        *self.spent_told.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.change(|breaker| breaker.reset(now.into_std()));
     }
 
     fn settle(&self, now: Instant, verdict: Verdict<'_>, was_probe: bool) {
@@ -164,21 +193,17 @@ impl Gate {
         if self.is_quiet.load(Ordering::Relaxed) && !was_probe {
             return;
         }
-        let mut breaker = self.breaker();
-        let before = breaker.state();
-        breaker.succeeded(now.into_std(), was_probe);
-        let after = breaker.state();
-        self.let_go(breaker);
+        let Change { before, after, .. } =
+            self.change(|breaker| breaker.succeeded(now.into_std(), was_probe));
         self.tell_closed(before, after, now);
     }
 
     fn failed(&self, now: Instant, fault: &Fault, was_probe: bool) {
         let at = now.into_std();
-        let mut breaker = self.breaker();
-        let tripped = breaker.failed(at, fastrand::f64(), self.traffic.successes(at), was_probe);
-        let state = breaker.state();
-        self.let_go(breaker);
-        if let BreakerState::Open { until, .. } = state
+        let Change { came_to: tripped, after, .. } = self.change(|breaker| {
+            breaker.failed(at, fastrand::f64(), self.traffic.successes(at), was_probe)
+        });
+        if let BreakerState::Open { until, .. } = after
             && tripped
         {
             self.journal.record(&Event::BreakerOpened {
@@ -190,9 +215,7 @@ impl Gate {
     }
 
     fn abandoned(&self, now: Instant) {
-        let mut breaker = self.breaker();
-        breaker.probe_abandoned(now.into_std());
-        self.let_go(breaker);
+        self.change(|breaker| breaker.probe_abandoned(now.into_std()));
     }
 
     fn tell_closed(&self, before: BreakerState, after: BreakerState, now: Instant) {
@@ -204,7 +227,7 @@ impl Gate {
             (BreakerState::Closed, _)
             | (_, BreakerState::Open { .. } | BreakerState::HalfOpen { .. }) => return,
         };
-        let after: Duration = now.into_std().saturating_duration_since(since);
+        let after = now.into_std().saturating_duration_since(since);
         self.journal.record(&Event::BreakerClosed { upstream: self.upstream.clone(), after });
     }
 
@@ -212,11 +235,18 @@ impl Gate {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the breaker back, and tells those who wait if it changed for them.
-    fn let_go(&self, breaker: MutexGuard<'_, Breaker>) {
+    /// Lets something happen to the breaker, and tells those who wait if it is another then.
+    fn change<T>(&self, happens: impl FnOnce(&mut Breaker) -> T) -> Change<T> {
+        let mut breaker = self.breaker();
+        let before = breaker.state();
+        let came_to = happens(&mut breaker);
+        let after = breaker.state();
         self.is_quiet.store(breaker.is_quiet(), Ordering::Relaxed);
         drop(breaker);
-        self.changes.send_modify(|times| *times += 1);
+        if before != after {
+            self.changes.send_modify(|times| *times += 1);
+        }
+        Change { before, came_to, after }
     }
 }
 

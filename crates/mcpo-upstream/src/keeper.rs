@@ -94,7 +94,8 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     /// A keeper that takes its upstream's seat. Where it inherits, calls go on with what the
-    /// predecessor knew of the tools until this one knows better.
+    /// predecessor knew of the tools until this one knows better. What an operator holds stays
+    /// held.
     pub(crate) fn new(
         settings: watch::Receiver<Arc<Settings>>,
         directory: &Arc<Directory>,
@@ -104,9 +105,14 @@ impl Keeper {
         let settings_now = Arc::clone(&settings.borrow());
         let offer = Offer::after(predecessor, inherits);
         let epochs = predecessor.map_or(0, |view| view.epochs);
-        let seat = directory.enter(View::entering(&settings_now, &offer, epochs));
+        let mut life = Life::new(settings_now.life);
+        if predecessor.is_some_and(View::is_held_by_operator) {
+            life.hold(HeldBy::Operator, Instant::now().into_std());
+        }
+        let view = View::entering(&settings_now, &offer, epochs, life.phase());
+        let seat = directory.enter(view, settings_now.recovery.gate);
         Self {
-            life: Life::new(settings_now.life),
+            life,
             settings: settings_now,
             settings_rx: settings,
             seat,

@@ -32,6 +32,7 @@ pub struct LiveSession {
 #[derive(Debug)]
 pub struct InFlight {
     member: Arc<Member>,
+    ended_at: Option<Instant>,
 }
 
 /// What an outcome said of the session that it came from.
@@ -49,6 +50,8 @@ pub struct Noted {
 pub(crate) struct Member {
     born: Instant,
     rules: Rules,
+    /// In one order with `is_leaving`: either who begins a call sees that the session is leaving, or
+    /// who ends the session sees the call.
     outstanding: AtomicUsize,
     heard_us: AtomicU64,
     busy_us: AtomicU64,
@@ -125,10 +128,11 @@ impl LiveSession {
     }
 
     /// Counts a call that is sent now and answered by `deadline` until the guard is dropped.
+    /// `None` if the session is of no use any more: one that is to end does not end under a call
+    /// that has begun.
     #[must_use]
-    pub fn begin(&self, now: Instant, deadline: Instant) -> InFlight {
-        self.member.begin(now, deadline);
-        InFlight { member: Arc::clone(&self.member) }
+    pub fn begin(&self, now: Instant, deadline: Instant) -> Option<InFlight> {
+        Member::enter(&self.member, now, deadline)
     }
 
     /// Takes what a call came to as a sign of the session's life.
@@ -171,8 +175,15 @@ impl LiveSession {
         fault.kind.ends_session() && !only_its_own
     }
 
-    /// Whether the session can be used. True at once unless nothing was heard of it for so long,
-    /// or time jumped, that it must be probed first; then after the probe, which is made now.
+    /// Whether nothing was heard of it for so long, or time jumped, that it must be probed before it
+    /// is used.
+    #[must_use]
+    pub fn is_stale(&self, now: Instant) -> bool {
+        self.member.is_stale(now)
+    }
+
+    /// Whether the session can be used. True at once unless it [is stale](Self::is_stale); then
+    /// after the probe, which is made now.
     ///
     /// Cancel-safe: the probe is not ours and goes on.
     pub async fn fresh(&self, deadline: Instant) -> bool {
@@ -197,9 +208,16 @@ impl LiveSession {
     }
 }
 
+impl InFlight {
+    /// The call ended at that time.
+    pub fn end(mut self, now: Instant) {
+        self.ended_at = Some(now);
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.member.end_call();
+        self.member.end_call(self.ended_at.unwrap_or_else(Instant::now));
     }
 }
 
@@ -235,7 +253,7 @@ impl Member {
     }
 
     pub(crate) fn outstanding(&self) -> usize {
-        self.outstanding.load(Ordering::Relaxed)
+        self.outstanding.load(Ordering::SeqCst)
     }
 
     pub(crate) fn is_doubted(&self) -> bool {
@@ -258,7 +276,7 @@ impl Member {
     }
 
     pub(crate) fn is_leaving(&self) -> bool {
-        self.is_leaving.load(Ordering::Relaxed)
+        self.is_leaving.load(Ordering::SeqCst)
     }
 
     /// Why it is of no more use, if it is.
@@ -382,7 +400,7 @@ impl Member {
 
     /// No call is to begin on it any more.
     pub(crate) fn leave(&self) {
-        self.is_leaving.store(true, Ordering::Relaxed);
+        self.is_leaving.store(true, Ordering::SeqCst);
         self.emptied.notify_one();
     }
 
@@ -416,8 +434,15 @@ impl Member {
         let _seen = looked.wait_for(done).await;
     }
 
+    fn enter(member: &Arc<Self>, now: Instant, deadline: Instant) -> Option<InFlight> {
+        member.begin(now, deadline);
+        let in_flight = InFlight { member: Arc::clone(member), ended_at: None };
+        // Only now that the call is counted; who ends the session asks in the other order.
+        member.is_usable().then_some(in_flight)
+    }
+
     fn begin(&self, now: Instant, deadline: Instant) {
-        let before = self.outstanding.fetch_add(1, Ordering::Relaxed);
+        let before = self.outstanding.fetch_add(1, Ordering::SeqCst);
         let patience = micros(deadline.saturating_duration_since(now));
         if before == 0 {
             self.busy_us.store(self.since_birth(now), Ordering::Relaxed);
@@ -430,11 +455,11 @@ impl Member {
         }
     }
 
-    fn end_call(&self) {
-        if self.outstanding.fetch_sub(1, Ordering::Relaxed) != 1 {
+    fn end_call(&self, now: Instant) {
+        if self.outstanding.fetch_sub(1, Ordering::SeqCst) != 1 {
             return;
         }
-        self.idle_us.store(self.since_birth(Instant::now()), Ordering::Relaxed);
+        self.idle_us.store(self.since_birth(now), Ordering::Relaxed);
         if self.is_leaving() {
             self.emptied.notify_one();
         }

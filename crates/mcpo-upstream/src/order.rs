@@ -27,7 +27,7 @@ pub struct Told {
     pub state: &'static str,
     /// Sessions that calls are sent on.
     pub sessions: usize,
-    /// Calls under way on them.
+    /// Calls under way, also on sessions that are sent no more.
     pub in_flight: usize,
     /// What is wrong with it, if anything is.
     pub fault: Option<Fault>,

@@ -10,6 +10,8 @@ use mcpo_core::life::LifePolicy;
 use mcpo_core::pool::PoolPolicy;
 use mcpo_mcp::endpoint;
 
+use crate::gate::GatePolicy;
+
 /// How upstreams are started, kept and ended.
 #[derive(Debug, Clone)]
 pub struct SupervisorOptions {
@@ -30,13 +32,15 @@ pub struct SupervisorOptions {
 }
 
 /// What is done by itself about what breaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recovery {
     /// Whether anything is. If not, nothing is probed, and a session that is lost is made again
     /// when a call asks for it.
     pub enabled: bool,
     /// When sessions are asked whether they live.
     pub health: HealthPolicy,
+    /// When calls are let through, and how many may be sent again.
+    pub gate: GatePolicy,
 }
 
 /// Says where an upstream is.
@@ -68,7 +72,7 @@ pub(crate) struct Settings {
 
 impl Default for Recovery {
     fn default() -> Self {
-        Self { enabled: true, health: HealthPolicy::default() }
+        Self { enabled: true, health: HealthPolicy::default(), gate: GatePolicy::default() }
     }
 }
 
@@ -173,7 +177,7 @@ impl Settings {
 
     /// When its sessions are probed.
     pub(crate) fn health(&self) -> HealthPolicy {
-        let Recovery { enabled, health } = self.recovery;
+        let Recovery { enabled, health, gate: _ } = self.recovery;
         HealthPolicy { probe_every: health.probe_every.filter(|_| enabled), ..health }
     }
 

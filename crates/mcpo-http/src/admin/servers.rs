@@ -26,7 +26,8 @@ pub(super) fn one(upstream: &Upstream, counted: &Counters) -> Value {
     put("state", view.state.name().into());
     put("since_seconds", view.since.elapsed().as_secs().into());
     put("fault", view.state.fault().map_or(Value::Null, fault));
-    put("sessions", sessions(view));
+    put("sessions", sessions(&view.sessions));
+    put("withheld", sessions(&view.withheld));
     put(
         "pool",
         json!({

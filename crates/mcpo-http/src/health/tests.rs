@@ -26,6 +26,7 @@ fn view(state: State) -> View {
         catalog_version: 0,
         missing_tools: Vec::new(),
         sessions: Vec::new(),
+        withheld: Vec::new(),
         epochs: 0,
         timeout: None,
         reconnects: 0,

@@ -17,6 +17,7 @@ fn view(name: &str, state: State, catalog_version: u64) -> View {
         catalog_version,
         missing_tools: Vec::new(),
         sessions: Vec::new(),
+        withheld: Vec::new(),
         timeout: None,
         epochs: 0,
         reconnects: 0,
@@ -49,7 +50,7 @@ async fn every_change_is_a_generation_and_only_what_documents_show_is_one_of_the
         assert_eq!(now, (last.0 + 1, last.1 + u64::from(documents)), "{what}");
         last = now;
     };
-    let a = directory.enter(view("a", STARTING, 0));
+    let a = directory.enter(view("a", STARTING, 0), GatePolicy::default());
     grew("an upstream enters", true);
     a.publish(view("a", State::Ready, 1));
     grew("its first catalog", true);
@@ -64,7 +65,7 @@ async fn every_change_is_a_generation_and_only_what_documents_show_is_one_of_the
     grew("its tools changed", true);
     directory.show_resting("a", fault(), retry_at);
     grew("its keeper broke", false);
-    let _again = directory.enter(view("a", STARTING, 0));
+    let _again = directory.enter(view("a", STARTING, 0), GatePolicy::default());
     grew("it is replaced, its tools unknown", true);
     directory.leave("a");
     grew("it leaves", true);
@@ -74,9 +75,10 @@ async fn every_change_is_a_generation_and_only_what_documents_show_is_one_of_the
 #[tokio::test(start_paused = true)]
 async fn an_upstream_that_is_replaced_keeps_its_place_in_the_order() {
     let directory = Directory::new();
-    let places: Vec<Seat> =
-        ["a", "b", "c"].map(|name| directory.enter(view(name, STARTING, 0))).into();
-    let _b = directory.enter(view("b", State::Ready, 1));
+    let places: Vec<Seat> = ["a", "b", "c"]
+        .map(|name| directory.enter(view(name, STARTING, 0), GatePolicy::default()))
+        .into();
+    let _b = directory.enter(view("b", State::Ready, 1), GatePolicy::default());
     places[2].publish(view("c", State::Ready, 1));
     assert_eq!(names(&directory), ["a", "b", "c"]);
     directory.leave("a");
@@ -91,7 +93,7 @@ async fn an_upstream_that_is_replaced_keeps_its_place_in_the_order() {
 #[tokio::test(start_paused = true)]
 async fn who_follows_an_upstream_sees_a_view_that_the_snapshot_has_already() {
     let directory = Directory::new();
-    let place = directory.enter(view("a", STARTING, 0));
+    let place = directory.enter(view("a", STARTING, 0), GatePolicy::default());
     let mut views = directory.load().upstream("a").expect("it is there").follow();
     let mut generations = directory.generations();
     assert_eq!(views.borrow_and_update().state, STARTING);
@@ -107,7 +109,7 @@ async fn who_follows_an_upstream_sees_a_view_that_the_snapshot_has_already() {
 #[tokio::test(start_paused = true)]
 async fn what_a_keeper_that_left_publishes_late_changes_no_upstream() {
     let directory = Directory::new();
-    let place = directory.enter(view("a", STARTING, 0));
+    let place = directory.enter(view("a", STARTING, 0), GatePolicy::default());
     directory.leave("a");
     place.publish(view("a", State::Ready, 1));
     assert!(names(&directory).is_empty());
@@ -116,10 +118,10 @@ async fn what_a_keeper_that_left_publishes_late_changes_no_upstream() {
 #[tokio::test(start_paused = true)]
 async fn a_seat_that_was_taken_over_changes_nothing_and_those_who_wait_see_its_successor() {
     let directory = Directory::new();
-    let old = directory.enter(view("a", State::Ready, 1));
+    let old = directory.enter(view("a", State::Ready, 1), GatePolicy::default());
     let before = directory.load().upstream("a").expect("it is there").clone();
     let mut views = before.follow();
-    let new = directory.enter(view("a", STARTING, 1));
+    let new = directory.enter(view("a", STARTING, 1), GatePolicy::default());
     old.publish(view("a", State::Stopped, 1));
     drop(old);
     assert_eq!(views.borrow_and_update().state, STARTING);
@@ -136,8 +138,9 @@ async fn a_seat_that_was_taken_over_changes_nothing_and_those_who_wait_see_its_s
 #[tokio::test(start_paused = true)]
 async fn upstreams_stand_in_the_order_that_they_are_brought_into() {
     let directory = Directory::new();
-    let _seats: Vec<Seat> =
-        ["a", "b", "c", "d"].map(|name| directory.enter(view(name, STARTING, 0))).into();
+    let _seats: Vec<Seat> = ["a", "b", "c", "d"]
+        .map(|name| directory.enter(view(name, STARTING, 0), GatePolicy::default()))
+        .into();
     directory.arrange(&["c", "a", "b"]);
     assert_eq!(names(&directory), ["c", "a", "b", "d"]);
     let before = generations(&directory);
@@ -149,7 +152,7 @@ async fn upstreams_stand_in_the_order_that_they_are_brought_into() {
 #[tokio::test(start_paused = true)]
 async fn a_call_waits_for_a_place_until_its_deadline_and_the_queue_is_bounded() {
     let directory = Directory::new();
-    let _seat = directory.enter(view("a", STARTING, 0));
+    let _seat = directory.enter(view("a", STARTING, 0), GatePolicy::default());
     let upstream = directory.load().upstream("a").expect("it is there").clone();
     let began = Instant::now();
     let deadline = began + Duration::from_secs(3);
@@ -184,7 +187,7 @@ async fn a_call_waits_for_a_place_until_its_deadline_and_the_queue_is_bounded() 
 #[tokio::test(start_paused = true)]
 async fn an_upstream_whose_keeper_broke_is_shown_resting_with_its_tools() {
     let directory = Directory::new();
-    let place = directory.enter(view("a", State::Ready, 3));
+    let place = directory.enter(view("a", State::Ready, 3), GatePolicy::default());
     drop(place);
     let retry_at = Instant::now() + Duration::from_secs(5);
     directory.show_resting("a", fault(), retry_at);

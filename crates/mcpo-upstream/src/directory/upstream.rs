@@ -113,7 +113,8 @@ impl Upstream {
 
     /// Time may have passed uncounted: each session is looked at before it is used again.
     pub(crate) fn doubt_time(&self) {
-        self.view.sessions.iter().for_each(|live| live.member.doubt_time());
+        let all = self.view.sessions.iter().chain(&self.view.withheld);
+        all.for_each(|live| live.member.doubt_time());
     }
 
     /// Has an order carried out, and says how the upstream stands then. [`Order::Validate`] ends

@@ -30,6 +30,8 @@ pub struct View {
     pub missing_tools: Vec<String>,
     /// The sessions to send calls on, oldest first; empty while it is away or held.
     pub sessions: Vec<LiveSession>,
+    /// Sessions that are there and are sent no calls: they are held, or end with their last call.
+    pub withheld: Vec<LiveSession>,
     /// How long a call may take where the call does not say; `None` leaves it to the default.
     pub timeout: Option<Duration>,
     /// How many sessions it has had, those before it was replaced included.
@@ -107,10 +109,14 @@ impl View {
         self.sessions.iter().filter(usable).min_by_key(|live| live.cost())
     }
 
-    /// Calls under way on its sessions.
+    /// Calls under way on its sessions, also on those that are sent no more.
     #[must_use]
     pub fn outstanding(&self) -> usize {
-        self.sessions.iter().map(LiveSession::outstanding).sum()
+        self.sessions.iter().chain(&self.withheld).map(LiveSession::outstanding).sum()
+    }
+
+    pub(crate) fn is_held_by_operator(&self) -> bool {
+        matches!(self.state, State::Held { by: HeldBy::Operator, .. })
     }
 
     pub(super) fn same_document(&self, other: &Self) -> bool {

@@ -1,11 +1,13 @@
-use mcpo_core::event::Event;
-use mcpo_core::fault::{Fault, FaultKind};
+use std::time::Duration;
+
+use mcpo_core::fault::FaultKind;
+use tokio::time::advance;
 
 use super::*;
 
 fn gate() -> (Gate, Arc<Journal>) {
     let journal = Arc::new(Journal::new());
-    (Gate::new("up", Arc::clone(&journal), Instant::now()), journal)
+    (Gate::new("up", GatePolicy::default(), Arc::clone(&journal), Instant::now()), journal)
 }
 
 fn fault() -> Fault {
@@ -101,4 +103,30 @@ async fn a_budget_that_is_spent_is_told_once_and_reset_fills_it() {
     gate.reset(Instant::now());
     assert_eq!((gate.tokens(), gate.breaker_state()), (full, BreakerState::Closed));
     assert!(!turn(&gate).is_probe());
+}
+
+/// Each success earns a little, and so ends what was spent; each failure spends it anew.
+#[tokio::test(start_paused = true)]
+async fn a_budget_that_stays_spent_is_told_once_in_a_while() {
+    let (gate, journal) = gate();
+    while gate.try_retry(Instant::now(), Pace::Transient) {}
+    for _ in 0..100 {
+        gate.first_try_succeeded();
+        gate.try_retry(Instant::now(), Pace::Transient);
+        advance(Duration::from_millis(90)).await;
+    }
+    assert_eq!(names(&journal), ["budget_spent"]);
+    advance(WINDOW).await;
+    while gate.try_retry(Instant::now(), Pace::Transient) {}
+    assert_eq!(names(&journal), ["budget_spent"; 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_breaker_is_not_woken_by_what_leaves_it_as_it_is() {
+    let (gate, _) = gate();
+    let late: Vec<_> = (0..100).map(|_| turn(&gate)).collect();
+    let _until = open(&gate);
+    let changes = gate.changes();
+    late.into_iter().for_each(|turn| turn.settle(Instant::now(), Verdict::Bad(&fault())));
+    assert!(!changes.has_changed().expect("the gate is there"));
 }

@@ -97,10 +97,10 @@ impl Crew {
         self.hands.iter().map(|hand| &hand.member).filter(|member| member.is_usable())
     }
 
-    /// Those that calls may be sent on, for the snapshot.
+    /// Those of which anything is left, for the snapshot; oldest first.
     pub(super) fn live(&self, settings: &Settings) -> Vec<LiveSession> {
-        let usable = self.hands.iter().filter(|hand| hand.member.is_usable());
-        let live = usable.map(|hand| LiveSession {
+        let left = self.hands.iter().filter(|hand| !hand.member.is_over());
+        let live = left.map(|hand| LiveSession {
             epoch: hand.epoch,
             connection_per_call: settings.has_connection_per_call(),
             session: hand.session.clone(),

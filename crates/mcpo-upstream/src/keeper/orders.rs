@@ -42,9 +42,7 @@ impl Keeper {
     /// Sessions end once their calls have. The next process waits for the end of the last one.
     fn reconnect(&mut self) {
         let now = Instant::now();
-        let linger =
-            if self.settings.is_process() { self.settings.drain_timeout } else { REPLACED_LINGER };
-        self.crew.all_leave(Leave::Drained { until: Some(now + linger) });
+        self.crew.all_leave(self.leave_for_next(now));
         self.starts.abort_all();
         self.spares.forget();
         if let Phase::Held { by: HeldBy::Operator, .. } = self.life.phase() {
@@ -57,6 +55,13 @@ impl Keeper {
         self.fault.get_or_insert_with(|| {
             Fault::new(FaultKind::Stopping, "an operator has its sessions replaced")
         });
+    }
+
+    /// How sessions end that the next ones wait for, or run beside.
+    fn leave_for_next(&self, now: Instant) -> Leave {
+        let linger =
+            if self.settings.is_process() { self.settings.drain_timeout } else { REPLACED_LINGER };
+        Leave::Drained { until: Some(now + linger) }
     }
 
     fn hold(&mut self) {
@@ -73,7 +78,10 @@ impl Keeper {
     }
 
     fn release(&mut self) {
-        self.is_draining = false;
+        if std::mem::take(&mut self.is_draining) {
+            // From now on somebody waits for their end.
+            self.crew.all_leave(self.leave_for_next(Instant::now()));
+        }
         if let Phase::Held { .. } = self.life.phase() {
             self.life.release();
             self.spares.forget();

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Keeper;
 use super::offer::Offer;
-use crate::directory::{PoolView, State, View};
+use crate::directory::{LiveSession, PoolView, State, View};
 use crate::settings::Settings;
 
 impl Keeper {
@@ -85,14 +85,12 @@ impl Keeper {
 
     fn view(&self, before: &View) -> View {
         let phase = self.life.phase();
-        let sessions = match phase {
-            Phase::Ready { .. } => self.crew.live(&self.settings),
-            Phase::Starting
-            | Phase::Resting { .. }
-            | Phase::Held { .. }
-            | Phase::Dormant
-            | Phase::Stopped => Vec::new(),
-        };
+        let is_ready = matches!(phase, Phase::Ready { .. });
+        let (sessions, withheld): (Vec<_>, Vec<_>) = self
+            .crew
+            .live(&self.settings)
+            .into_iter()
+            .partition(|live| is_ready && live.is_usable());
         let state = self.state(phase);
         let now = Instant::now();
         let turned = before.sessions.is_empty() != sessions.is_empty();
@@ -105,6 +103,7 @@ impl Keeper {
             catalog_version: self.offer.version,
             missing_tools: self.offer.missing.clone(),
             sessions,
+            withheld,
             timeout: self.settings.timeout,
             epochs: self.crew.epochs(),
             reconnects: self.reconnects,
@@ -177,18 +176,27 @@ fn cure(fault: &Fault, name: &str) -> String {
 // === impl View ===
 
 impl View {
-    /// That of an upstream that is about to be started.
-    pub(super) fn entering(settings: &Settings, offer: &Offer, epochs: u64) -> Self {
+    /// That of an upstream that is about to be started, or is held.
+    pub(super) fn entering(settings: &Settings, offer: &Offer, epochs: u64, phase: Phase) -> Self {
         let now = Instant::now();
+        let state = match phase {
+            Phase::Held { by, .. } => State::Held { by, fault: None, look_at: None },
+            Phase::Starting
+            | Phase::Ready { .. }
+            | Phase::Resting { .. }
+            | Phase::Dormant
+            | Phase::Stopped => State::Starting { failures: 0, fault: None },
+        };
         Self {
             name: settings.name.clone(),
-            state: State::Starting { failures: 0, fault: None },
+            state,
             since: now,
             away_since: now,
             catalog: offer.catalog.clone(),
             catalog_version: offer.version,
             missing_tools: Vec::new(),
             sessions: Vec::new(),
+            withheld: Vec::new(),
             timeout: settings.timeout,
             epochs,
             reconnects: 0,
@@ -203,11 +211,13 @@ impl View {
 
     /// Whether there is nothing to tell to who knows the other.
     fn is_same(&self, other: &Self) -> bool {
-        let epochs = |view: &Self| view.sessions.iter().map(|live| live.epoch).collect::<Vec<_>>();
+        let epochs =
+            |lives: &[LiveSession]| lives.iter().map(|live| live.epoch).collect::<Vec<_>>();
         self.state == other.state
             && self.catalog_version == other.catalog_version
             && self.missing_tools == other.missing_tools
-            && epochs(self) == epochs(other)
+            && epochs(&self.sessions) == epochs(&other.sessions)
+            && epochs(&self.withheld) == epochs(&other.withheld)
             && self.timeout == other.timeout
             && self.epochs == other.epochs
             && self.reconnects == other.reconnects

@@ -27,7 +27,7 @@ async fn signs_follow_the_calls_under_way() {
     let signs = member.signs();
     assert_eq!((signs.busy_since, signs.patience), (Some(now.into_std()), 30 * SECOND));
     assert_eq!((member.outstanding(), member.idle_since()), (3, None));
-    (0..3).for_each(|_| member.end_call());
+    (0..3).for_each(|_| member.end_call(Instant::now()));
     assert_eq!(member.idle_since(), Some(now + SECOND));
     member.begin(Instant::now(), now + 3 * SECOND);
     assert_eq!(member.signs().patience, 2 * SECOND, "that of the calls before is over");
@@ -90,4 +90,25 @@ async fn a_crowd_rings_once_each_time_that_the_keeper_wants_to_hear_of_it() {
     (0..5).for_each(|_| member.begin(now, now + SECOND));
     assert!(rung().await);
     assert!(!bell.hears_crowded() && !rung().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_call_begins_on_a_session_that_is_of_no_use_any_more() {
+    let (leaving, spent) = (member(), member());
+    leaving.leave();
+    spent.spend(Fault::new(FaultKind::SessionLost, "gone"));
+    let now = Instant::now();
+    for member in [leaving, spent] {
+        assert!(Member::enter(&member, now, now + SECOND).is_none());
+        assert_eq!(member.outstanding(), 0);
+        // What is under way is counted until it is over, also where nobody says when that was.
+        member.begin(now, now + SECOND);
+        member.end_call(now + SECOND);
+        assert_eq!(member.idle_since(), Some(now + SECOND));
+    }
+    let member = member();
+    let in_flight = Member::enter(&member, now, now + SECOND).expect("it can be used");
+    assert_eq!(member.outstanding(), 1);
+    in_flight.end(now + SECOND);
+    assert_eq!((member.outstanding(), member.idle_since()), (0, Some(now + SECOND)));
 }

@@ -32,7 +32,9 @@ pub(super) fn one(answer: &Value) -> String {
 
 fn server(server: &Value) -> Vec<Cell> {
     let sessions = server["sessions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let in_flight: u64 = sessions.iter().filter_map(|one| one["in_flight"].as_u64()).sum();
+    let withheld = server["withheld"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let all = sessions.iter().chain(withheld);
+    let in_flight: u64 = all.filter_map(|one| one["in_flight"].as_u64()).sum();
     let doubted = sessions.iter().filter(|one| one["doubted"] == true).count();
     let most = number(&server["pool"]["max"]);
     let ending = server["pool"]["draining"].as_u64().unwrap_or_default();

@@ -8,7 +8,8 @@ async fn a_held_upstream_is_sent_nothing_and_goes_on_with_its_sessions() {
     bench.until_ready(1).await;
     let mut calls = bench.calls(1, MINUTE);
     let told = bench.order(Order::Hold).await;
-    assert_eq!((told.state, told.sessions), ("held", 0));
+    assert_eq!((told.state, told.sessions, told.in_flight), ("held", 0, 1));
+    assert_eq!(bench.view().withheld.len(), 1);
     assert!(bench.view().pick(&[]).is_none());
     assert_eq!(calls.join_next().await.map(Result::unwrap), Some(true), "it ends as it would");
     sleep(30 * MINUTE).await;
@@ -31,11 +32,11 @@ async fn a_drained_upstream_closes_its_sessions_once_their_calls_have_ended() {
     bench.until_ready(2).await;
     let mut calls = bench.calls(1, 60 * MINUTE);
     assert_eq!(bench.order(Order::Drain).await.state, "held");
-    bench.until("one closed", |view| view.pool.draining == 1).await;
-    assert_eq!(bench.up.open(), 1);
+    let view = bench.until("one closed", |view| view.pool.draining == 1).await;
+    assert_eq!((bench.up.open(), view.withheld.len(), view.outstanding()), (1, 1, 1));
     assert_eq!(calls.join_next().await.map(Result::unwrap), Some(true));
-    bench.until("closed", |view| view.pool.draining == 0).await;
-    assert_eq!(bench.up.open(), 0);
+    let view = bench.until("closed", |view| view.pool.draining == 0).await;
+    assert_eq!((bench.up.open(), view.withheld.len()), (0, 0));
     sleep(30 * MINUTE).await;
     assert_eq!(bench.up.made(), 2);
     bench.order(Order::Release).await;
@@ -112,5 +113,22 @@ async fn a_validation_of_one_that_hangs_ends_at_its_deadline() {
     let told = upstream.order(Order::Validate, began + 2 * SECOND).await.expect("it is told");
     assert_eq!((told.state, told.sessions), ("starting", 0));
     assert_eq!(began.elapsed(), 2 * SECOND);
+    bench.stop().await;
+}
+
+/// What drains with all the time that its calls have is given less once somebody waits for its end.
+#[tokio::test(start_paused = true)]
+async fn a_release_bounds_the_drain_before_it() {
+    let bench = bench(Manner { call_takes: 60 * MINUTE, ..Manner::default() }, 1, 1);
+    bench.until_ready(1).await;
+    let mut calls = bench.calls(1, 120 * MINUTE);
+    bench.order(Order::Drain).await;
+    let began = Instant::now();
+    bench.order(Order::Release).await;
+    bench.until_ready(1).await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert_eq!(bench.view().outstanding(), 1, "the old session is still there");
+    assert_eq!(calls.join_next().await.map(Result::unwrap), Some(false));
+    assert_eq!(began.elapsed(), REPLACED_LINGER);
     bench.stop().await;
 }

@@ -1,6 +1,7 @@
 //! Another configuration: what did not change stays, what did is replaced or drained.
 
 use mcpo_config::{Endpoint, Era, PoolSizes, Server};
+use mcpo_core::catalog::ToolPolicy;
 
 use super::*;
 
@@ -133,4 +134,45 @@ async fn a_process_that_is_replaced_ends_before_the_next_one_starts() {
     until_starting(1).await;
     drop(wanted);
     tasks.join_next().await.expect("it was running").expect("it does not break");
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_of_tools_that_are_not_offered_are_told_once_for_each_change() {
+    let bench = bench(Manner::default(), 1, 1);
+    bench.until_ready(1).await;
+    assert!(bench.events("tools_unknown").is_empty());
+    let mut changed = server("up", SIZES);
+    changed.catalog.disabled_tools = vec!["wirte".to_owned(), "write".to_owned()];
+    changed.catalog.tools.insert("raed".to_owned(), ToolPolicy::default());
+    bench.want(vec![changed.clone()]);
+    bench.until("changed", |view| view.catalog_version == 2).await;
+    bench.up.kill_all();
+    bench.until("again", |view| view.epochs == 2 && view.is_ready()).await;
+    let names = ["raed".to_owned(), "wirte".to_owned()];
+    assert!(matches!(
+        &bench.events("tools_unknown")[..],
+        [Event::ToolsUnknown { names: told, .. }] if *told == names
+    ));
+    changed.catalog.disabled_tools.remove(0);
+    changed.catalog.tools.clear();
+    bench.want(vec![changed]);
+    bench.until("mended", |view| view.catalog_version == 3).await;
+    assert_eq!(bench.events("tools_unknown").len(), 1);
+    bench.stop().await;
+}
+
+/// Who was held may do harm; that it is written down otherwise now does not release it.
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_holds_stays_held_when_it_is_replaced() {
+    let bench = bench(Manner::default(), 1, 1);
+    bench.until_ready(1).await;
+    bench.order(Order::Hold).await;
+    bench.want(vec![other()]);
+    sleep(MINUTE).await;
+    assert_eq!((bench.view().state.name(), bench.up.made()), ("held", 1));
+    assert_eq!(bench.up.open(), 0, "it is another one, and the old one is gone");
+    bench.order(Order::Release).await;
+    bench.until_ready(1).await;
+    assert_eq!(bench.up.made(), 2);
+    bench.stop().await;
 }
