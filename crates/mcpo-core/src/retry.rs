@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use crate::backoff::{Backoff, NEVER};
-use crate::budget::BudgetPolicy;
 
 /// What decides how a call is sent again.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,8 +17,6 @@ pub struct RetryPolicy {
     pub throttled: Backoff,
     /// How much later than the upstream asked for a call comes back at most.
     pub retry_after_slack: Duration,
-    /// How many calls may be sent again.
-    pub budget: BudgetPolicy,
 }
 
 /// Why a call is sent again: this decides the wait and the price.
@@ -42,7 +39,6 @@ impl Default for RetryPolicy {
             transient: Backoff { first: Duration::from_millis(50), most },
             throttled: Backoff { first: Duration::from_secs(1), most },
             retry_after_slack: Duration::from_secs(5),
-            budget: BudgetPolicy::default(),
         }
     }
 }

@@ -89,13 +89,14 @@ impl Calls {
     {
         let set = target.tool.timeout.or(target.upstream.view.timeout);
         let timeout = timeout(&self.limits, set, headers)?;
+        let is_hurried = timeout < usual(&self.limits, set);
         let idempotency_key = idempotency_key(headers)?;
         let body = self.bodies.read(headers, body, Instant::now() + BODY_TIME_MAX).await?;
         let arguments = arguments(target.tool, headers, body.bytes)?;
         // The tool gets its whole time, however long the body took.
         let deadline = Instant::now() + timeout;
         let Target { upstream, tool } = target;
-        let call = Call { upstream, tool, arguments, deadline, idempotency_key };
+        let call = Call { upstream, tool, arguments, deadline, is_hurried, idempotency_key };
         Ok((call, body.room))
     }
 }
@@ -107,11 +108,14 @@ fn timeout(
     set: Option<Duration>,
     headers: &HeaderMap,
 ) -> Result<Duration, Problem> {
-    let wish = match headers.get(TOOL_TIMEOUT) {
-        None => set.unwrap_or(limits.tool_timeout),
-        Some(sent) => seconds(sent).ok_or(Problem::BadTimeout)?,
-    };
+    let Some(sent) = headers.get(TOOL_TIMEOUT) else { return Ok(usual(limits, set)) };
+    let wish = seconds(sent).ok_or(Problem::BadTimeout)?;
     Ok(wish.min(limits.max_tool_timeout))
+}
+
+/// How long a call may take whose caller has no wish.
+fn usual(limits: &Limits, set: Option<Duration>) -> Duration {
+    set.unwrap_or(limits.tool_timeout).min(limits.max_tool_timeout)
 }
 
 fn seconds(sent: &HeaderValue) -> Option<Duration> {

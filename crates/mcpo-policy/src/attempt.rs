@@ -12,7 +12,6 @@ use mcpo_core::fault::{Fault, FaultKind};
 use mcpo_core::retry::{Pace, RetryPolicy};
 use mcpo_mcp::answer::Answer;
 use mcpo_upstream::classify::classify;
-use mcpo_upstream::gate::Verdict;
 use mcpo_upstream::journal::Journal;
 use tokio::time::{Instant, sleep_until};
 
@@ -34,8 +33,13 @@ impl Attempts {
     /// Makes attempts until the call has an outcome that must not or cannot be improved.
     ///
     /// Cancel-safe: dropping it cancels the attempt under way.
-    pub(crate) async fn make(&self, call: &Call<'_>, lead: Option<&Lead<'_>>) -> Report {
-        let mut tries = Tries::new(lead);
+    pub(crate) async fn make(
+        &self,
+        call: &Call<'_>,
+        began: Instant,
+        lead: Option<&Lead<'_>>,
+    ) -> Report {
+        let mut tries = Tries::new(began, lead);
         if tries.may_have_acted && self.attempts_max(call) <= 1 {
             return tries.report(Err(Failed::Unknown(given_up_by_another())));
         }
@@ -96,21 +100,19 @@ impl Attempts {
 }
 
 async fn send(call: &Call<'_>, way: Way<'_>, tries: &mut Tries<'_>) -> Result<Answer, Failed> {
-    let Way { live, turn, at } = way;
+    let Way { live, turn, in_flight, at } = way;
     if tries.made == 0 {
         call.upstream.gate().call(at);
     }
     tries.sending();
-    let in_flight = live.begin(at, call.deadline);
     let name = &call.tool.definition.name;
     let answer = live.session.call_tool(name, &call.arguments, call.deadline).await;
-    drop(in_flight);
-    let outcome = classify(answer);
     let now = Instant::now();
+    in_flight.end(now);
+    let outcome = classify(answer);
     let noted = live.note(&outcome, now);
-    let is_late = outcome.fault().is_some_and(|fault| fault.kind == FaultKind::Timeout)
-        && began_late(tries.began, at, call.deadline);
-    turn.settle(now, if is_late { Verdict::Neutral } else { verdict(&outcome, noted) });
+    let is_short = call.is_hurried || began_late(tries.began, at, call.deadline);
+    turn.settle(now, verdict(&outcome, noted, is_short));
     if tries.made == 0 && outcome.fault().is_none() {
         call.upstream.gate().first_try_succeeded();
     }

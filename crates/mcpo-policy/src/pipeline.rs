@@ -22,7 +22,7 @@ use crate::idempotency::{Claim, IdempotencyPolicy, KeyMisused, Keyed, Lead, Stor
 pub struct PipelineOptions {
     /// Calls at once, those that wait for an upstream included; one more is sent away.
     pub calls_in_flight_max: usize,
-    /// When a call is sent again. Its budget is kept by each upstream's gate.
+    /// How a call is sent again. How many are is for each upstream's gate to say.
     pub retry: RetryPolicy,
     /// Whether calls are sent again at all.
     pub recovery_enabled: bool,
@@ -41,6 +41,9 @@ pub struct Call<'a> {
     pub arguments: Bytes,
     /// When the caller must have its answer.
     pub deadline: Instant,
+    /// The caller gave it less time than is set for its tool: that it takes longer is no fault of
+    /// the upstream's.
+    pub is_hurried: bool,
     /// The caller's word that the call may be sent again, and that a call of the same tool with
     /// the same key is the same call.
     pub idempotency_key: Option<String>,
@@ -112,14 +115,19 @@ impl Pipeline {
             return Ok(self.told(&call, began, Report::no_room()));
         };
         let report = match &call.idempotency_key {
-            None => self.carry_out(&call, None).await,
-            Some(key) => Box::pin(self.answer_once(&call, key)).await?,
+            None => self.carry_out(&call, began, None).await,
+            Some(key) => Box::pin(self.answer_once(&call, began, key)).await?,
         };
         Ok(self.told(&call, began, report))
     }
 
     /// Carries a call out unless another one with its key was or is being carried out.
-    async fn answer_once(&self, call: &Call<'_>, key: &str) -> Result<Report, KeyMisused> {
+    async fn answer_once(
+        &self,
+        call: &Call<'_>,
+        began: Instant,
+        key: &str,
+    ) -> Result<Report, KeyMisused> {
         let keyed = Keyed {
             upstream: &call.upstream.view.name,
             tool: &call.tool.definition.name,
@@ -131,17 +139,17 @@ impl Pipeline {
             Claim::NotInTime { may_have_acted } => return Ok(Report::not_in_time(may_have_acted)),
             Claim::Ours(lead) => lead,
         };
-        let report = self.carry_out(call, Some(&lead)).await;
+        let report = self.carry_out(call, began, Some(&lead)).await;
         if let Outcome::Reply(answer) = &report.outcome {
             lead.answered(answer);
         }
         Ok(report)
     }
 
-    async fn carry_out(&self, call: &Call<'_>, lead: Option<&Lead<'_>>) -> Report {
+    async fn carry_out(&self, call: &Call<'_>, began: Instant, lead: Option<&Lead<'_>>) -> Report {
         match call.upstream.place(call.deadline).await {
             None => Report::no_room(),
-            Some(_place) => self.attempts.make(call, lead).await,
+            Some(_place) => self.attempts.make(call, began, lead).await,
         }
     }
 

@@ -371,12 +371,28 @@ impl Bench {
         arguments: &'static [u8],
         limit: Duration,
     ) -> Result<Report, KeyMisused> {
+        self.sent(tool, key, arguments, (limit, false)).await
+    }
+
+    /// A call whose caller gave it less time than is set for it.
+    pub(crate) async fn hurried(&self, tool: &str, limit: Duration) -> Report {
+        self.sent(tool, None, b"{}", (limit, true)).await.expect("it has no key")
+    }
+
+    async fn sent(
+        &self,
+        tool: &str,
+        key: Option<&str>,
+        arguments: &'static [u8],
+        (limit, is_hurried): (Duration, bool),
+    ) -> Result<Report, KeyMisused> {
         let upstream = self.upstream();
         let call = Call {
             upstream: &upstream,
             tool: self.catalog.tool(tool).expect("it is there"),
             arguments: Bytes::from_static(arguments),
             deadline: Instant::now() + limit,
+            is_hurried,
             idempotency_key: key.map(str::to_owned),
         };
         self.pipeline.call(call).await

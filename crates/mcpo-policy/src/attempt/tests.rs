@@ -409,7 +409,7 @@ async fn a_probe_that_was_left_too_little_time_does_not_keep_the_breaker_open() 
 
     // One that had its time is a failure.
     bench.trip().await;
-    advance(2 * SECOND).await;
+    advance(3 * SECOND).await;
     bench.up.always(Act::Hang);
     assert_eq!(bench.call("write", SECOND).await.attempts, 1);
     assert!(matches!(bench.upstream().gate().breaker_state(), BreakerState::Open { .. }));
@@ -477,4 +477,21 @@ async fn what_helped_and_what_failed_is_told() {
         .filter(|name| name.starts_with("call"))
         .collect();
     assert_eq!(names, ["call_sent_again", "call_recovered", "call_failed"]);
+}
+
+/// Impatient callers would otherwise shut an upstream for everybody that is as fast as ever.
+#[tokio::test(start_paused = true)]
+async fn callers_in_a_hurry_do_not_open_the_breaker() {
+    let bench = Bench::ready(Make::default()).await;
+    bench.up.always(Act::Slow(SECOND));
+    for _ in 0..20 {
+        let report = bench.hurried("write", SECOND / 10).await;
+        assert_eq!(told(&report), (Unknown, 1, Some(FaultKind::Timeout)));
+    }
+    assert_eq!(bench.upstream().gate().breaker_state(), BreakerState::Closed);
+    assert_eq!(told(&bench.call("write", MINUTE).await), (Reply, 1, None));
+    for _ in 0..7 {
+        bench.call("write", SECOND / 10).await;
+    }
+    assert!(matches!(bench.upstream().gate().breaker_state(), BreakerState::Open { .. }));
 }

@@ -22,7 +22,7 @@ pub(super) enum Failed {
 /// What became of the attempts so far.
 #[derive(Debug)]
 pub(super) struct Tries<'l> {
-    /// When the call began to look for a way.
+    /// When the call began.
     pub(super) began: Instant,
     pub(super) made: u32,
     /// The last one.
@@ -78,9 +78,9 @@ impl Failed {
 
 impl<'l> Tries<'l> {
     /// None yet; but a call with the same key that had the lead before may have acted.
-    pub(super) fn new(lead: Option<&'l Lead<'l>>) -> Self {
+    pub(super) fn new(began: Instant, lead: Option<&'l Lead<'l>>) -> Self {
         Self {
-            began: Instant::now(),
+            began,
             made: 0,
             failed: None,
             session_is_spent: false,

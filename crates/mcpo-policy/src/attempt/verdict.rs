@@ -7,11 +7,13 @@ use mcpo_upstream::gate::Verdict;
 use tokio::time::Instant;
 
 /// What the breaker is told. A session that is lost takes any number of calls along, and only the
-/// first of them counts.
-pub(super) fn verdict<R>(outcome: &Outcome<R>, noted: Noted) -> Verdict<'_> {
+/// first of them counts. An attempt that was short of time ends unanswered on an upstream that may
+/// be as fast as ever.
+pub(super) fn verdict<R>(outcome: &Outcome<R>, noted: Noted, is_short: bool) -> Verdict<'_> {
     let counts = !noted.spent || noted.first;
     match outcome {
         Outcome::Reply(_) => Verdict::Good,
+        Outcome::Unknown(fault) if is_short && fault.kind == FaultKind::Timeout => Verdict::Neutral,
         Outcome::Unknown(fault) if counts && is_its_doing(fault) => Verdict::Bad(fault),
         Outcome::NotSent(fault) if counts && fault.kind == FaultKind::Unreachable => {
             Verdict::Bad(fault)

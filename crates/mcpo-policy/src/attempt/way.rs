@@ -8,7 +8,7 @@ use mcpo_core::fault::{Fault, FaultKind};
 use mcpo_core::hope::{Chance, FAILED_STARTS_BRIDGED, Hope, Trouble};
 use mcpo_core::life::HeldBy;
 use mcpo_core::retry::Pace;
-use mcpo_upstream::directory::{LiveSession, State, View};
+use mcpo_upstream::directory::{InFlight, LiveSession, State, View};
 use mcpo_upstream::gate::{Entry, Turn};
 use tokio::time::{Instant, timeout_at};
 
@@ -21,6 +21,8 @@ pub(super) struct Way<'a> {
     pub(super) live: Cow<'a, LiveSession>,
     /// The breaker's word for it.
     pub(super) turn: Turn<'a>,
+    /// The call counts as under way on the session.
+    pub(super) in_flight: InFlight,
     /// Now.
     pub(super) at: Instant,
 }
@@ -36,10 +38,13 @@ pub(super) async fn find<'a>(call: &'a Call<'_>, tries: &mut Tries<'_>) -> Resul
             Some(live) => Cow::Borrowed(live),
             None => Cow::Owned(Box::pin(session(call, tries)).await.map_err(Failed::NotSent)?),
         };
-        if !is_fit(call, &live, tries).await? {
-            continue;
+        let mut at = Instant::now();
+        if tries.doubt.is_some() || live.is_stale(at) {
+            if !Box::pin(is_fit(call, &live, tries)).await? {
+                continue;
+            }
+            at = Instant::now();
         }
-        let at = Instant::now();
         if at >= call.deadline {
             return Err(Failed::NotSent(Fault::new(
                 FaultKind::Timeout,
@@ -47,7 +52,12 @@ pub(super) async fn find<'a>(call: &'a Call<'_>, tries: &mut Tries<'_>) -> Resul
             )));
         }
         match call.upstream.gate().admit(at) {
-            Entry::In(turn) => return Ok(Way { live, turn, at }),
+            // A session that was closed a moment ago is passed over, and a probe's turn with it.
+            Entry::In(turn) => {
+                if let Some(in_flight) = live.begin(at, call.deadline) {
+                    return Ok(Way { live, turn, in_flight, at });
+                }
+            }
             Entry::Wait { .. } => Box::pin(gate_opens(call)).await.map_err(Failed::NotSent)?,
         }
     }

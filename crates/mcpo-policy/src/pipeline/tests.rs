@@ -86,7 +86,14 @@ impl Bench {
         let tool = self.catalog.tool(tool).expect("it is there");
         let arguments = Bytes::from_static(b"{}");
         let deadline = Instant::now() + limit;
-        let call = Call { upstream: &upstream, tool, arguments, deadline, idempotency_key: None };
+        let call = Call {
+            upstream: &upstream,
+            tool,
+            arguments,
+            deadline,
+            is_hurried: false,
+            idempotency_key: None,
+        };
         self.pipeline.call(call).await.expect("it has no key")
     }
 }

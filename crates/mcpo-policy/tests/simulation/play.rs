@@ -145,6 +145,8 @@ async fn make_call(world: Arc<World>, plan: CallPlan) {
         tool,
         arguments: Bytes::from(said.to_string()),
         deadline: Instant::now() + plan.timeout,
+        // Less than what the operator would give it.
+        is_hurried: plan.timeout < world.scenario.servers[plan.server].needed(),
         idempotency_key: plan.key.map(|key| format!("key-{key}")),
     });
     let report = match plan.dropped_after {
@@ -317,6 +319,7 @@ impl World {
             tool: catalog.tool("write").expect("every server has it"),
             arguments: Bytes::from(said.to_string()),
             deadline: Instant::now() + Duration::from_secs(30),
+            is_hurried: false,
             idempotency_key: None,
         };
         self.pipeline.call(call).await.expect("it has no key")

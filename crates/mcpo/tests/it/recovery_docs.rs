@@ -7,6 +7,7 @@ use std::time::Duration;
 use mcpo_config::PoolSizes;
 use mcpo_core::backoff::Backoff;
 use mcpo_core::breaker::BreakerPolicy;
+use mcpo_core::budget::BudgetPolicy;
 use mcpo_core::fault::FaultKind;
 use mcpo_core::health::HealthPolicy;
 use mcpo_core::hope::{FAILED_STARTS_BRIDGED, TROUBLE_BRIDGED};
@@ -97,8 +98,9 @@ fn numbers() -> String {
 type Row = (&'static str, String);
 
 fn calls() -> Vec<Row> {
-    let RetryPolicy { attempts_max, transient, throttled, retry_after_slack, budget } =
+    let RetryPolicy { attempts_max, transient, throttled, retry_after_slack } =
         RetryPolicy::default();
+    let budget = BudgetPolicy::default();
     let IdempotencyPolicy { entries_max, bytes_max, ttl } = IdempotencyPolicy::default();
     vec![
         (
