@@ -5,42 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::places::{everything as everything_stdio, scratch, text, time_server};
+use crate::probe::{Probe, add, convert, echo, graph};
 use crate::process::{Listening, Mcpo, kill_all, until};
-use crate::{everything, python};
-
-/// A call that works before and after, with its answer.
-struct Probe {
-    path: &'static str,
-    arguments: Value,
-    answer: Value,
-}
-
-fn echo() -> Probe {
-    Probe {
-        path: "/real/echo",
-        arguments: json!({"message": "still here"}),
-        answer: json!("Echo: still here"),
-    }
-}
-
-fn add() -> Probe {
-    Probe {
-        path: "/real/add",
-        arguments: json!({"a": 2, "b": 3}),
-        answer: python::result(&json!(5)),
-    }
-}
-
-impl Probe {
-    async fn works(&self, mcpo: &Mcpo, when: &str) {
-        let answer = mcpo.call(self.path, &self.arguments).await;
-        assert_eq!(
-            (answer.status, answer.json()),
-            (200, self.answer.clone()),
-            "{when}: {answer:?}"
-        );
-    }
-}
+use crate::{everything, memory, python};
 
 async fn survives_a_kill(entry: Value, probe: &Probe) {
     let mcpo = Mcpo::with_servers(json!({"real": entry})).await;
@@ -80,12 +47,18 @@ async fn a_killed_node_child_is_replaced_under_the_next_call() {
 }
 
 #[tokio::test]
+async fn a_killed_node_child_that_keeps_a_file_is_replaced_under_the_next_call() {
+    survives_a_kill(memory::entry(), &graph()).await;
+}
+
+#[tokio::test]
 async fn a_killed_python_child_is_replaced_under_the_next_call() {
-    let mcpo = Mcpo::with_servers(json!({"real": time_server("modern")})).await;
-    kill_all(&mcpo.descendants()).await;
-    let answer = mcpo.call("/real/get_current_time", &json!({"timezone": "UTC"})).await;
-    assert_eq!((answer.status, &answer.json()["timezone"]), (200, &json!("UTC")), "{answer:?}");
-    mcpo.stop().await;
+    survives_a_kill(time_server("modern"), &convert()).await;
+}
+
+#[tokio::test]
+async fn a_killed_child_on_the_legacy_python_sdk_is_replaced_under_the_next_call() {
+    survives_a_kill(time_server("legacy"), &convert()).await;
 }
 
 #[tokio::test]
@@ -114,6 +87,11 @@ async fn a_restarted_modern_server_answers_the_next_call() {
         &add(),
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_restarted_fastmcp_server_gets_a_new_session_under_the_next_call() {
+    survives_a_restart(python::fastmcp().await, "streamable-http", "/mcp", &add()).await;
 }
 
 #[tokio::test]

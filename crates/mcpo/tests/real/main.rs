@@ -12,6 +12,8 @@ mod http;
 mod inflight;
 mod memory;
 mod places;
+mod probe;
 mod process;
 mod python;
+mod silent;
 mod time;

@@ -1,7 +1,7 @@
 //! `server-memory`: answers that must match the output schemas that it advertises, though its
 //! texts do not.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::case::{answers, check, refused};
 use crate::places::{node, npm, scratch, text};
@@ -17,6 +17,13 @@ const TOOLS: [&str; 9] = [
     "search_nodes",
     "open_nodes",
 ];
+
+/// Its configuration entry; it keeps a file of this process's own.
+pub(crate) fn entry() -> Value {
+    let file = text(&scratch().join("memory.jsonl"));
+    let script = npm("@modelcontextprotocol/server-memory/dist/index.js");
+    json!({"command": node(), "args": [script], "env": {"MEMORY_FILE_PATH": file}})
+}
 
 #[tokio::test]
 async fn memory_answers_what_its_document_promises() {
@@ -53,8 +60,5 @@ async fn memory_answers_what_its_document_promises() {
         ),
         answers("read_graph", json!({}), json!({"entities": [], "relations": []})),
     ];
-    let file = text(&scratch().join("memory.jsonl"));
-    let script = npm("@modelcontextprotocol/server-memory/dist/index.js");
-    let entry = json!({"command": node(), "args": [script], "env": {"MEMORY_FILE_PATH": file}});
-    check(entry, &TOOLS, &calls).await;
+    check(entry(), &TOOLS, &calls).await;
 }

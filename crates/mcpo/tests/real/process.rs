@@ -33,6 +33,11 @@ pub(crate) struct Mcpo {
 impl Mcpo {
     /// Starts the program with these arguments, and a port of its own.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_in(arguments, &[])
+    }
+
+    /// The same, with these variables in its environment.
+    fn start_in(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let port = free_port();
         let log = scratch().join(format!("mcpo-{port}.log"));
         let file = File::create(&log).expect("the scratch folder is writable");
@@ -40,6 +45,7 @@ impl Mcpo {
         // The port goes before the arguments, which may end in `-- COMMAND`.
         let (verb, rest) = arguments.split_at(usize::from(arguments.first() == Some(&"demo")));
         command.args(verb).args(["--host", "127.0.0.1", "--port", &port.to_string()]).args(rest);
+        command.envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).kill_on_drop(true);
         let child = command.spawn().expect("the program is built before its tests");
         Self { child, port, log }
@@ -52,10 +58,16 @@ impl Mcpo {
 
     /// The same, with further options.
     pub(crate) async fn with_servers_and(servers: Value, options: &[&str]) -> Self {
-        let file = scratch().join("config.json");
-        std::fs::write(&file, json!({"mcpServers": servers}).to_string())
-            .expect("the scratch folder is writable");
+        let file = written(&servers);
         let mcpo = Self::start(&[&["--config", &text(&file)], options].concat());
+        mcpo.ready().await;
+        mcpo
+    }
+
+    /// With servers that are probed every second.
+    pub(crate) async fn probing(servers: Value) -> Self {
+        let file = written(&servers);
+        let mcpo = Self::start_in(&["--config", &text(&file)], &[("MCPO_PROBE_INTERVAL", "1")]);
         mcpo.ready().await;
         mcpo
     }
@@ -103,28 +115,54 @@ impl Mcpo {
         post(self.port, path, arguments, headers).await.expect("every call has an answer")
     }
 
+    /// Whether that text is in its log.
+    pub(crate) fn has_said(&self, text: &str) -> bool {
+        std::fs::read_to_string(&self.log).is_ok_and(|log| log.contains(text))
+    }
+
     /// The processes that it started, and those that these started.
     pub(crate) fn descendants(&self) -> Vec<Pid> {
         let own = self.child.id().expect("it was not awaited yet");
         descendants_of(own).into_iter().filter_map(|id| Pid::from_raw(id.cast_signed())).collect()
     }
 
+    /// The same without the process that stands guard over them.
+    pub(crate) fn upstreams(&self) -> Vec<Pid> {
+        let is_guard = |process: &Pid| {
+            std::fs::read(format!("/proc/{}/cmdline", process.as_raw_nonzero()))
+                .is_ok_and(|words| words.split(|&byte| byte == 0).any(|word| word == b"__guard"))
+        };
+        let mut all = self.descendants();
+        all.retain(|process| !is_guard(process));
+        all
+    }
+
     /// Ends it as an operator would: it must leave with success, and leave no process behind.
     pub(crate) async fn stop(mut self) {
-        let children = self.descendants();
+        let (upstreams, all) = (self.upstreams(), self.descendants());
         terminate(&self.child);
         let status =
             tokio::time::timeout(END_TIMEOUT, self.child.wait()).await.expect("it ends in time");
         let status = status.expect("it is our child");
         assert!(status.success(), "it ended with {status}; see {}", self.log.display());
-        for child in children {
+        for child in upstreams {
             assert!(
                 !is_running(child),
                 "process {child} outlived mcpo; see {}",
                 self.log.display()
             );
         }
+        // The guard ends because mcpo has ended.
+        are_gone(&all).await;
     }
+}
+
+/// A configuration file of these servers.
+fn written(servers: &Value) -> PathBuf {
+    let file = scratch().join("config.json");
+    std::fs::write(&file, json!({"mcpServers": servers}).to_string())
+        .expect("the scratch folder is writable");
+    file
 }
 
 /// An upstream that listens on a port, and can be killed and started again there.
@@ -183,8 +221,22 @@ pub(crate) async fn kill_all(processes: &[Pid]) {
         // One may have followed its parent already.
         assert!(matches!(killed, Ok(()) | Err(Errno::SRCH)), "kill {process}: {killed:?}");
     }
+    are_gone(processes).await;
+}
+
+/// Lets processes stand still, and waits until they do.
+pub(crate) async fn stop_all(processes: &[Pid]) {
+    for &process in processes {
+        kill_process(process, Signal::STOP).expect("it runs");
+    }
+    let stand = async || processes.iter().all(|&process| state_of(process) == Some('T'));
+    assert!(until(END_TIMEOUT, stand).await, "stopped processes go on");
+}
+
+/// Waits until processes are gone.
+pub(crate) async fn are_gone(processes: &[Pid]) {
     let gone = async || processes.iter().all(|&process| !is_running(process));
-    assert!(until(END_TIMEOUT, gone).await, "killed processes stay");
+    assert!(until(END_TIMEOUT, gone).await, "processes stay: {processes:?}");
 }
 
 /// Asks again until it is so; false when the time is over.
@@ -230,8 +282,13 @@ fn terminate(child: &Child) {
 
 /// Whether a process is there and not only waits to be awaited.
 fn is_running(process: Pid) -> bool {
-    std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero()))
-        .is_ok_and(|stat| !after_name(&stat).starts_with(['Z', 'X']))
+    state_of(process).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+/// The letter for what a process does; `None` once there is no such process.
+fn state_of(process: Pid) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).ok()?;
+    after_name(&stat).chars().next()
 }
 
 fn descendants_of(parent: u32) -> Vec<u32> {

@@ -43,6 +43,12 @@ pub(crate) async fn listening(transport: &str) -> Listening {
     .await
 }
 
+/// Starts the one on the Python SDK 1.x, over Streamable HTTP.
+pub(crate) async fn fastmcp() -> Listening {
+    let script = support("python/fastmcp.py");
+    Listening::start(&[installed("legacy/bin/python"), script, "PORT".to_owned()]).await
+}
+
 #[tokio::test]
 async fn python_speaks_the_modern_era_over_streamable_http() {
     let server = listening("streamable-http").await;
