@@ -260,6 +260,11 @@ impl Member {
         self.doubted.load(Ordering::Relaxed)
     }
 
+    /// Whether anything is found out about it that no call needs.
+    pub(crate) fn is_probed(&self) -> bool {
+        self.rules.is_probed
+    }
+
     /// Whether a call was answered on it.
     pub(crate) fn is_proved(&self) -> bool {
         self.is_proved.load(Ordering::Relaxed)

@@ -21,6 +21,10 @@ use crate::live::Member;
 /// An upstream that says all the time that its tools changed is listed no more often than this.
 const RELIST_PAUSE: Duration = Duration::from_millis(200);
 
+/// A list that could not be read is asked for again after this long, as often as a silent session
+/// is probed: the upstream has said that the one that is known is untrue.
+const RELIST_STALE: Duration = Duration::from_secs(30);
+
 /// A session that calls doubt again and again although it answers each probe is probed no more
 /// often than this. Calls that are to be sent again wait for that probe, so that it is not more.
 const DOUBT_PAUSE: Duration = Duration::from_millis(100);
@@ -205,18 +209,27 @@ async fn ask(session: &Session, question: Question, deadline: Instant) -> Result
 /// session is of no more use, if that comes out.
 async fn relist(session: &Session, member: &Member, limit: Duration) -> Fault {
     let mut changes = session.tools_changed();
+    let mut again_at = None;
     loop {
-        if changes.changed().await.is_err() {
-            // Nobody is left who could say so: the session is ending.
-            std::future::pending::<()>().await;
+        tokio::select! {
+            biased;
+            changed = changes.changed() => if changed.is_err() {
+                // Nobody is left who could say so: the session is ending.
+                std::future::pending::<()>().await;
+            },
+            () = sleep_until_some(again_at) => {}
         }
         match session.list_tools(Instant::now() + limit).await {
-            Ok(tools) => member.put_list(Ok(tools)),
+            Ok(tools) => {
+                again_at = None;
+                member.put_list(Ok(tools));
+            }
             Err(error) => {
                 let fault = fault_of(&error.cause);
                 if fault.kind.ends_session() {
                     return fault;
                 }
+                again_at = member.is_probed().then(|| Instant::now() + RELIST_STALE);
                 member.put_list(Err(fault));
             }
         }

@@ -122,3 +122,21 @@ async fn calls_that_fail_have_a_session_probed_but_not_hammered() {
     assert_eq!(bench.up.made(), 1);
     bench.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_could_not_be_read_is_asked_for_again() {
+    let bench = bench(Manner::default(), 1, 1);
+    bench.until_ready(1).await;
+    bench.up.set(|manner| {
+        manner.tools = vec!["new"];
+        manner.probe_fails = Some(status(500));
+    });
+    bench.up.tell_tools_changed();
+    sleep(SECOND).await;
+    assert_eq!(bench.events("tools_stale").len(), 1);
+    bench.up.set(|manner| manner.probe_fails = None);
+    let view = bench.until("listed", |view| view.catalog_version == 2).await;
+    assert!(view.catalog.as_ref().is_some_and(|catalog| catalog.tool("new").is_some()));
+    assert_eq!(view.epochs, 1);
+    bench.stop().await;
+}
