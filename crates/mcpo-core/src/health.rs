@@ -120,14 +120,6 @@ enum Inquiry {
     },
 }
 
-impl HealthPolicy {
-    /// Whether a call should wait for a probe before it goes to a session last heard of then.
-    #[must_use]
-    pub fn is_stale(&self, now: Instant, heard_at: Instant) -> bool {
-        now.saturating_duration_since(heard_at) > self.stale
-    }
-}
-
 impl Health {
     /// That of a session that has just been made.
     #[must_use]

@@ -99,14 +99,6 @@ fn a_clock_that_stands_still_or_goes_back_asks_nothing_and_kills_nobody() {
     }
 }
 
-#[test]
-fn a_session_is_stale_once_it_was_not_heard_of_for_longer_than_that() {
-    let (policy, start) = (HealthPolicy::default(), origin());
-    assert!(!policy.is_stale(start + policy.stale, start));
-    assert!(policy.is_stale(start + policy.stale + TICK, start));
-    assert!(!policy.is_stale(start, start + TICK));
-}
-
 fn ask_in_vain(health: &mut Health, now: Instant) {
     health.asked(now, Question::Ping);
     health.unanswered(now + PROBE_TIMEOUT);
