@@ -70,6 +70,7 @@ async fn a_server_is_shown_in_full() {
     let expected = json!({
         "name": "one", "status": "ok", "state": "ready", "fault": null,
         "sessions": [{"number": 1, "in_flight": 0, "doubted": false}],
+        "withheld": [],
         "pool": {"min": 1, "max": 1, "starting": 0, "draining": 0},
         "breaker": {"state": "closed"}, "retry_tokens": 500, "tools": 2, "missing_tools": [],
         "reconnects": 0,
