@@ -70,3 +70,7 @@ pub(crate) const POSTS_MAX: usize = 64;
 /// How long one of them may take that nobody waits for, and the body of its answer. A POST that is
 /// held open lives as long as its call, whose deadline is the bound.
 pub(crate) const POST_WAIT_MAX: Duration = Duration::from_secs(300);
+
+/// How long POSTs under way may take once one of them was refused because the session is lost: the
+/// refusals of the others are a round trip away, and the new session waits for this.
+pub(crate) const REFUSALS_WAIT_MAX: Duration = Duration::from_millis(250);

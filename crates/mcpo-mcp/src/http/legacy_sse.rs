@@ -18,7 +18,7 @@ use crate::conversation::Conversation;
 use crate::error::{Cause, RequestError, Sent};
 use crate::http::HttpConnected;
 use crate::http::agent::HandedOver;
-use crate::http::bounds::{POST_WAIT_MAX, POSTS_MAX, SESSION_ID_BYTES_MAX};
+use crate::http::bounds::{POST_WAIT_MAX, POSTS_MAX, REFUSALS_WAIT_MAX, SESSION_ID_BYTES_MAX};
 use crate::http::detect::endpoint_wait;
 use crate::http::peer::{Outgoing, Peer, origin};
 use crate::http::refusal::{is_event_stream, is_session_lost, refusal};
@@ -142,6 +142,12 @@ fn resolve(data: &Bytes, base: &Url) -> Result<Url, Cause> {
 impl Driver {
     pub(crate) async fn run(mut self) -> Cause {
         let cause = self.work().await;
+        if is_session_lost(&cause) {
+            // The others are about to be refused, too, and a call that was is known not to have
+            // been carried out.
+            let all_refused = async { while self.posts.join_next().await.is_some() {} };
+            let _in_time = timeout(REFUSALS_WAIT_MAX, all_refused).await;
+        }
         // First, since each of them says whether it has left.
         self.posts.shutdown().await;
         self.multiplexer.end(&cause);

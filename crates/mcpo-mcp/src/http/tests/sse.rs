@@ -310,3 +310,20 @@ async fn where_neither_transport_is_spoken_the_configured_one_tells_why() {
         "{cause:?}"
     );
 }
+
+#[tokio::test]
+async fn calls_beside_the_one_that_finds_the_session_lost_are_refused_themselves() {
+    let lost = || status(404, "Could not find session");
+    let peer = upstream([Piece::Pause], vec![lost().after(Piece::Pause), lost()]).await;
+    let running = open_sse(&peer).await;
+    let session = running.session.clone();
+    let mut early = JoinSet::new();
+    early.spawn(async move { session.call_tool("t", b"{}", soon()).await });
+    peer.saw("POST tools/call", 1).await;
+    assert_eq!(status_of(&failed(running.call().await).1), 404);
+    // Both are waited for: the stream and the call.
+    peer.go();
+    peer.go();
+    let (_, cause) = failed(early.join_next().await.unwrap().unwrap());
+    assert_eq!(status_of(&cause), 404);
+}
