@@ -85,6 +85,9 @@ fn a_call_takes_as_long_as_asked_within_what_is_allowed() {
     // What is set for the tool or its upstream.
     let unasked = |of_upstream| timeout(&limits, of_upstream, &HeaderMap::new()).unwrap().as_secs();
     assert_eq!([unasked(None), unasked(Some(Duration::from_secs(9)))], [60, 9]);
+    // Who asks for less than that is in a hurry; nobody can ask for more than is allowed.
+    let set = [None, Some(Duration::from_secs(9)), Some(Duration::from_secs(1000))];
+    assert_eq!(set.map(|set| usual(&limits, set).as_secs()), [60, 9, 100]);
 }
 
 #[test]

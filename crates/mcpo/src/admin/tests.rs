@@ -37,6 +37,7 @@ fn servers_stand_in_columns_with_their_trouble() {
         {"name": "time", "state": "ready", "since_seconds": 200, "tools": 2,
          "pool": {"max": 4, "draining": 1},
          "sessions": [{"in_flight": 2, "doubted": false}, {"in_flight": 1, "doubted": true}],
+         "withheld": [{"in_flight": 4, "doubted": true}],
          "breaker": {"state": "closed"}},
         {"name": "a long name", "state": "resting", "since_seconds": 5, "retry_in_seconds": 3,
          "fault": {"code": "unreachable", "reason": "it cannot be reached", "detail": "refused\u{1b}[2J"},
@@ -44,7 +45,7 @@ fn servers_stand_in_columns_with_their_trouble() {
     ]});
     let expected = "\
 SERVER       STATE    SINCE  SESSIONS                   IN FLIGHT  BREAKER  TOOLS  TROUBLE
-time         ready    3m     2/4 (1 doubted, 1 ending)  3          closed   2
+time         ready    3m     2/4 (1 doubted, 1 ending)  7          closed   2
 a long name  resting  5s     0/1                        0          open     -      unreachable: refused [2J; tried again in 3s
 ";
     assert_eq!(plain(&table::servers(&answer)), expected);
