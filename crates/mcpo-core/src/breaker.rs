@@ -31,19 +31,29 @@ pub struct BreakerPolicy {
     pub success_rate: f64,
     /// The share is not looked at before there were so many calls in the window.
     pub samples_min: u32,
-    /// How long it stays open, by how often it opened in a row.
+    /// The least and the longest time for which it stays open.
     pub open: Backoff,
+    /// Between these two: so large a share of the time for which the trouble has lasted.
+    pub open_share: f64,
 }
+
+/// Linkerd doubles the time with each probe that fails, so that an upstream that was in trouble for
+/// half a minute waits for another quarter once it is well. A share of its age finds every trouble's
+/// end after that share more: one of half a minute within a second and a half, jitter included, and
+/// one that has lasted for half an hour sees one call a minute, as it does with doubling.
+const OPEN_SHARE: f64 = 1.0 / 30.0;
 
 impl Default for BreakerPolicy {
     /// 7 in a row (Linkerd's `consecutive-failures` default), or less than 80 % of at least 5;
-    /// open for 1 s at first and 60 s at most (Linkerd's `min-penalty` and `max-penalty`).
+    /// open for 1 s at first and 60 s at most
+    /// (Linkerd's `min-penalty` and `max-penalty`), growing with the trouble.
     fn default() -> Self {
         Self {
             consecutive: 7,
             success_rate: 0.8,
             samples_min: 5,
             open: Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60) },
+            open_share: OPEN_SHARE,
         }
     }
 }
@@ -95,8 +105,8 @@ pub struct Breaker {
     /// Failures in the window, since it was last closed.
     failures: Ring,
     origin: Option<Instant>,
-    /// How often it opened without having been closed for long in between.
-    openings: u32,
+    /// When the trouble began, times counted in which it was closed but not for long.
+    trouble_since: Option<Instant>,
     closed_at: Option<Instant>,
     probe_sent_at: Option<Instant>,
 }
@@ -111,7 +121,7 @@ impl Breaker {
             in_a_row: 0,
             failures: Ring::new(),
             origin: None,
-            openings: 0,
+            trouble_since: None,
             closed_at: None,
             probe_sent_at: None,
         }
@@ -212,19 +222,21 @@ impl Breaker {
             && (successes as f64) < self.policy.success_rate * samples as f64
     }
 
-    /// One that trips again soon after it closed goes on with the waits where it was.
+    /// One that trips again soon after it closed is in the same trouble still.
     fn trip(&mut self, now: Instant, dice: f64) {
         let closed_for = self.closed_at.map(|closed| now.saturating_duration_since(closed));
         if closed_for.is_none_or(|length| length >= WINDOW) {
-            self.openings = 0;
+            self.trouble_since = None;
         }
         self.open(now, now, dice);
     }
 
     fn open(&mut self, since: Instant, now: Instant, dice: f64) {
-        self.openings = self.openings.saturating_add(1);
-        let until = after(now, self.policy.open.wait(self.openings, dice));
-        self.state = BreakerState::Open { since, until };
+        let trouble_since = *self.trouble_since.get_or_insert(since);
+        let Backoff { first, most } = self.policy.open;
+        let share = now.saturating_duration_since(trouble_since).mul_f64(self.policy.open_share);
+        let wait = Backoff { first: share.clamp(first, most), most }.wait(1, dice);
+        self.state = BreakerState::Open { since, until: after(now, wait) };
         self.probe_sent_at = None;
     }
 
@@ -240,7 +252,7 @@ impl Breaker {
     /// Closes it, and forgets all.
     pub fn reset(&mut self, _now: Instant) {
         self.close();
-        self.openings = 0;
+        self.trouble_since = None;
         self.closed_at = None;
     }
 

@@ -87,34 +87,38 @@ fn one_call_is_the_probe_and_closes_it_for_all() {
 }
 
 #[test]
-fn each_probe_that_fails_doubles_the_wait_and_the_trouble_keeps_its_beginning() {
+fn the_longer_the_trouble_lasts_the_longer_it_stays_open() {
     let start = origin();
-    let mut breaker = opened(start);
-    let mut waits = Vec::new();
-    let mut now = start + millis(1000);
-    for _ in 0..7 {
-        assert_eq!(breaker.admit(now), Admission::Probe);
-        assert!(!breaker.failed(now, 0.0, 0, true), "it is the same trouble");
-        let BreakerState::Open { since, until } = breaker.state() else { panic!("not open") };
-        assert_eq!(since, start);
-        waits.push((until - now).as_secs());
-        now = until;
+    for (age_s, least_ms, most_ms) in [
+        (1, 1000, 1500),
+        (29, 1000, 1500),
+        (60, 2000, 3000),
+        (600, 20_000, 30_000),
+        (86_400, 40_000, 60_000),
+    ] {
+        let mut breaker = opened(start);
+        let now = start + millis(age_s * 1000);
+        for (dice, expected) in [(0.0, least_ms), (1.0, most_ms)] {
+            assert_eq!(breaker.admit(now + millis(expected)), Admission::Probe);
+            assert!(!breaker.failed(now, dice, 0, true), "it is the same trouble");
+            let until = now + millis(expected);
+            assert_eq!(breaker.state(), BreakerState::Open { since: start, until });
+        }
     }
-    assert_eq!(waits, [2, 4, 8, 16, 32, 40, 40]);
 }
 
 #[test]
-fn one_that_trips_again_soon_waits_on_and_after_a_good_while_anew() {
+fn one_that_trips_again_soon_is_in_the_same_trouble_and_after_a_good_while_in_another() {
     let start = origin();
-    for (closed_for, expected) in [(9_999, 2000), (10_000, 1000)] {
+    for (closed_for, expected) in [(9_999, 9_999 / 30 + 2000), (10_000, 1000)] {
         let mut breaker = opened(start);
-        let closed = start + millis(1000);
+        let closed = start + millis(60_000);
         breaker.admit(closed);
         breaker.succeeded(closed, true);
         let now = closed + millis(closed_for);
         while !breaker.failed(now, 0.0, 0, false) {}
-        let until = now + millis(expected);
-        assert_eq!(breaker.state(), BreakerState::Open { since: now, until });
+        let BreakerState::Open { since, until } = breaker.state() else { panic!("not open") };
+        assert_eq!((since, (until - now).as_millis()), (now, expected));
     }
 }
 

@@ -133,14 +133,18 @@ fn calls() -> Vec<Row> {
 }
 
 fn breaker() -> Vec<Row> {
-    let BreakerPolicy { consecutive, success_rate, samples_min, open } = BreakerPolicy::default();
+    let BreakerPolicy { consecutive, success_rate, samples_min, open, open_share } =
+        BreakerPolicy::default();
     vec![
         ("failures in a row that open the breaker", number(consecutive)),
         (
             "share of successes below which it opens, once there were so many calls",
             format!("{}, {samples_min}", share(success_rate)),
         ),
-        ("how long it stays open", steps(open)),
+        (
+            "how long it stays open: a share of how long the trouble has lasted, between two bounds",
+            format!("1/{:.0}, {} to {}", 1.0 / open_share, length(open.first), length(open.most)),
+        ),
     ]
 }
 
