@@ -180,7 +180,6 @@ impl Scenario {
             call.timeout = millis(rng, 20..=40_000);
             call.dropped_after = (rng.u32(0..8) == 0).then(|| millis(rng, 0..=3000));
         }
-        give_time(&servers, &mut calls);
         let mut changes: Vec<_> = (0..rng.usize(0..=5))
             .map(|_| Change {
                 at: part_of(rng, length),
@@ -205,11 +204,7 @@ impl Scenario {
             call.at = Duration::from_secs(2) * u32::try_from(index).unwrap_or(u32::MAX);
             call.timeout = millis(rng, 20..=1900);
             call.dropped_after = (rng.u32(0..8) == 0).then(|| millis(rng, 0..=1500));
-            if seed % 20 == 2 {
-                call.timeout = call.timeout.max(servers[0].needed());
-            }
         }
-        give_time(&servers, &mut calls);
         Self { seed, family: Family::Trickle, servers, calls, changes: Vec::new() }
     }
 
@@ -231,17 +226,6 @@ impl Scenario {
             call.timeout = millis(rng, 30_000..=60_000);
         }
         Self { seed, family: Family::Restart, servers, calls, changes: Vec::new() }
-    }
-}
-
-/// Who promises to be always well is given the time for it: calls that end too early would open
-/// its breaker.
-fn give_time(servers: &[ServerPlan], calls: &mut [CallPlan]) {
-    for call in calls {
-        let server = &servers[call.server];
-        if server.is_quiet {
-            call.timeout = call.timeout.max(server.needed());
-        }
     }
 }
 
