@@ -108,6 +108,8 @@ pub struct Breaker {
     /// When the trouble began, times counted in which it was closed but not for long.
     trouble_since: Option<Instant>,
     closed_at: Option<Instant>,
+    /// A call was sent to find out since it opened, and failed.
+    a_probe_failed: bool,
     probe_sent_at: Option<Instant>,
 }
 
@@ -123,6 +125,7 @@ impl Breaker {
             origin: None,
             trouble_since: None,
             closed_at: None,
+            a_probe_failed: false,
             probe_sent_at: None,
         }
     }
@@ -198,6 +201,7 @@ impl Breaker {
                 trips
             }
             BreakerState::HalfOpen { since, .. } if was_probe => {
+                self.a_probe_failed = true;
                 self.open(since, now, dice);
                 false
             }
@@ -228,6 +232,7 @@ impl Breaker {
         if closed_for.is_none_or(|length| length >= WINDOW) {
             self.trouble_since = None;
         }
+        self.a_probe_failed = false;
         self.open(now, now, dice);
     }
 
@@ -238,6 +243,23 @@ impl Breaker {
         let wait = Backoff { first: share.clamp(first, most), most }.wait(1, dice);
         self.state = BreakerState::Open { since, until: after(now, wait) };
         self.probe_sent_at = None;
+    }
+
+    /// The upstream was given a new session after it had been away: what opened this may have gone
+    /// with the old one, so that the next call may find out at once.
+    pub fn begin_anew(&mut self, now: Instant) {
+        if let BreakerState::Open { since, until } = self.state {
+            self.state = BreakerState::Open { since, until: until.min(now) };
+        }
+    }
+
+    /// A session of the upstream answered a question about its life. A restart breaks many calls at
+    /// once and is over in milliseconds: the next call may find out at once, unless a call has found
+    /// out already that living is not enough.
+    pub fn vouched_for(&mut self, now: Instant) {
+        if !self.a_probe_failed {
+            self.begin_anew(now);
+        }
     }
 
     /// The call that was the probe ended without saying anything of the upstream: the next call is

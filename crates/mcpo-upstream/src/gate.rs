@@ -179,6 +179,20 @@ impl Gate {
         self.change(|breaker| breaker.reset(now.into_std()));
     }
 
+    /// It has a session again after it had none.
+    pub(crate) fn begin_anew(&self, now: Instant) {
+        if !self.is_quiet.load(Ordering::Relaxed) {
+            self.change(|breaker| breaker.begin_anew(now.into_std()));
+        }
+    }
+
+    /// One of its sessions answered a probe.
+    pub(crate) fn vouched_for(&self, now: Instant) {
+        if !self.is_quiet.load(Ordering::Relaxed) {
+            self.change(|breaker| breaker.vouched_for(now.into_std()));
+        }
+    }
+
     fn settle(&self, now: Instant, verdict: Verdict<'_>, was_probe: bool) {
         match verdict {
             Verdict::Good => self.succeeded(now, was_probe),

@@ -146,6 +146,30 @@ fn a_probe_that_never_comes_back_is_forgotten() {
 }
 
 #[test]
+fn a_new_session_lets_the_next_call_find_out_at_once() {
+    let start = origin();
+    let mut breaker = opened(start);
+    let now = start + millis(10);
+    breaker.begin_anew(now);
+    assert_eq!(breaker.admit(now), Admission::Probe);
+    breaker.begin_anew(now);
+    assert_eq!(breaker.admit(now), Admission::Wait { since: start, until: None });
+}
+
+#[test]
+fn a_session_that_lives_is_tried_at_once_but_only_once() {
+    let start = origin();
+    let mut breaker = opened(start);
+    let now = start + millis(10);
+    breaker.vouched_for(now);
+    assert_eq!(breaker.admit(now), Admission::Probe);
+    breaker.failed(now, 0.0, 0, true);
+    breaker.vouched_for(now);
+    let waits = Admission::Wait { since: start, until: Some(now + millis(1000)) };
+    assert_eq!(breaker.admit(now), waits);
+}
+
+#[test]
 fn a_reset_forgets_all() {
     let start = origin();
     let mut breaker = opened(start);

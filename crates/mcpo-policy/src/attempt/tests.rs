@@ -323,8 +323,25 @@ impl Bench {
         while self.upstream().gate().breaker_state() == BreakerState::Closed {
             assert_eq!(self.call("write", MINUTE).await.outcome.kind(), Unknown);
         }
+        // Its session answers probes, for which one call more is sent at once.
+        assert_eq!(self.call("write", MINUTE).await.outcome.kind(), Unknown);
         self.up.always(Act::Echo);
     }
+}
+
+/// A restart breaks many calls at once, and is over by the time that the session is asked.
+#[tokio::test(start_paused = true)]
+async fn a_breaker_that_opens_over_a_moment_lets_the_next_call_find_out_at_once() {
+    let bench = Bench::ready(Make { connection_per_call: true, ..Make::default() }).await;
+    bench.up.acts(vec![Act::Fail(Maybe, broken()); 5]);
+    for _ in 0..5 {
+        assert_eq!(bench.call("write", MINUTE).await.outcome.kind(), Unknown);
+    }
+    assert_ne!(bench.upstream().gate().breaker_state(), BreakerState::Closed);
+    let began = Instant::now();
+    assert_eq!(told(&bench.call("write", MINUTE).await), (Reply, 1, None));
+    assert!(began.elapsed() < SECOND / 2, "{:?}", began.elapsed());
+    assert_eq!(bench.upstream().gate().breaker_state(), BreakerState::Closed);
 }
 
 #[tokio::test(start_paused = true)]

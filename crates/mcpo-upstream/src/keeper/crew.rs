@@ -87,6 +87,7 @@ impl Crew {
             health: settings.health(),
             list_timeout: settings.handshake_timeout,
             journal: Arc::clone(seat.journal()),
+            gate: Arc::clone(&seat.gate),
         };
         self.tasks.spawn(tended.run());
         self.hands.push(Hand { epoch: self.epochs, session, member, leave, is_polite: false });

@@ -35,6 +35,7 @@ impl Keeper {
         if was_ready || !is_ready {
             return;
         }
+        self.seat.gate.begin_anew(now);
         self.reconnects += u64::from(self.was_ready);
         self.was_ready = true;
         let fault = self.fault.take();

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::start::Running;
 use crate::classify::fault_of;
+use crate::gate::Gate;
 use crate::journal::Journal;
 use crate::live::Member;
 
@@ -55,6 +56,7 @@ pub(super) struct Tended {
     /// How long listing the tools may take.
     pub(super) list_timeout: Duration,
     pub(super) journal: Arc<Journal>,
+    pub(super) gate: Arc<Gate>,
 }
 
 /// However the task ends, its keeper learns of it.
@@ -87,6 +89,9 @@ impl Tended {
             let fault = tokio::select! {
                 biased;
                 fault = examine(&self.session, &self.member, self.health, |fault| {
+                    if fault.is_none() {
+                        self.gate.vouched_for(Instant::now());
+                    }
                     self.journal.record(&Event::SessionProbed {
                         upstream: self.upstream.clone(),
                         session: self.epoch,

@@ -7,6 +7,7 @@ use mcpo_testkit::{Entry, Request, Script, Step, What};
 use serde_json::json;
 use tokio::process::Command;
 
+use super::load::{Called, under_load};
 use super::{AT_ONCE, Bench, HTTP, Over, bench, keyed, timed, write_and_read};
 
 /// Kills the child that was started last.
@@ -204,4 +205,29 @@ async fn a_call_for_an_upstream_that_is_away_ends_at_its_deadline() {
     bench.world.wait_ready().await.unwrap();
     bench.works("write", "b").await;
     assert_eq!(bench.journal.received("a"), 0);
+}
+
+/// A server that is back within milliseconds is not left alone for what its restart broke.
+async fn a_restart_under_load(over: Over) {
+    let turn = vec![Step::Run, Step::Delay(10), Step::Echo];
+    let mut bench = bench(over, write_and_read(&[turn])).await;
+    let mut http = bench.http.take().expect("an upstream over HTTP");
+    let ((), called) = under_load(&bench.world, &[("/up/read", 8)], async {
+        bench.journal.wait_for_what(What::Run, 50).await.unwrap();
+        http.restart().await.unwrap();
+        let before = bench.journal.count(What::Run);
+        bench.journal.wait_for_what(What::Run, before + 50).await.unwrap();
+    })
+    .await;
+    for Called { key, reply, took, .. } in &called {
+        assert_eq!(reply.status, 200, "{over:?} {key}: {reply}\n{}", bench.world.stderr());
+        assert!(*took < AT_ONCE, "{over:?} {key}: {took:?}\n{}", bench.world.stderr());
+    }
+}
+
+#[tokio::test]
+async fn a_restart_under_load_is_over_when_the_server_is_back() {
+    for over in HTTP {
+        a_restart_under_load(over).await;
+    }
 }
