@@ -74,8 +74,8 @@ pub struct LifePolicy {
     pub crashes_max: Option<usize>,
     /// How long a crash counts.
     pub crash_window: Duration,
-    /// How often one that is held by its fault is looked at.
-    pub held_look: Duration,
+    /// The waits before each look at one that is held by its fault.
+    pub held_look: Backoff,
 }
 
 /// With the waits below ten in a row take more than a minute and a half, in which a cause that
@@ -83,9 +83,11 @@ pub struct LifePolicy {
 const CRASHES_MAX: usize = 10;
 /// Longer than these ten and their waits take, with half a minute for each start.
 const CRASH_WINDOW: Duration = Duration::from_mins(10);
-/// Rare enough to be no hammering (six refused attempts an hour), and yet what was repaired
-/// without a word to mcpo heals within minutes.
-const HELD_LOOK: Duration = Duration::from_mins(10);
+/// A gateway that shows a page of its own, or refuses everybody, for a minute heals within one. In
+/// the long run six refused attempts an hour are no hammering, and what was repaired without a word
+/// to mcpo heals within minutes.
+const HELD_LOOK: Backoff =
+    Backoff { first: Duration::from_secs(30), most: Duration::from_mins(10) };
 
 /// How long one that refuses or breaks connections is left alone, as a share of the time for which
 /// it has been away: who was away for two seconds or less is found back within 30 ms.
@@ -131,8 +133,9 @@ struct Record {
     crashes: VecDeque<Instant>,
     /// How often it spoke nonsense since a session lasted.
     nonsense: u32,
-    /// It was held by its fault, and no session has lasted since.
-    on_parole: bool,
+    /// How often it was held by its fault since a session lasted. On parole the first sign of the
+    /// same is enough.
+    holds: u32,
     /// A call was answered on the session that there is.
     proved: bool,
 }
@@ -230,7 +233,7 @@ impl Life {
         if record.proved || lived >= self.policy.sustained {
             record.early_losses = 1;
             record.nonsense = 0;
-            record.on_parole = false;
+            record.holds = 0;
             return Setback::Loss;
         }
         record.early_losses = record.early_losses.saturating_add(1);
@@ -262,7 +265,7 @@ impl Life {
             FaultKind::Unauthorized => setback == Setback::FailedStart,
             FaultKind::Nonsense => {
                 self.record.nonsense = self.record.nonsense.saturating_add(1);
-                self.record.nonsense > 1 || self.record.on_parole
+                self.record.nonsense > 1 || self.record.holds > 0
             }
             FaultKind::Disconnected => setback != Setback::Loss && self.note_crash(now),
             FaultKind::Unreachable
@@ -287,7 +290,7 @@ impl Life {
         if crashes.len() > crashes_max {
             crashes.pop_front();
         }
-        crashes.len() >= crashes_max || self.record.on_parole
+        crashes.len() >= crashes_max || self.record.holds > 0
     }
 
     /// Whether the attempt cost the upstream nothing: nobody listened, or what listens there broke
@@ -341,8 +344,10 @@ impl Life {
                 | Phase::Dormant
                 | Phase::Stopped,
             ) => {
-                self.record.on_parole = true;
-                self.go(Phase::Held { by, look_at: Some(after(now, self.policy.held_look)) })
+                self.record.holds = self.record.holds.saturating_add(1);
+                // Without jitter: two looks that fall together are two requests.
+                let wait = self.policy.held_look.wait(self.record.holds, 0.0);
+                self.go(Phase::Held { by, look_at: Some(after(now, wait)) })
             }
         }
     }

@@ -49,6 +49,8 @@ struct State {
     /// Each group that may have somebody in it, with the time at which its leader started.
     groups: HashMap<Pid, u64>,
     running: Option<Running>,
+    /// It was told that no guard can be started: once is enough until one could.
+    is_missed: bool,
 }
 
 /// The process, while nobody has noticed that it ended.
@@ -133,9 +135,14 @@ impl Guard {
             tracing::warn!("the guard of the child processes ended; another takes its place");
         }
         match self.spawn() {
-            Ok(running) => state.running = Some(running),
+            Ok(running) => {
+                state.running = Some(running);
+                state.is_missed = false;
+            }
             Err(error) => {
-                tracing::error!(%error, "no guard can be started: children may outlive a mcpo that is killed");
+                if !std::mem::replace(&mut state.is_missed, true) {
+                    tracing::error!(%error, "no guard can be started: children may outlive a mcpo that is killed");
+                }
                 return;
             }
         }

@@ -67,7 +67,7 @@ impl Attempts {
         let fault = failed.fault();
         if tries.made >= self.attempts_max(call)
             || !failed.kind().may_be_sent_again(may_act_twice)
-            || !worth_another(fault)
+            || !worth_another(failed)
         {
             return None;
         }

@@ -153,7 +153,7 @@ fn what_the_upstream_asks_for_is_heeded_up_to_the_longest_wait() {
 fn one_that_refuses_our_credentials_is_held_at_once_and_looked_at_now_and_then() {
     let now = epoch();
     let mut life = new();
-    let look_at = Some(now + Duration::from_mins(10));
+    let look_at = Some(now + Duration::from_secs(30));
     let held = Phase::Held { by: HeldBy::Fault, look_at };
     assert_eq!(life.failed(now, 0.0, &fault(FaultKind::Unauthorized)), held);
     assert_eq!(life.due(), Phase::Starting);
@@ -257,13 +257,13 @@ fn one_that_was_held_is_held_again_by_the_first_crash_until_it_lasts() {
         life.due();
     }
     assert_eq!(life.phase(), Phase::Starting, "this is the look");
-    now += HELD_LOOK;
+    now += HELD_LOOK.first;
     assert!(is_held(life.failed(now, 0.0, &crash())));
     life.due();
     assert!(!is_held(life.failed(now, 0.0, &away())), "being away is another matter");
     life.due();
     life.connected(now);
-    now += HELD_LOOK;
+    now += HELD_LOOK.most;
     assert_eq!(life.lost(now, 0.0, &crash()), Phase::Starting);
     assert!(!is_held(life.failed(now, 0.0, &crash())), "it lasted: all is forgiven");
 }
@@ -406,4 +406,22 @@ fn sessions_that_break_soon_after_their_handshake_are_made_less_and_less_often()
         }
         assert_eq!(waits, [500, 1000, 2000, 4000, 8000].map(millis));
     }
+}
+
+#[test]
+fn one_that_is_held_again_and_again_is_looked_at_less_often() {
+    let mut now = epoch();
+    let mut life = new();
+    let mut waits = Vec::new();
+    for _ in 0..7 {
+        let Phase::Held { look_at: Some(at), .. } =
+            life.failed(now, 1.0, &fault(FaultKind::Unauthorized))
+        else {
+            panic!("not held");
+        };
+        waits.push((at - now).as_secs());
+        now = at;
+        life.due();
+    }
+    assert_eq!(waits, [30, 60, 120, 240, 400, 400, 400]);
 }

@@ -82,7 +82,7 @@ fn part_of(deadline: Instant) -> Instant {
 }
 
 /// Whether `initialize` would fare no better, or must not be tried since a modern upstream spoke.
-/// 500 is not among them: some legacy upstreams stumble over a method that they do not know.
+/// 500, 501 and 505 are not among them: some legacy upstreams stumble over what they do not know.
 fn is_final(cause: &Cause) -> bool {
     let is_modern =
         |error: &RpcError| MODERN_ONLY.contains(&error.code) || protocol::offers_modern(error);
@@ -91,7 +91,7 @@ fn is_final(cause: &Cause) -> bool {
         Cause::Refused { error, .. } => is_modern(error),
         Cause::Status { status, rpc, .. } => {
             rpc.as_ref().is_some_and(is_modern)
-                || matches!(status, 401 | 403 | 407 | 408 | 425 | 429 | 502 | 503 | 504)
+                || matches!(status, 401 | 403 | 407 | 408 | 425 | 429 | 502..=504 | 506..=599)
         }
         Cause::Start { .. }
         | Cause::Exited { .. }

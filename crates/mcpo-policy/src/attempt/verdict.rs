@@ -6,6 +6,8 @@ use mcpo_upstream::directory::Noted;
 use mcpo_upstream::gate::Verdict;
 use tokio::time::Instant;
 
+use crate::attempt::tries::Failed;
+
 /// What the breaker is told. A session that is lost takes any number of calls along, and only the
 /// first of them counts. An attempt that was short of time ends unanswered on an upstream that may
 /// be as fast as ever.
@@ -67,9 +69,10 @@ pub(super) fn takes_session_along(fault: &Fault) -> bool {
     }
 }
 
-/// Some faults are not mended by sending again, although nothing forbids it.
-pub(super) fn worth_another(fault: &Fault) -> bool {
-    match fault.kind {
+/// Some faults are not mended by sending again, although nothing forbids it. An answer that was no
+/// MCP may be the right one the next time; a request that was refused as none will be again.
+pub(super) fn worth_another(failed: &Failed) -> bool {
+    match failed.fault().kind {
         FaultKind::Unreachable
         | FaultKind::Disconnected
         | FaultKind::Timeout
@@ -79,9 +82,9 @@ pub(super) fn worth_another(fault: &Fault) -> bool {
         | FaultKind::Overloaded
         // The session was closed under the call; whether there will be another, its upstream says.
         | FaultKind::Stopping => true,
+        FaultKind::Nonsense => matches!(failed, Failed::Unknown(_)),
         FaultKind::NotStartable
         | FaultKind::Unauthorized
-        | FaultKind::Nonsense
         | FaultKind::Held
         | FaultKind::BreakerOpen => false,
     }

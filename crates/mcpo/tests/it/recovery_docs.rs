@@ -167,7 +167,7 @@ fn upstreams() -> Vec<Row> {
             "crashes of a process that make a crash loop, within",
             format!("{crashes}, {}", length(crash_window)),
         ),
-        ("how often one that is held by its fault is looked at", length(held_look)),
+        ("waits before each look at one that is held by its fault", steps(held_look)),
     ]
 }
 
