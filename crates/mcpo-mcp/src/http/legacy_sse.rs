@@ -112,8 +112,12 @@ async fn endpoint(stream: &mut EventStream, base: &Url) -> Result<Url, Cause> {
             Next::Json(_) => {
                 return Err(Cause::Malformed("JSON instead of an endpoint event".to_owned()));
             }
-            Next::End(reason) => {
-                return Err(Cause::Malformed(format!("no endpoint event: {reason}")));
+            // It may be a stream of another kind.
+            Next::End => {
+                return Err(Cause::Malformed("a stream without an endpoint event".to_owned()));
+            }
+            Next::Cut(reason) => {
+                return Err(Cause::Broken(format!("before the endpoint event: {reason}")));
             }
         }
     }
@@ -226,7 +230,8 @@ impl Driver {
             }
             Ok(Next::Event(_)) => None,
             Ok(Next::Json(_)) => Some(Cause::Malformed("a stream without events".to_owned())),
-            Ok(Next::End(reason)) => Some(Cause::Broken(reason)),
+            Ok(Next::End) => Some(Cause::Broken("it ended".to_owned())),
+            Ok(Next::Cut(reason)) => Some(Cause::Broken(reason)),
             Err(cause) => Some(cause),
         }
     }

@@ -76,7 +76,7 @@ async fn get(session: &Session, cursor: &mut Cursor, was_there: &mut bool) -> En
                 }
             }
             Ok(Next::Event(_)) => {}
-            Ok(Next::Json(_) | Next::End(_)) => break End::Again(None),
+            Ok(Next::Json(_) | Next::End | Next::Cut(_)) => break End::Again(None),
             Err(cause) => {
                 tracing::warn!(%cause, "the upstream's own stream is given up");
                 break End::Never;

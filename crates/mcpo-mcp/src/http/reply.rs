@@ -1,11 +1,13 @@
 //! The answer to one POST: JSON, a batch, or a stream of events, read until the awaited answer.
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{StatusCode, Version};
 use reqwest::Response;
 
 use crate::answer::Answer;
 use crate::error::Cause;
+use crate::frame::FrameError;
 use crate::http::agent;
 use crate::http::bounds::{BODY_AHEAD_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::http::ear::{Ear, Heard, malformed};
@@ -49,7 +51,11 @@ pub(crate) async fn read(
             status.as_u16()
         )));
     }
+    let may_be_cut = ends_with_its_connection(&response);
     let body = whole_body(response).await?;
+    if body.is_empty() && may_be_cut {
+        return Err(Cause::Broken("the connection was closed before the body".to_owned()));
+    }
     only_answer(&body, ear, id).map(Read::Answer)
 }
 
@@ -69,21 +75,45 @@ pub(crate) async fn follow(mut stream: EventStream, ear: &Ear, id: u64) -> Resul
             }
             Next::Event(_) => {}
             Next::Json(body) => return only_answer(&body, ear, id).map(Read::Answer),
-            Next::End(reason) => {
-                return Ok(Read::Cut { cursor: stream.parser.cursor().clone(), reason });
+            Next::End => {
+                let reason = "the stream ended".to_owned();
+                return Ok(Read::Cut { cursor: stream.cursor().clone(), reason });
+            }
+            Next::Cut(reason) => {
+                return Ok(Read::Cut { cursor: stream.cursor().clone(), reason });
             }
         }
     }
 }
 
 fn only_answer(body: &Bytes, ear: &Ear, id: u64) -> Result<Answer, Cause> {
-    match ear.hear(body, Some(id)).map_err(|error| malformed(&error, body))? {
+    match ear.hear(body, Some(id)).map_err(|error| cut_or_malformed(&error, body))? {
         Heard::Answer(answer) => Ok(answer),
         Heard::Nonsense(why) => Err(Cause::Malformed(why.to_owned())),
         Heard::Other => {
             Err(Cause::Malformed("a body without the answer to its request".to_owned()))
         }
     }
+}
+
+/// JSON that ends in its middle was cut, also where the framing does not show it: a body may end
+/// with its connection, and gateways pass on as whole what they got of a body.
+fn cut_or_malformed(error: &FrameError, body: &[u8]) -> Cause {
+    match error {
+        FrameError::Json(json) if json.is_eof() && !body.trim_ascii().is_empty() => {
+            Cause::Broken(format!("the body ended in its middle: {json}"))
+        }
+        FrameError::Json(_) | FrameError::Shapeless => malformed(error, body),
+    }
+}
+
+/// Whether nothing but the end of the connection ends the body (RFC 9112, section 6.3), so that a
+/// broken one looks whole.
+fn ends_with_its_connection(response: &Response) -> bool {
+    let headers = response.headers();
+    response.version() <= Version::HTTP_11
+        && !headers.contains_key(CONTENT_LENGTH)
+        && !headers.contains_key(TRANSFER_ENCODING)
 }
 
 /// A response's body as events.
@@ -107,8 +137,10 @@ pub(crate) enum Next {
     Event(Event),
     /// No events at all: a bare JSON body in spite of the content type.
     Json(Bytes),
-    /// The end, and what made it.
-    End(String),
+    /// The end, after whole events.
+    End,
+    /// It broke off, or may have; how.
+    Cut(String),
 }
 
 impl EventStream {
@@ -137,15 +169,24 @@ impl EventStream {
                     self.begun = self.begun || !chunk.trim_ascii().is_empty();
                     self.parser.feed(chunk);
                 }
-                Ok(None) => {
-                    return Ok(self
-                        .parser
-                        .finish()?
-                        .map_or_else(|| Next::End("it ended".to_owned()), Next::Event));
-                }
-                Err(error) => return Ok(Next::End(agent::reason(&error))),
+                Ok(None) => return self.end(),
+                Err(error) => return Ok(Next::Cut(agent::reason(&error))),
             }
         }
+    }
+
+    fn end(&mut self) -> Result<Next, Cause> {
+        let was_amid_event = self.parser.is_amid_event();
+        if let Some(event) = self.parser.finish()? {
+            return Ok(Next::Event(event));
+        }
+        Ok(if was_amid_event {
+            Next::Cut("the stream ended in the middle of an event".to_owned())
+        } else if ends_with_its_connection(&self.response) {
+            Next::Cut("the connection was closed".to_owned())
+        } else {
+            Next::End
+        })
     }
 }
 

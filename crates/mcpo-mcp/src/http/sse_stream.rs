@@ -98,13 +98,27 @@ impl Parser {
     }
 
     /// What is left when the stream has ended. The standard drops an event without its blank
-    /// line; some upstreams never write the last one, and whole JSON proves itself.
+    /// line; some upstreams never write the last one, and whole JSON proves itself. Anything else
+    /// was cut: neither its data nor its id counts.
     pub(crate) fn finish(&mut self) -> Result<Option<Event>, Cause> {
         let rest = self.line.split().freeze();
-        if !rest.is_empty() {
+        if rest.starts_with(b"data") {
             self.take_field(&rest)?;
         }
-        Ok(self.dispatch())
+        let is_whole = matches!(self.kind, None | Some(EventKind::Message)) && self.data.is_json();
+        if is_whole {
+            return Ok(self.dispatch());
+        }
+        (self.id, self.kind, self.data) = (None, None, Data::None);
+        Ok(None)
+    }
+
+    /// Whether an event has begun and its blank line has not come.
+    pub(crate) fn is_amid_event(&self) -> bool {
+        !self.line.is_empty()
+            || self.id.is_some()
+            || self.kind.is_some()
+            || !matches!(self.data, Data::None)
     }
 
     fn next_line(&mut self) -> Result<Option<Bytes>, Cause> {
@@ -193,6 +207,15 @@ impl Parser {
 }
 
 impl Data {
+    fn is_json(&self) -> bool {
+        let text: &[u8] = match self {
+            Self::None => return false,
+            Self::One(data) => data,
+            Self::Many(data) => data,
+        };
+        serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
+    }
+
     fn push(&mut self, line: Bytes) -> Result<(), Cause> {
         *self = match std::mem::take(self) {
             Self::None => Self::One(line),

@@ -1,5 +1,6 @@
 //! Whole sessions against scripted HTTP upstreams, through the public interface.
 
+mod cut;
 mod legacy;
 mod modern;
 mod peer;

@@ -72,6 +72,26 @@ fn what_lacks_its_last_line_break_is_given_at_the_end() {
 }
 
 #[test]
+fn what_ends_in_its_middle_is_dropped_with_its_id() {
+    for (rest, is_amid) in [
+        ("id: 8\ndata: {\"a\":", true),
+        ("id: 8\nda", true),
+        ("event: endpoint\ndata: /messages", true),
+        ("id: 8\n", true),
+        ("data: {\"a\":1\n", true),
+        ("", false),
+    ] {
+        let mut parser = Parser::default();
+        parser.feed(Bytes::from(format!("id: 7\ndata: x\n\n{rest}")));
+        assert_eq!(parser.next_event().unwrap(), Some(message("x")));
+        assert_eq!(parser.next_event().unwrap(), None);
+        assert_eq!(parser.is_amid_event(), is_amid, "{rest:?}");
+        assert_eq!(parser.finish().unwrap(), None, "{rest:?}");
+        assert_eq!(parser.cursor().last_event_id.as_ref().unwrap(), "7", "{rest:?}");
+    }
+}
+
+#[test]
 fn data_in_one_piece_is_not_copied() {
     let chunk = Bytes::from_static(b"data: abc\n\n");
     let mut parser = Parser::default();

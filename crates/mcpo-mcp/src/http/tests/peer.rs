@@ -26,7 +26,17 @@ pub(super) struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
     pieces: Vec<Piece>,
-    chunked: bool,
+    framing: Framing,
+}
+
+/// What ends a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    Length,
+    Chunks,
+    /// The end of the connection, so that a cut is not seen; or a length that stands among the
+    /// headers.
+    Connection,
 }
 
 #[derive(Debug, Clone)]
@@ -43,7 +53,7 @@ pub(super) fn text(text: &str) -> Piece {
 }
 
 pub(super) fn json(body: &str) -> Answer {
-    Answer { status: 200, headers: Vec::new(), pieces: vec![text(body)], chunked: false }
+    Answer { status: 200, headers: Vec::new(), pieces: vec![text(body)], framing: Framing::Length }
         .header("Content-Type", "application/json")
 }
 
@@ -56,7 +66,8 @@ pub(super) fn status(status: u16, body: &str) -> Answer {
 }
 
 pub(super) fn events(pieces: impl IntoIterator<Item = Piece>) -> Answer {
-    Answer { status: 200, headers: Vec::new(), pieces: pieces.into_iter().collect(), chunked: true }
+    let pieces = pieces.into_iter().collect();
+    Answer { status: 200, headers: Vec::new(), pieces, framing: Framing::Chunks }
         .header("Content-Type", "text/event-stream")
 }
 
@@ -64,6 +75,12 @@ impl Answer {
     /// The same, but this comes first.
     pub(super) fn after(mut self, piece: Piece) -> Self {
         self.pieces.insert(0, piece);
+        self
+    }
+
+    /// The same, but its body ends with its connection.
+    pub(super) fn unframed(mut self) -> Self {
+        self.framing = Framing::Connection;
         self
     }
 
@@ -237,10 +254,11 @@ async fn write_answer(
     for (name, value) in &answer.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    head.push_str(&if answer.chunked {
-        "Transfer-Encoding: chunked\r\n\r\n".to_owned()
-    } else {
-        format!("Content-Length: {size}\r\n\r\n")
+    let chunked = answer.framing == Framing::Chunks;
+    head.push_str(&match answer.framing {
+        Framing::Chunks => "Transfer-Encoding: chunked\r\n\r\n".to_owned(),
+        Framing::Length => format!("Content-Length: {size}\r\n\r\n"),
+        Framing::Connection => "\r\n".to_owned(),
     });
     let mut head = Some(head);
     for piece in pieces {
@@ -248,16 +266,14 @@ async fn write_answer(
             // A cut before any text comes before the head.
             Piece::Cut => return None,
             Piece::Pause => {
-                if answer.chunked
-                    && let Some(head) = head.take()
-                {
+                if chunked && let Some(head) = head.take() {
                     stream.write_all(head.as_bytes()).await.ok()?;
                 }
                 pause(stream, shared).await?;
             }
             Piece::Text(text) => {
                 let head = head.take().unwrap_or_default();
-                let framed = if answer.chunked {
+                let framed = if chunked {
                     format!("{head}{:x}\r\n{text}\r\n", text.len())
                 } else {
                     head + &text
@@ -266,9 +282,9 @@ async fn write_answer(
             }
         }
     }
-    let end =
-        format!("{}{}", head.unwrap_or_default(), if answer.chunked { "0\r\n\r\n" } else { "" });
-    stream.write_all(end.as_bytes()).await.ok()
+    let end = format!("{}{}", head.unwrap_or_default(), if chunked { "0\r\n\r\n" } else { "" });
+    stream.write_all(end.as_bytes()).await.ok()?;
+    (answer.framing != Framing::Connection).then_some(())
 }
 
 async fn pause(stream: &mut TcpStream, shared: &Shared) -> Option<()> {
