@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind};
+use mcpo_core::outcome::Outcome;
 use mcpo_core::retry::{Pace, RetryPolicy};
 use mcpo_mcp::answer::Answer;
 use mcpo_upstream::classify::classify;
@@ -112,6 +113,10 @@ async fn send(call: &Call<'_>, way: Way<'_>, tries: &mut Tries<'_>) -> Result<An
     let outcome = classify(answer);
     let noted = live.note(&outcome, now);
     let is_short = call.is_hurried || began_late(tries.began, at, call.deadline);
+    // Before a probe's turn goes to the next call, which must not be sent either.
+    if let Outcome::Refused(fault) = &outcome {
+        call.upstream.gate().refused(now, fault);
+    }
     turn.settle(now, verdict(&outcome, noted, is_short));
     if tries.made == 0 && outcome.fault().is_none() {
         call.upstream.gate().first_try_succeeded();

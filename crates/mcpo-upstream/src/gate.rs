@@ -1,19 +1,33 @@
 //! What judges an upstream by its calls: whether one may be sent (the breaker) and whether one may
 //! be sent again (the budget). A healthy upstream costs a call some relaxed atomics and no lock.
+//!
+//! An upstream that says "not now" and names the time at which it takes calls again is left alone
+//! until then: what is sent before is refused as well, and its resends use up the budget, so that
+//! calls fail although the upstream is back in time for them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use mcpo_core::breaker::{Admission, Breaker, BreakerPolicy, BreakerState};
 use mcpo_core::budget::{Budget, BudgetPolicy};
 use mcpo_core::event::Event;
-use mcpo_core::fault::Fault;
+use mcpo_core::fault::{Fault, FaultKind};
 use mcpo_core::retry::Pace;
 use mcpo_core::traffic::{Traffic, WINDOW};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::journal::Journal;
+
+/// No refusal keeps calls back for longer than this, whatever time it names: it may have been meant
+/// for one tool only, and what the others do is found out by sending a call.
+pub const THROTTLED_MAX: Duration = Duration::from_secs(10);
+
+/// Those that were kept back go over so long a time at most once they may: together they would be
+/// refused again. A few hundred calls then meet the upstream as one in each millisecond, and those
+/// that have not gone when the next refusal comes do not go.
+pub const THROTTLED_SPREAD: Duration = Duration::from_millis(250);
 
 /// What decides when a gate is open.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -29,15 +43,24 @@ pub struct GatePolicy {
 pub struct Gate {
     upstream: String,
     journal: Arc<Journal>,
-    breaker: Mutex<Breaker>,
-    /// The breaker is closed and has seen no failure since the last success: such a success, and
-    /// the question whether a call may pass, need not ask it.
+    door: Mutex<Door>,
+    /// The breaker is closed and has seen no failure since the last success, and no call is kept
+    /// back: such a success, and the question whether a call may pass, need not ask the door.
     is_quiet: AtomicBool,
     budget: Budget,
     /// When it was last told that the budget is spent.
     spent_told: Mutex<Option<Instant>>,
     traffic: Traffic,
     changes: watch::Sender<u64>,
+}
+
+/// What keeps calls out.
+#[derive(Debug)]
+struct Door {
+    breaker: Breaker,
+    /// The upstream takes no call before then, by its own word. In the past it keeps nobody out;
+    /// the next call that passes forgets it.
+    throttled_until: Option<Instant>,
 }
 
 /// Whether a call may be sent now.
@@ -51,6 +74,11 @@ pub enum Entry<'a> {
         since: Instant,
         /// When it lets a probe through; `None` while one is under way.
         until: Option<Instant>,
+    },
+    /// The upstream has refused a call, and said when it takes calls again.
+    Throttled {
+        /// When that is, or [`THROTTLED_MAX`] after it said so.
+        until: Instant,
     },
 }
 
@@ -94,7 +122,7 @@ impl Gate {
         Self {
             upstream: upstream.to_owned(),
             journal,
-            breaker: Mutex::new(Breaker::new(policy.breaker)),
+            door: Mutex::new(Door { breaker: Breaker::new(policy.breaker), throttled_until: None }),
             is_quiet: AtomicBool::new(true),
             budget: Budget::new(policy.budget),
             spent_told: Mutex::default(),
@@ -108,7 +136,16 @@ impl Gate {
         if self.is_quiet.load(Ordering::Relaxed) {
             return Entry::In(Turn::new(self, false));
         }
-        let admission = self.breaker().admit(now.into_std());
+        let mut door = self.door();
+        if let Some(until) = door.throttled_until {
+            if now < until {
+                return Entry::Throttled { until };
+            }
+            door.throttled_until = None;
+            self.is_quiet.store(door.is_quiet(), Ordering::Relaxed);
+        }
+        let admission = door.breaker.admit(now.into_std());
+        drop(door);
         match admission {
             Admission::Pass => Entry::In(Turn::new(self, false)),
             Admission::Probe => Entry::In(Turn::new(self, true)),
@@ -128,9 +165,41 @@ impl Gate {
         self.budget.first_try_succeeded();
     }
 
+    /// A call was refused with that fault. Where the upstream named a time, calls are kept back
+    /// until then, for [`THROTTLED_MAX`] at most; of several such times the last one counts.
+    pub fn refused(&self, now: Instant, fault: &Fault) {
+        let (FaultKind::Throttled, Some(wait)) = (fault.kind, fault.retry_after) else { return };
+        if wait.is_zero() {
+            return;
+        }
+        let until = now + wait.min(THROTTLED_MAX);
+        let mut door = self.door();
+        door.throttled_until = door.throttled_until.max(Some(until));
+        self.is_quiet.store(false, Ordering::Relaxed);
+    }
+
+    /// Until when calls are kept back because the upstream said so; `None` if they are not.
+    #[must_use]
+    pub fn throttled_until(&self, now: Instant) -> Option<Instant> {
+        self.door().throttled_until.filter(|until| now < *until)
+    }
+
     /// Whether the budget allows one more attempt at a call; if so it is charged.
+    ///
+    /// One that was refused, while the upstream has named the time at which it takes calls again,
+    /// costs tokens only and does not count towards the ratio. The ratio keeps retries from burying
+    /// an upstream that may be down; this one lives and will be back, nothing is sent to it before
+    /// that, and should it refuse again, the next hold stops the rest. The tokens still bound what
+    /// an upstream sees that refuses for ever.
     pub fn try_retry(&self, now: Instant, pace: Pace) -> bool {
         let at = now.into_std();
+        if pace == Pace::Throttled && self.throttled_until(now).is_some() {
+            let may = self.budget.try_spend(pace, u64::MAX, 0);
+            if !may {
+                self.tell_spent(now);
+            }
+            return may;
+        }
         let may = self.budget.try_spend(pace, self.traffic.calls(at), self.traffic.retries(at));
         if may {
             self.traffic.retry(at);
@@ -152,9 +221,9 @@ impl Gate {
         self.journal.record(&Event::BudgetSpent { upstream: self.upstream.clone() });
     }
 
-    /// Changes whenever the breaker opens or closes, and when its probe ended without a word. A call
-    /// that waits looks again then, and at the time that it was told. Cancel-safe, as all of
-    /// `watch`.
+    /// Changes whenever the breaker opens or closes, when its probe ended without a word, and when
+    /// [`reset`](Self::reset) lets calls go that were kept back. A call that waits looks again then,
+    /// and at the time that it was told. Cancel-safe, as all of `watch`.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
@@ -163,7 +232,7 @@ impl Gate {
     /// Where the breaker is.
     #[must_use]
     pub fn breaker_state(&self) -> BreakerState {
-        self.breaker().state()
+        self.door().breaker.state()
     }
 
     /// What is left of the budget.
@@ -176,7 +245,11 @@ impl Gate {
     pub fn reset(&self, now: Instant) {
         self.budget.reset();
         *self.spent_told.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let was_throttled = self.door().throttled_until.take().is_some();
         self.change(|breaker| breaker.reset(now.into_std()));
+        if was_throttled {
+            self.changes.send_modify(|times| *times += 1);
+        }
     }
 
     /// It has a session again after it had none.
@@ -245,22 +318,30 @@ impl Gate {
         self.journal.record(&Event::BreakerClosed { upstream: self.upstream.clone(), after });
     }
 
-    fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    fn door(&self) -> MutexGuard<'_, Door> {
+        self.door.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets something happen to the breaker, and tells those who wait if it is another then.
     fn change<T>(&self, happens: impl FnOnce(&mut Breaker) -> T) -> Change<T> {
-        let mut breaker = self.breaker();
-        let before = breaker.state();
-        let came_to = happens(&mut breaker);
-        let after = breaker.state();
-        self.is_quiet.store(breaker.is_quiet(), Ordering::Relaxed);
-        drop(breaker);
+        let mut door = self.door();
+        let before = door.breaker.state();
+        let came_to = happens(&mut door.breaker);
+        let after = door.breaker.state();
+        self.is_quiet.store(door.is_quiet(), Ordering::Relaxed);
+        drop(door);
         if before != after {
             self.changes.send_modify(|times| *times += 1);
         }
         Change { before, came_to, after }
+    }
+}
+
+// === impl Door ===
+
+impl Door {
+    const fn is_quiet(&self) -> bool {
+        self.breaker.is_quiet() && self.throttled_until.is_none()
     }
 }
 

@@ -1,5 +1,6 @@
 //! A way to send a call: a session that can be used, and a breaker that lets it through. Waits for
-//! both while there is hope, until the deadline at most.
+//! both while there is hope, until the deadline at most; and for an upstream that has said when it
+//! takes calls again.
 
 use std::borrow::Cow;
 
@@ -9,7 +10,7 @@ use mcpo_core::hope::{Chance, FAILED_STARTS_BRIDGED, Hope, Trouble};
 use mcpo_core::life::HeldBy;
 use mcpo_core::retry::Pace;
 use mcpo_upstream::directory::{InFlight, LiveSession, State, View};
-use mcpo_upstream::gate::{Entry, Turn};
+use mcpo_upstream::gate::{Entry, Gate, THROTTLED_SPREAD, Turn};
 use tokio::time::{Instant, timeout_at};
 
 use crate::attempt::tries::{Failed, Tries};
@@ -58,7 +59,9 @@ pub(super) async fn find<'a>(call: &'a Call<'_>, tries: &mut Tries<'_>) -> Resul
                     return Ok(Way { live, turn, in_flight, at });
                 }
             }
-            Entry::Wait { .. } => Box::pin(gate_opens(call)).await.map_err(Failed::NotSent)?,
+            Entry::Wait { .. } | Entry::Throttled { .. } => {
+                Box::pin(gate_opens(call)).await.map_err(Failed::NotSent)?;
+            }
         }
     }
 }
@@ -176,30 +179,52 @@ fn away(state: &State) -> Fault {
     }
 }
 
-/// Waits until the breaker may let a call through; who gets in is found out by asking.
+/// Waits until the gate may let a call through; who gets in is found out by asking.
 async fn gate_opens(call: &Call<'_>) -> Result<(), Fault> {
     let gate = call.upstream.gate();
     let mut changes = gate.changes();
     loop {
         changes.mark_unchanged();
         let now = Instant::now();
-        let (since, opens_at) = match gate.breaker_state() {
-            BreakerState::Open { since, until } if now.into_std() < until => (since, Some(until)),
-            BreakerState::HalfOpen { since, probing: true } => (since, None),
-            BreakerState::Closed | BreakerState::Open { .. } | BreakerState::HalfOpen { .. } => {
-                return Ok(());
-            }
-        };
-        let chance = opens_at.map_or(Chance::UnderWay, Chance::At);
-        let trouble = Trouble { since, is_restart: false, chance };
-        let until = match trouble.hope(now.into_std(), call.deadline.into_std()) {
-            Hope::Wait { until } => opens_at.map_or(until, |at| at.min(until)),
-            Hope::None { retry_after } => {
-                let fault =
-                    Fault::new(FaultKind::BreakerOpen, "its calls failed too often of late");
-                return Err(fault.with_retry_after(retry_after));
-            }
-        };
-        let _changed_or_due = timeout_at(until.into(), changes.changed()).await;
+        let Some(look_at) = gate_hope(gate, now, call.deadline)? else { return Ok(()) };
+        let _changed_or_due = timeout_at(look_at, changes.changed()).await;
+    }
+}
+
+/// When to look at the gate again; `None` if it may let a call through now.
+fn gate_hope(gate: &Gate, now: Instant, deadline: Instant) -> Result<Option<Instant>, Fault> {
+    let (since, opens_at) = match gate.breaker_state() {
+        BreakerState::Open { since, until } if now.into_std() < until => (since, Some(until)),
+        BreakerState::HalfOpen { since, probing: true } => (since, None),
+        BreakerState::Closed | BreakerState::Open { .. } | BreakerState::HalfOpen { .. } => {
+            let throttled = gate.throttled_until(now);
+            return throttled.map(|until| throttled_hope(now, until, deadline)).transpose();
+        }
+    };
+    let chance = opens_at.map_or(Chance::UnderWay, Chance::At);
+    let trouble = Trouble { since, is_restart: false, chance };
+    match trouble.hope(now.into_std(), deadline.into_std()) {
+        Hope::Wait { until } => Ok(Some(opens_at.map_or(until, |at| at.min(until)).into())),
+        Hope::None { retry_after } => {
+            let fault = Fault::new(FaultKind::BreakerOpen, "its calls failed too often of late");
+            Err(fault.with_retry_after(retry_after))
+        }
+    }
+}
+
+/// When a call goes that an upstream's own word keeps back until then: each a little later than
+/// that, as chance will have it, and with at least half of what its deadline leaves it.
+fn throttled_hope(now: Instant, until: Instant, deadline: Instant) -> Result<Instant, Fault> {
+    let chance = Chance::At(until.into_std());
+    let trouble = Trouble { since: now.into_std(), is_restart: true, chance };
+    match trouble.hope(now.into_std(), deadline.into_std()) {
+        Hope::Wait { .. } => {
+            let spread = THROTTLED_SPREAD.min(deadline.saturating_duration_since(until) / 2);
+            Ok(until + spread.mul_f64(fastrand::f64()))
+        }
+        Hope::None { retry_after } => {
+            let fault = Fault::new(FaultKind::Throttled, "it takes no calls for a while");
+            Err(fault.with_retry_after(retry_after))
+        }
     }
 }

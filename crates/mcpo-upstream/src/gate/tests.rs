@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use mcpo_core::fault::FaultKind;
 use tokio::time::advance;
 
 use super::*;
@@ -18,6 +17,7 @@ fn turn(gate: &Gate) -> Turn<'_> {
     match gate.admit(Instant::now()) {
         Entry::In(turn) => turn,
         Entry::Wait { until, .. } => panic!("it must wait until {until:?}"),
+        Entry::Throttled { until } => panic!("it is kept back until {until:?}"),
     }
 }
 
@@ -27,6 +27,7 @@ fn open(gate: &Gate) -> Instant {
         match gate.admit(Instant::now()) {
             Entry::In(turn) => turn.settle(Instant::now(), Verdict::Bad(&fault())),
             Entry::Wait { until, .. } => return until.expect("no probe is under way"),
+            Entry::Throttled { until } => panic!("it is kept back until {until:?}"),
         }
     }
     panic!("it is open after seven failures")
@@ -129,4 +130,82 @@ async fn who_waits_for_the_breaker_is_not_woken_by_what_leaves_it_as_it_is() {
     let changes = gate.changes();
     late.into_iter().for_each(|turn| turn.settle(Instant::now(), Verdict::Bad(&fault())));
     assert!(!changes.has_changed().expect("the gate is there"));
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn refusal(retry_after: Option<Duration>) -> Fault {
+    Fault::new(FaultKind::Throttled, "not now").with_retry_after(retry_after)
+}
+
+fn throttled_for(gate: &Gate) -> Option<Duration> {
+    match gate.admit(Instant::now()) {
+        Entry::In(_) => None,
+        Entry::Throttled { until } => Some(until - Instant::now()),
+        Entry::Wait { until, .. } => panic!("the breaker is open until {until:?}"),
+    }
+}
+
+/// Each row: the fault of a refusal, and for how long it keeps others back.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_keeps_calls_back_for_as_long_as_it_says_and_ten_seconds_at_most() {
+    let rows = [
+        (refusal(None), None),
+        (refusal(Some(Duration::ZERO)), None),
+        (refusal(Some(SECOND)), Some(SECOND)),
+        (refusal(Some(3600 * SECOND)), Some(THROTTLED_MAX)),
+        (refusal(Some(Duration::MAX)), Some(THROTTLED_MAX)),
+        (fault().with_retry_after(Some(SECOND)), None),
+    ];
+    for (fault, wanted) in rows {
+        let (gate, _) = gate();
+        gate.refused(Instant::now(), &fault);
+        assert_eq!(throttled_for(&gate), wanted, "{fault:?}");
+        let Some(wanted) = wanted else {
+            assert!(gate.is_quiet.load(Ordering::Relaxed), "{fault:?}");
+            continue;
+        };
+        advance(wanted - Duration::from_millis(1)).await;
+        turn_late(&gate);
+        assert_eq!(throttled_for(&gate), Some(Duration::from_millis(1)));
+        advance(Duration::from_millis(1)).await;
+        assert_eq!((throttled_for(&gate), gate.throttled_until(Instant::now())), (None, None));
+        assert!(gate.is_quiet.load(Ordering::Relaxed), "the call that passed has made it so");
+    }
+}
+
+/// One that was under way before ends well: this says nothing of the calls to come.
+fn turn_late(gate: &Gate) {
+    Turn::new(gate, false).settle(Instant::now(), Verdict::Good);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_refusals_the_later_time_counts() {
+    let (gate, _) = gate();
+    gate.refused(Instant::now(), &refusal(Some(5 * SECOND)));
+    gate.refused(Instant::now(), &refusal(Some(SECOND)));
+    assert_eq!(throttled_for(&gate), Some(5 * SECOND));
+    gate.refused(Instant::now(), &refusal(Some(7 * SECOND)));
+    assert_eq!(throttled_for(&gate), Some(7 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn reset_lets_those_go_that_a_refusal_keeps_back() {
+    let (gate, _) = gate();
+    gate.refused(Instant::now(), &refusal(Some(SECOND)));
+    let changes = gate.changes();
+    gate.reset(Instant::now());
+    assert!(changes.has_changed().expect("the gate is there"), "those who wait look again");
+    assert!(gate.is_quiet.load(Ordering::Relaxed));
+    assert_eq!(throttled_for(&gate), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_time_is_named_a_retry_costs_tokens_only() {
+    let (gate, _) = gate();
+    let throttled = |gate: &Gate| gate.try_retry(Instant::now(), Pace::Throttled);
+    gate.refused(Instant::now(), &refusal(Some(SECOND)));
+    assert_eq!((0..1000).filter(|_| throttled(&gate)).count(), 100, "500 tokens, 5 each");
+    gate.reset(Instant::now());
+    assert_eq!((0..1000).filter(|_| throttled(&gate)).count(), 10, "the reserve is untouched");
 }
