@@ -13,6 +13,9 @@ use super::*;
 use crate::pipeline::PipelineOptions;
 use crate::play::{Act, Bench, MINUTE, Make, broken, forgotten, status, told};
 
+mod breaker;
+mod throttled;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 fn malformed() -> mcpo_mcp::error::Cause {
@@ -316,122 +319,6 @@ async fn a_spent_budget_allows_no_second_attempt_until_successes_fill_it() {
     assert_eq!(told(&bench.call("write", MINUTE).await), (Reply, 2, None));
 }
 
-impl Bench {
-    /// Its breaker opens, and nothing more is wrong.
-    async fn trip(&self) {
-        self.up.always(Act::Fail(Maybe, status(500, None)));
-        while self.upstream().gate().breaker_state() == BreakerState::Closed {
-            assert_eq!(self.call("write", MINUTE).await.outcome.kind(), Unknown);
-        }
-        // Its session answers probes, for which one call more is sent at once.
-        assert_eq!(self.call("write", MINUTE).await.outcome.kind(), Unknown);
-        self.up.always(Act::Echo);
-    }
-}
-
-/// A restart breaks many calls at once, and is over by the time that the session is asked.
-#[tokio::test(start_paused = true)]
-async fn a_breaker_that_opens_over_a_moment_lets_the_next_call_find_out_at_once() {
-    let bench = Bench::ready(Make { connection_per_call: true, ..Make::default() }).await;
-    bench.up.acts(vec![Act::Fail(Maybe, broken()); 5]);
-    for _ in 0..5 {
-        assert_eq!(bench.call("write", MINUTE).await.outcome.kind(), Unknown);
-    }
-    assert_ne!(bench.upstream().gate().breaker_state(), BreakerState::Closed);
-    let began = Instant::now();
-    assert_eq!(told(&bench.call("write", MINUTE).await), (Reply, 1, None));
-    assert!(began.elapsed() < SECOND / 2, "{:?}", began.elapsed());
-    assert_eq!(bench.upstream().gate().breaker_state(), BreakerState::Closed);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_waits_for_a_breaker_that_has_just_opened() {
-    let bench = Bench::ready(Make::default()).await;
-    bench.trip().await;
-    let began = Instant::now();
-    let reports = tokio::join!(bench.call("write", MINUTE), bench.call("write", MINUTE));
-    assert_eq!((told(&reports.0), told(&reports.1)), ((Reply, 1, None), (Reply, 1, None)));
-    let took = began.elapsed();
-    assert!(SECOND <= took && took <= 2 * SECOND, "{took:?}");
-    assert_eq!(bench.upstream().gate().breaker_state(), BreakerState::Closed);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_breaker_that_opens_too_late_for_a_call_answers_it_at_once_and_sends_nothing() {
-    let bench = Bench::ready(Make::default()).await;
-    bench.trip().await;
-    let (seen, began) = (bench.up.seen(), Instant::now());
-    let report = bench.call("write", SECOND / 2).await;
-    assert_eq!(told(&report), (NotSent, 0, Some(FaultKind::BreakerOpen)));
-    assert_eq!((bench.up.seen(), began.elapsed()), (seen, Duration::ZERO));
-    let wait = report.outcome.fault().and_then(|fault| fault.retry_after);
-    assert!(wait.is_some_and(|wait| SECOND <= wait && wait <= 2 * SECOND), "{wait:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn trouble_that_lasts_is_not_waited_for() {
-    let bench = Bench::ready(Make::default()).await;
-    bench.trip().await;
-    bench.up.always(Act::Fail(Maybe, status(500, None)));
-    let tripped = Instant::now();
-    while tripped.elapsed() < 10 * SECOND {
-        let report = bench.call("write", MINUTE).await;
-        assert!(tripped.elapsed() <= 10 * SECOND, "{report:?}");
-        sleep_until(Instant::now() + SECOND).await;
-    }
-    // Only what becomes the probe is sent; whoever comes while the breaker is open is not.
-    for _ in 0..100 {
-        let (seen, began) = (bench.up.seen(), Instant::now());
-        let report = bench.call("write", MINUTE).await;
-        assert_eq!(began.elapsed(), Duration::ZERO, "{report:?}");
-        assert_eq!(bench.up.seen(), seen + report.attempts as usize);
-        sleep_until(Instant::now() + SECOND).await;
-    }
-    assert!(bench.up.seen() <= 7 + 55, "{}", bench.up.seen());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_probe_whose_caller_goes_away_leaves_its_turn_to_the_next_call() {
-    let bench = Bench::ready(Make::default()).await;
-    bench.trip().await;
-    bench.up.acts([Act::Hang]);
-    let seen = bench.up.seen();
-    {
-        let probe = bench.call("write", MINUTE);
-        tokio::pin!(probe);
-        while bench.up.seen() == seen {
-            let tick = sleep_until(Instant::now() + SECOND / 10);
-            tokio::select! {
-                report = &mut probe => panic!("it hangs: {report:?}"),
-                () = tick => {}
-            }
-        }
-    }
-    assert_eq!(told(&bench.call("write", SECOND).await), (Reply, 1, None));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_probe_that_was_left_too_little_time_does_not_keep_the_breaker_open() {
-    let bench = Bench::ready(Make::default()).await;
-    bench.trip().await;
-    let BreakerState::Open { until, .. } = bench.upstream().gate().breaker_state() else {
-        panic!("it has opened")
-    };
-    let wait = until.saturating_duration_since(Instant::now().into_std());
-    bench.up.always(Act::Slow(SECOND / 4));
-    let report = bench.call("write", wait + SECOND / 10).await;
-    assert_eq!(told(&report), (Unknown, 1, Some(FaultKind::Timeout)));
-    assert_eq!(told(&bench.call("write", SECOND).await), (Reply, 1, None));
-    assert_eq!(bench.upstream().gate().breaker_state(), BreakerState::Closed);
-
-    // One that had its time is a failure.
-    bench.trip().await;
-    advance(3 * SECOND).await;
-    bench.up.always(Act::Hang);
-    assert_eq!(bench.call("write", SECOND).await.attempts, 1);
-    assert!(matches!(bench.upstream().gate().breaker_state(), BreakerState::Open { .. }));
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_call_that_waits_ends_when_the_upstream_is_removed() {
     let bench = Bench::ready(Make::default()).await;
@@ -511,84 +398,4 @@ async fn callers_in_a_hurry_do_not_open_the_breaker() {
         bench.call("write", SECOND / 10).await;
     }
     assert!(matches!(bench.upstream().gate().breaker_state(), BreakerState::Open { .. }));
-}
-
-/// It takes no calls for three and a half seconds, and says each time to come back in one.
-#[tokio::test(start_paused = true)]
-async fn a_throttled_upstream_is_left_alone_until_the_time_that_it_named() {
-    let bench = Arc::new(Bench::ready(Make::default()).await);
-    bench.up.always(Act::Fail(Maybe, status(429, Some(SECOND))));
-    let began = Instant::now();
-    let mut calls = JoinSet::new();
-    for at in 0..600 {
-        let bench = Arc::clone(&bench);
-        calls.spawn(async move {
-            sleep_until(began + SECOND * at / 150).await;
-            told(&bench.call("write", 20 * SECOND).await)
-        });
-    }
-    sleep_until(began + SECOND * 7 / 2).await;
-    let refused = bench.up.seen();
-    assert!((1..=20).contains(&refused), "{refused}");
-    bench.up.always(Act::Echo);
-    let came_to = calls.join_all().await;
-    assert!(came_to.iter().all(|(kind, _, _)| *kind == Reply), "{came_to:?}");
-    assert!(began.elapsed() <= 8 * SECOND, "{:?}", began.elapsed());
-    assert_eq!(bench.up.seen(), 600 + refused);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_without_the_time_to_wait_for_a_throttled_upstream_is_told_when_to_come_back() {
-    let bench = Bench::ready(Make::default()).await;
-    for (asked, left) in [(3 * SECOND, 2 * SECOND), (3600 * SECOND, 9 * SECOND)] {
-        bench.up.acts([Act::Fail(Maybe, status(429, Some(asked)))]);
-        assert_eq!(bench.call("write", SECOND).await.outcome.kind(), Refused);
-        advance(SECOND).await;
-        let (seen, began) = (bench.up.seen(), Instant::now());
-        let report = bench.call("write", SECOND).await;
-        assert_eq!(told(&report), (NotSent, 0, Some(FaultKind::Throttled)));
-        assert_eq!((bench.up.seen(), began.elapsed()), (seen, Duration::ZERO));
-        assert_eq!(report.outcome.fault().and_then(|fault| fault.retry_after), Some(left));
-        // One that has the time waits, and is not kept back for longer than ten seconds.
-        assert_eq!(told(&bench.call("write", MINUTE).await), (Reply, 1, None));
-        let waited = began.elapsed();
-        assert!(left <= waited && waited <= left + SECOND / 4, "{waited:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_reset_sends_what_a_throttled_upstream_keeps_back() {
-    let bench = Bench::ready(Make::default()).await;
-    bench.up.acts([Act::Fail(Maybe, status(429, Some(MINUTE)))]);
-    assert_eq!(bench.call("write", SECOND).await.outcome.kind(), Refused);
-    let began = Instant::now();
-    let (report, ()) = tokio::join!(bench.call("write", MINUTE), async {
-        sleep_until(Instant::now() + SECOND).await;
-        bench.upstream().gate().reset(Instant::now());
-    });
-    assert_eq!((told(&report), began.elapsed()), ((Reply, 1, None), SECOND));
-}
-
-/// Each row: what time the calls have, and how many milliseconds they come back apart at most.
-#[tokio::test(start_paused = true)]
-async fn calls_that_were_kept_back_do_not_come_back_together_and_none_too_late() {
-    for (limit, spread) in [(MINUTE, 250), (SECOND + SECOND / 50, 10)] {
-        let bench = Arc::new(Bench::ready(Make::default()).await);
-        bench.up.acts([Act::Fail(Maybe, status(429, Some(SECOND)))]);
-        assert_eq!(bench.call("write", SECOND).await.outcome.kind(), Refused);
-        let (began, mut calls) = (Instant::now(), JoinSet::new());
-        for _ in 0..200 {
-            let bench = Arc::clone(&bench);
-            calls.spawn(async move { (told(&bench.call("write", limit).await), began.elapsed()) });
-        }
-        let mut at = Vec::new();
-        for (came_to, took) in calls.join_all().await {
-            assert_eq!(came_to, (Reply, 1, None));
-            at.push(took.as_millis());
-        }
-        at.sort_unstable();
-        assert!(1_000 <= at[0] && at[199] <= 1_001 + spread, "{at:?}");
-        at.dedup();
-        assert!(at.len() > 5, "{at:?}");
-    }
 }
