@@ -80,7 +80,10 @@ impl Attempts {
         } else {
             now + self.retry.wait(pace, tries.made, fault.retry_after, fastrand::f64())
         };
-        let is_paid = || tries.doubt.is_some() || call.upstream.gate().try_retry(now, pace);
+        let is_paid = || {
+            tries.doubt.is_some()
+                || call.upstream.gate().try_retry(now, &call.tool.definition.name, pace)
+        };
         (at < call.deadline && is_paid()).then_some(at)
     }
 
@@ -115,7 +118,7 @@ async fn send(call: &Call<'_>, way: Way<'_>, tries: &mut Tries<'_>) -> Result<An
     let is_short = call.is_hurried || began_late(tries.began, at, call.deadline);
     // Before a probe's turn goes to the next call, which must not be sent either.
     if let Outcome::Refused(fault) = &outcome {
-        call.upstream.gate().refused(now, fault);
+        call.upstream.gate().refused(now, name, fault);
     }
     turn.settle(now, verdict(&outcome, noted, is_short));
     if tries.made == 0 && outcome.fault().is_none() {

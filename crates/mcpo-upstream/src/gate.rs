@@ -21,8 +21,13 @@ use tokio::time::Instant;
 use crate::journal::Journal;
 
 /// No refusal keeps calls back for longer than this, whatever time it names: it may have been meant
-/// for one tool only, and what the others do is found out by sending a call.
+/// for one caller only, and what becomes of the others is found out by sending a call. It keeps back
+/// calls of its own tool only: what limits one often limits no other.
 pub const THROTTLED_MAX: Duration = Duration::from_secs(10);
+
+/// So many tools of one upstream are kept back at once; calls of any further one find out by being
+/// refused themselves.
+const TOOLS_THROTTLED_MAX: usize = 64;
 
 /// Those that were kept back go over so long a time at most once they may: together they would be
 /// refused again. A few hundred calls then meet the upstream as one in each millisecond, and those
@@ -58,9 +63,9 @@ pub struct Gate {
 #[derive(Debug)]
 struct Door {
     breaker: Breaker,
-    /// The upstream takes no call before then, by its own word. In the past it keeps nobody out;
-    /// the next call that passes forgets it.
-    throttled_until: Option<Instant>,
+    /// Tools of which the upstream takes no call before then, by its own word. In the past that
+    /// keeps nobody out; the next call that asks forgets it.
+    throttled: Vec<(Box<str>, Instant)>,
 }
 
 /// Whether a call may be sent now.
@@ -122,7 +127,7 @@ impl Gate {
         Self {
             upstream: upstream.to_owned(),
             journal,
-            door: Mutex::new(Door { breaker: Breaker::new(policy.breaker), throttled_until: None }),
+            door: Mutex::new(Door { breaker: Breaker::new(policy.breaker), throttled: Vec::new() }),
             is_quiet: AtomicBool::new(true),
             budget: Budget::new(policy.budget),
             spent_told: Mutex::default(),
@@ -132,16 +137,16 @@ impl Gate {
     }
 
     /// Whether a call may be sent now.
-    pub fn admit(&self, now: Instant) -> Entry<'_> {
+    pub fn admit(&self, now: Instant, tool: &str) -> Entry<'_> {
         if self.is_quiet.load(Ordering::Relaxed) {
             return Entry::In(Turn::new(self, false));
         }
         let mut door = self.door();
-        if let Some(until) = door.throttled_until {
-            if now < until {
+        if !door.throttled.is_empty() {
+            door.throttled.retain(|(_, until)| now < *until);
+            if let Some(until) = door.throttled_until(tool) {
                 return Entry::Throttled { until };
             }
-            door.throttled_until = None;
             self.is_quiet.store(door.is_quiet(), Ordering::Relaxed);
         }
         let admission = door.breaker.admit(now.into_std());
@@ -167,21 +172,26 @@ impl Gate {
 
     /// A call was refused with that fault. Where the upstream named a time, calls are kept back
     /// until then, for [`THROTTLED_MAX`] at most; of several such times the last one counts.
-    pub fn refused(&self, now: Instant, fault: &Fault) {
+    pub fn refused(&self, now: Instant, tool: &str, fault: &Fault) {
         let (FaultKind::Throttled, Some(wait)) = (fault.kind, fault.retry_after) else { return };
         if wait.is_zero() {
             return;
         }
         let until = now + wait.min(THROTTLED_MAX);
         let mut door = self.door();
-        door.throttled_until = door.throttled_until.max(Some(until));
+        let throttled = &mut door.throttled;
+        match throttled.iter().position(|(name, _)| **name == *tool) {
+            Some(known) => throttled[known].1 = until.max(throttled[known].1),
+            None if throttled.len() < TOOLS_THROTTLED_MAX => throttled.push((tool.into(), until)),
+            None => return,
+        }
         self.is_quiet.store(false, Ordering::Relaxed);
     }
 
     /// Until when calls are kept back because the upstream said so; `None` if they are not.
     #[must_use]
-    pub fn throttled_until(&self, now: Instant) -> Option<Instant> {
-        self.door().throttled_until.filter(|until| now < *until)
+    pub fn throttled_until(&self, now: Instant, tool: &str) -> Option<Instant> {
+        self.door().throttled_until(tool).filter(|until| now < *until)
     }
 
     /// Whether the budget allows one more attempt at a call; if so it is charged.
@@ -191,9 +201,9 @@ impl Gate {
     /// an upstream that may be down; this one lives and will be back, nothing is sent to it before
     /// that, and should it refuse again, the next hold stops the rest. The tokens still bound what
     /// an upstream sees that refuses for ever.
-    pub fn try_retry(&self, now: Instant, pace: Pace) -> bool {
+    pub fn try_retry(&self, now: Instant, tool: &str, pace: Pace) -> bool {
         let at = now.into_std();
-        if pace == Pace::Throttled && self.throttled_until(now).is_some() {
+        if pace == Pace::Throttled && self.throttled_until(now, tool).is_some() {
             let may = self.budget.try_spend(pace, u64::MAX, 0);
             if !may {
                 self.tell_spent(now);
@@ -245,7 +255,7 @@ impl Gate {
     pub fn reset(&self, now: Instant) {
         self.budget.reset();
         *self.spent_told.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        let was_throttled = self.door().throttled_until.take().is_some();
+        let was_throttled = !std::mem::take(&mut self.door().throttled).is_empty();
         self.change(|breaker| breaker.reset(now.into_std()));
         if was_throttled {
             self.changes.send_modify(|times| *times += 1);
@@ -340,8 +350,12 @@ impl Gate {
 // === impl Door ===
 
 impl Door {
-    const fn is_quiet(&self) -> bool {
-        self.breaker.is_quiet() && self.throttled_until.is_none()
+    fn is_quiet(&self) -> bool {
+        self.breaker.is_quiet() && self.throttled.is_empty()
+    }
+
+    fn throttled_until(&self, tool: &str) -> Option<Instant> {
+        self.throttled.iter().find(|(name, _)| **name == *tool).map(|(_, until)| *until)
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) async fn find<'a>(call: &'a Call<'_>, tries: &mut Tries<'_>) -> Resul
                 "it came too late to be sent",
             )));
         }
-        match call.upstream.gate().admit(at) {
+        match call.upstream.gate().admit(at, &call.tool.definition.name) {
             // A session that was closed a moment ago is passed over, and a probe's turn with it.
             Entry::In(turn) => {
                 if let Some(in_flight) = live.begin(at, call.deadline) {
@@ -79,7 +79,13 @@ async fn is_fit(
         return Ok(false);
     }
     let is_free = doubt.may_be_free && live.heard_since(doubt.since);
-    if is_free || call.upstream.gate().try_retry(Instant::now(), Pace::Transient) {
+    if is_free
+        || call.upstream.gate().try_retry(
+            Instant::now(),
+            &call.tool.definition.name,
+            Pace::Transient,
+        )
+    {
         tries.settle_doubt(is_free);
         return Ok(true);
     }
@@ -186,24 +192,24 @@ async fn gate_opens(call: &Call<'_>) -> Result<(), Fault> {
     loop {
         changes.mark_unchanged();
         let now = Instant::now();
-        let Some(look_at) = gate_hope(gate, now, call.deadline)? else { return Ok(()) };
+        let Some(look_at) = gate_hope(gate, now, call)? else { return Ok(()) };
         let _changed_or_due = timeout_at(look_at, changes.changed()).await;
     }
 }
 
 /// When to look at the gate again; `None` if it may let a call through now.
-fn gate_hope(gate: &Gate, now: Instant, deadline: Instant) -> Result<Option<Instant>, Fault> {
+fn gate_hope(gate: &Gate, now: Instant, call: &Call<'_>) -> Result<Option<Instant>, Fault> {
     let (since, opens_at) = match gate.breaker_state() {
         BreakerState::Open { since, until } if now.into_std() < until => (since, Some(until)),
         BreakerState::HalfOpen { since, probing: true } => (since, None),
         BreakerState::Closed | BreakerState::Open { .. } | BreakerState::HalfOpen { .. } => {
-            let throttled = gate.throttled_until(now);
-            return throttled.map(|until| throttled_hope(now, until, deadline)).transpose();
+            let throttled = gate.throttled_until(now, &call.tool.definition.name);
+            return throttled.map(|until| throttled_hope(now, until, call.deadline)).transpose();
         }
     };
     let chance = opens_at.map_or(Chance::UnderWay, Chance::At);
     let trouble = Trouble { since, is_restart: false, chance };
-    match trouble.hope(now.into_std(), deadline.into_std()) {
+    match trouble.hope(now.into_std(), call.deadline.into_std()) {
         Hope::Wait { until } => Ok(Some(opens_at.map_or(until, |at| at.min(until)).into())),
         Hope::None { retry_after } => {
             let fault = Fault::new(FaultKind::BreakerOpen, "its calls failed too often of late");

@@ -14,7 +14,7 @@ fn fault() -> Fault {
 }
 
 fn turn(gate: &Gate) -> Turn<'_> {
-    match gate.admit(Instant::now()) {
+    match gate.admit(Instant::now(), "a") {
         Entry::In(turn) => turn,
         Entry::Wait { until, .. } => panic!("it must wait until {until:?}"),
         Entry::Throttled { until } => panic!("it is kept back until {until:?}"),
@@ -24,7 +24,7 @@ fn turn(gate: &Gate) -> Turn<'_> {
 /// Fails as often as opens it; gives until when it is open.
 fn open(gate: &Gate) -> Instant {
     for _ in 0..7 {
-        match gate.admit(Instant::now()) {
+        match gate.admit(Instant::now(), "a") {
             Entry::In(turn) => turn.settle(Instant::now(), Verdict::Bad(&fault())),
             Entry::Wait { until, .. } => return until.expect("no probe is under way"),
             Entry::Throttled { until } => panic!("it is kept back until {until:?}"),
@@ -46,7 +46,7 @@ async fn a_gate_opens_lets_one_probe_in_and_closes_when_that_is_answered() {
     tokio::time::sleep_until(until).await;
     let probe = turn(&gate);
     assert!(probe.is_probe());
-    assert!(matches!(gate.admit(Instant::now()), Entry::Wait { until: None, .. }));
+    assert!(matches!(gate.admit(Instant::now(), "a"), Entry::Wait { until: None, .. }));
     probe.settle(Instant::now(), Verdict::Good);
     assert!(changes.has_changed().expect("the gate is there"));
     assert!(!turn(&gate).is_probe());
@@ -76,7 +76,7 @@ async fn a_probe_that_is_dropped_or_says_nothing_leaves_its_part_to_the_next_cal
     let probe = turn(&gate);
     assert!(probe.is_probe());
     probe.settle(Instant::now(), Verdict::Bad(&fault()));
-    assert!(matches!(gate.admit(Instant::now()), Entry::Wait { until: Some(_), .. }));
+    assert!(matches!(gate.admit(Instant::now(), "a"), Entry::Wait { until: Some(_), .. }));
     assert_eq!(names(&journal), ["breaker_opened"], "told once for each trouble");
 }
 
@@ -97,7 +97,7 @@ async fn a_healthy_gate_changes_nothing_that_others_wait_for() {
 async fn a_budget_that_is_spent_is_told_once_and_reset_fills_it() {
     let (gate, journal) = gate();
     let full = gate.tokens();
-    let tries = (0..1000).filter(|_| gate.try_retry(Instant::now(), Pace::Transient)).count();
+    let tries = (0..1000).filter(|_| gate.try_retry(Instant::now(), "a", Pace::Transient)).count();
     assert!((1..1000).contains(&tries), "{tries}");
     assert_eq!(names(&journal), ["budget_spent"]);
     let _until = open(&gate);
@@ -110,15 +110,15 @@ async fn a_budget_that_is_spent_is_told_once_and_reset_fills_it() {
 #[tokio::test(start_paused = true)]
 async fn a_budget_that_stays_spent_is_told_once_in_a_while() {
     let (gate, journal) = gate();
-    while gate.try_retry(Instant::now(), Pace::Transient) {}
+    while gate.try_retry(Instant::now(), "a", Pace::Transient) {}
     for _ in 0..100 {
         gate.first_try_succeeded();
-        gate.try_retry(Instant::now(), Pace::Transient);
+        gate.try_retry(Instant::now(), "a", Pace::Transient);
         advance(Duration::from_millis(90)).await;
     }
     assert_eq!(names(&journal), ["budget_spent"]);
     advance(WINDOW).await;
-    while gate.try_retry(Instant::now(), Pace::Transient) {}
+    while gate.try_retry(Instant::now(), "a", Pace::Transient) {}
     assert_eq!(names(&journal), ["budget_spent"; 2]);
 }
 
@@ -139,7 +139,7 @@ fn refusal(retry_after: Option<Duration>) -> Fault {
 }
 
 fn throttled_for(gate: &Gate) -> Option<Duration> {
-    match gate.admit(Instant::now()) {
+    match gate.admit(Instant::now(), "a") {
         Entry::In(_) => None,
         Entry::Throttled { until } => Some(until - Instant::now()),
         Entry::Wait { until, .. } => panic!("the breaker is open until {until:?}"),
@@ -159,7 +159,7 @@ async fn a_refusal_keeps_calls_back_for_as_long_as_it_says_and_ten_seconds_at_mo
     ];
     for (fault, wanted) in rows {
         let (gate, _) = gate();
-        gate.refused(Instant::now(), &fault);
+        gate.refused(Instant::now(), "a", &fault);
         assert_eq!(throttled_for(&gate), wanted, "{fault:?}");
         let Some(wanted) = wanted else {
             assert!(gate.is_quiet.load(Ordering::Relaxed), "{fault:?}");
@@ -169,7 +169,7 @@ async fn a_refusal_keeps_calls_back_for_as_long_as_it_says_and_ten_seconds_at_mo
         turn_late(&gate);
         assert_eq!(throttled_for(&gate), Some(Duration::from_millis(1)));
         advance(Duration::from_millis(1)).await;
-        assert_eq!((throttled_for(&gate), gate.throttled_until(Instant::now())), (None, None));
+        assert_eq!((throttled_for(&gate), gate.throttled_until(Instant::now(), "a")), (None, None));
         assert!(gate.is_quiet.load(Ordering::Relaxed), "the call that passed has made it so");
     }
 }
@@ -182,17 +182,17 @@ fn turn_late(gate: &Gate) {
 #[tokio::test(start_paused = true)]
 async fn of_two_refusals_the_later_time_counts() {
     let (gate, _) = gate();
-    gate.refused(Instant::now(), &refusal(Some(5 * SECOND)));
-    gate.refused(Instant::now(), &refusal(Some(SECOND)));
+    gate.refused(Instant::now(), "a", &refusal(Some(5 * SECOND)));
+    gate.refused(Instant::now(), "a", &refusal(Some(SECOND)));
     assert_eq!(throttled_for(&gate), Some(5 * SECOND));
-    gate.refused(Instant::now(), &refusal(Some(7 * SECOND)));
+    gate.refused(Instant::now(), "a", &refusal(Some(7 * SECOND)));
     assert_eq!(throttled_for(&gate), Some(7 * SECOND));
 }
 
 #[tokio::test(start_paused = true)]
 async fn reset_lets_those_go_that_a_refusal_keeps_back() {
     let (gate, _) = gate();
-    gate.refused(Instant::now(), &refusal(Some(SECOND)));
+    gate.refused(Instant::now(), "a", &refusal(Some(SECOND)));
     let changes = gate.changes();
     gate.reset(Instant::now());
     assert!(changes.has_changed().expect("the gate is there"), "those who wait look again");
@@ -203,9 +203,17 @@ async fn reset_lets_those_go_that_a_refusal_keeps_back() {
 #[tokio::test(start_paused = true)]
 async fn while_the_time_is_named_a_retry_costs_tokens_only() {
     let (gate, _) = gate();
-    let throttled = |gate: &Gate| gate.try_retry(Instant::now(), Pace::Throttled);
-    gate.refused(Instant::now(), &refusal(Some(SECOND)));
+    let throttled = |gate: &Gate| gate.try_retry(Instant::now(), "a", Pace::Throttled);
+    gate.refused(Instant::now(), "a", &refusal(Some(SECOND)));
     assert_eq!((0..1000).filter(|_| throttled(&gate)).count(), 100, "500 tokens, 5 each");
     gate.reset(Instant::now());
     assert_eq!((0..1000).filter(|_| throttled(&gate)).count(), 10, "the reserve is untouched");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_of_one_tool_keeps_no_other_back() {
+    let (gate, _journal) = gate();
+    gate.refused(Instant::now(), "a", &refusal(Some(5 * SECOND)));
+    assert!(matches!(gate.admit(Instant::now(), "a"), Entry::Throttled { .. }));
+    assert!(matches!(gate.admit(Instant::now(), "b"), Entry::In(_)));
 }
