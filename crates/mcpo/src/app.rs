@@ -58,6 +58,7 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
     greeting::tell(&config, address);
     let mut keeping = JoinSet::new();
     keeping.spawn(supervisor.run(wanted_rx));
+    all_have_seats(&directory, config.servers.len()).await;
     let mut telling = JoinSet::new();
     telling.spawn(greeting::tell_outcome(config, address, directory));
     let mut serving = JoinSet::new();
@@ -94,6 +95,16 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
         keeping.shutdown().await;
     }
     exit
+}
+
+/// Waits until the supervisor knows all upstreams, which takes microseconds: who connects before
+/// would be told that there is no such server.
+async fn all_have_seats(directory: &Directory, upstreams: usize) {
+    let mut generations = directory.generations();
+    while directory.load().upstreams().len() < upstreams {
+        // The directory lives as long as this function.
+        let _changed = generations.changed().await;
+    }
 }
 
 /// Listens on every address that the host has (`localhost` is often two of them); gives the first.
