@@ -254,7 +254,13 @@ async fn garbage_over_http_ends_its_call_and_no_other() {
     let nonsense = Comes::Fault(502, "nonsense");
     let cases = [
         case("a page", http(200, "text/html", "<h1>hello</h1>"), nonsense.clone()),
-        case("no JSON", http(200, "application/json", "{"), nonsense.clone()),
+        case("no JSON", http(200, "application/json", "}{"), nonsense.clone()),
+        // A gateway passes on as a whole what it got of a body.
+        case(
+            "half of an answer",
+            http(200, "application/json", "{\"jsonrpc\":"),
+            Comes::Fault(502, "disconnected"),
+        ),
         case("an empty body", http(200, "application/json", ""), nonsense.clone()),
         case(
             "another id",
