@@ -11,12 +11,13 @@ use mcpo_core::outcome::OutcomeKind;
 use mcpo_testkit::Scratch;
 
 /// What people read.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/configuration.md",
+    "docs/faults.md",
     "docs/http.md",
     "docs/migrating.md",
     "docs/recovery.md",
