@@ -131,24 +131,11 @@ async fn send(call: &Call<'_>, way: Way<'_>, tries: &mut Tries<'_>) -> Result<An
     result
 }
 
+/// "Not now" is an outcome of its own.
 const fn pace(failed: &Failed) -> Pace {
     match failed {
         Failed::Refused(_) => Pace::Throttled,
-        Failed::NotSent(fault) | Failed::Unknown(fault) => match fault.kind {
-            FaultKind::Throttled => Pace::Throttled,
-            FaultKind::Unreachable
-            | FaultKind::NotStartable
-            | FaultKind::Disconnected
-            | FaultKind::Timeout
-            | FaultKind::ServerError
-            | FaultKind::SessionLost
-            | FaultKind::Unauthorized
-            | FaultKind::Nonsense
-            | FaultKind::Overloaded
-            | FaultKind::Stopping
-            | FaultKind::Held
-            | FaultKind::BreakerOpen => Pace::Transient,
-        },
+        Failed::NotSent(_) | Failed::Unknown(_) => Pace::Transient,
     }
 }
 
