@@ -69,7 +69,8 @@ pub struct Pipeline {
     journal: Arc<Journal>,
 }
 
-/// Well above what clients keep open and what one upstream takes; each costs some kilobytes.
+/// Over all upstreams: each costs some tens of KiB at most while it waits, so that this many fit a
+/// small machine; what comes on top is told to come back.
 const CALLS_IN_FLIGHT_MAX: usize = 10_000;
 
 impl Default for PipelineOptions {

@@ -4,12 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpo_config::{Config, Listen, Reloads};
+use mcpo_config::{Config, Listen, Reloads, Server};
 use mcpo_core::health::HealthPolicy;
 use mcpo_core::life::LifePolicy;
 use mcpo_core::retry::RetryPolicy;
 use mcpo_http::{ServeOptions, Surface, SurfaceOptions, serve};
-use mcpo_policy::idempotency::IdempotencyPolicy;
 use mcpo_policy::pipeline::{Pipeline, PipelineOptions};
 use mcpo_upstream::directory::Directory;
 use mcpo_upstream::supervisor::{Recovery, Supervisor, SupervisorOptions};
@@ -20,10 +19,6 @@ use tokio::task::JoinSet;
 use crate::exit::Exit;
 use crate::reload::Reload;
 use crate::{greeting, launch, render, signals};
-
-/// Calls in flight at once, over all upstreams: each costs some tens of KiB at most while it
-/// waits, so that this many fit a small machine; what comes on top is told to come back.
-const CALLS_IN_FLIGHT_MAX: usize = 10_000;
 
 /// What a child is given to end after its stdin closed, and again after SIGTERM.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
@@ -58,7 +53,11 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
     greeting::tell(&config, address);
     let mut keeping = JoinSet::new();
     keeping.spawn(supervisor.run(wanted_rx));
-    all_have_seats(&directory, config.servers.len()).await;
+    tokio::select! {
+        () = all_have_seats(&directory, &wanted) => {}
+        // It broke, which is found out below.
+        _panicked = keeping.join_next() => {}
+    }
     let mut telling = JoinSet::new();
     telling.spawn(greeting::tell_outcome(config, address, directory));
     let mut serving = JoinSet::new();
@@ -99,9 +98,10 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
 
 /// Waits until the supervisor knows all upstreams, which takes microseconds: who connects before
 /// would be told that there is no such server.
-async fn all_have_seats(directory: &Directory, upstreams: usize) {
+async fn all_have_seats(directory: &Directory, wanted: &watch::Sender<Arc<Vec<Server>>>) {
     let mut generations = directory.generations();
-    while directory.load().upstreams().len() < upstreams {
+    // Asked each time: the configuration may be another one by now.
+    while directory.load().upstreams().len() < wanted.borrow().len() {
         // The directory lives as long as this function.
         let _changed = generations.changed().await;
     }
@@ -169,10 +169,9 @@ fn surface_options(config: &Config) -> SurfaceOptions {
 
 fn pipeline_options(config: &Config) -> PipelineOptions {
     PipelineOptions {
-        calls_in_flight_max: CALLS_IN_FLIGHT_MAX,
         retry: RetryPolicy { attempts_max: config.recovery.attempts_max, ..RetryPolicy::default() },
         recovery_enabled: config.recovery.enabled,
-        idempotency: IdempotencyPolicy::default(),
+        ..PipelineOptions::default()
     }
 }
 
