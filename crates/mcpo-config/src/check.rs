@@ -65,7 +65,19 @@ pub(crate) fn check(inputs: Inputs<'_>) -> Result<Config, Problems> {
     let hot_reload = settings.hot_reload.follow(is_single, &mut report);
     let warnings = report.finish()?;
     let Settings { listen, access, site, limits, recovery, log, pool: _, hot_reload: _ } = settings;
-    Ok(Config { listen, access, site, limits, recovery, hot_reload, log, mode, servers, warnings })
+    Ok(Config {
+        listen,
+        access,
+        site,
+        limits,
+        recovery,
+        monitoring: crate::monitoring::Monitoring::default(),
+        hot_reload,
+        log,
+        mode,
+        servers,
+        warnings,
+    })
 }
 
 /// Puts the `.env` file under the environment of this process, and `--env` over it.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::monitoring::Monitoring;
 use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::server::Server;
@@ -19,6 +20,8 @@ pub struct Config {
     pub limits: Limits,
     /// How what breaks is healed.
     pub recovery: Recovery,
+    /// What is watched, kept and told to whom.
+    pub monitoring: Monitoring,
     /// Whether changes of the configuration file are followed; never in [`Mode::Single`].
     pub hot_reload: bool,
     /// What is logged, and how.
@@ -154,6 +157,7 @@ impl Config {
             (self.site != new.site, "texts and paths of the documents"),
             (self.limits != new.limits, "limits"),
             (self.recovery != new.recovery, "recovery"),
+            (self.monitoring != new.monitoring, "monitoring"),
             (self.hot_reload != new.hot_reload, "hot reload"),
             (self.log != new.log, "log"),
             (self.mode != new.mode, "mode"),

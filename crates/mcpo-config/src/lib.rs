@@ -9,6 +9,7 @@ mod environment;
 mod field;
 mod flags;
 mod load;
+mod monitoring;
 mod plan;
 mod problem;
 mod reloads;
@@ -20,6 +21,9 @@ mod source;
 pub use config::{Access, Config, Limits, Listen, Log, LogFormat, LogLevel, Mode, Recovery, Site};
 pub use environment::variable;
 pub use flags::Flags;
+pub use monitoring::{
+    AlertRule, AlertSeverity, Alerts, Monitoring, Otlp, StatePlace, Webhook, WebhookFormat,
+};
 pub use plan::Plan;
 pub use problem::{Excerpt, Place, Problem, Problems, Severity};
 pub use reloads::Reloads;

@@ -16,4 +16,5 @@ pub mod outcome;
 pub mod pool;
 pub mod retry;
 pub mod schema;
+pub mod sketch;
 pub mod traffic;

@@ -9,6 +9,7 @@ pub mod gate;
 pub mod journal;
 mod keeper;
 mod live;
+pub mod meter;
 pub mod order;
 mod settings;
 mod sleep;

@@ -1,0 +1,182 @@
+//! All that is known at one moment. Every face is made from this and from nothing else.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use mcpo_core::fault::FaultKind;
+use mcpo_core::life::HeldBy;
+use mcpo_core::sketch::Sketch;
+use mcpo_upstream::journal::UpstreamCounters;
+use mcpo_upstream::meter::{CallResult, Exemplar};
+
+use crate::requests::RequestSeries;
+use crate::resources::{MachineSample, ProcessSample};
+use crate::score::Score;
+
+/// All that is known at one moment. Rates are 0 to 1, lengths are what their type says.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// When it was made.
+    pub at: SystemTime,
+    /// Since this process started.
+    pub uptime: Duration,
+    /// Each upstream, in the order of the configuration.
+    pub servers: Vec<ServerPicture>,
+    /// All upstreams together.
+    pub whole: WholePicture,
+    /// Requests of downstreams, by route, method and status class.
+    pub requests: Vec<RequestSeries>,
+    /// This process alone; `None` before the first sample, or where it cannot be read.
+    pub process: Option<ProcessSample>,
+    /// The machine, or the container that we are in.
+    pub machine: Option<MachineSample>,
+}
+
+/// What holds for all upstreams together.
+#[derive(Debug, Clone)]
+pub struct WholePicture {
+    /// Calls of all tools together.
+    pub calls: CallPicture,
+    /// Calls at once that the pipeline takes.
+    pub max_concurrent: usize,
+    /// Calls in flight now, and the most there ever were.
+    pub in_flight: usize,
+    /// The most at once since the start.
+    pub peak: usize,
+    /// Calls that wait for a place at their upstream.
+    pub queued: usize,
+    /// Calls that were sent away since there was no room.
+    pub shed: u64,
+    /// Of all, what pulls it down included.
+    pub score: Score,
+}
+
+/// One upstream.
+#[derive(Debug, Clone)]
+pub struct ServerPicture {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its state's stable name: `starting`, `ready`, `resting`, `held`, `dormant`, `stopped`.
+    pub state: &'static str,
+    /// How much of it can be used.
+    pub standing: Standing,
+    /// Since when it is in that state.
+    pub since: SystemTime,
+    /// What is wrong with it now, if anything is.
+    pub fault: Option<FaultKind>,
+    /// What exactly went wrong, for operators only: it may name addresses and commands.
+    pub detail: Option<Arc<str>>,
+    /// Who holds it, if anybody does.
+    pub held_by: Option<HeldBy>,
+    /// When it is tried or looked at again, if that is set.
+    pub retry_in: Option<Duration>,
+    /// Sessions, and how many of them have calls under way.
+    pub sessions: usize,
+    /// Sessions with at least one call under way.
+    pub sessions_in_use: usize,
+    /// As many are kept.
+    pub pool_min: usize,
+    /// Never more than this.
+    pub pool_max: usize,
+    /// Where its breaker is.
+    pub breaker: BreakerName,
+    /// What is left of its retry budget.
+    pub retry_tokens: u32,
+    /// How often it was connected anew after it had been ready.
+    pub reconnects: u64,
+    /// How many tools it offers; `None` until it was ready once.
+    pub tools_offered: Option<usize>,
+    /// Tools that an earlier session offered and the ones since do not.
+    pub missing_tools: Vec<String>,
+    /// Failures, recoveries and replays, counted by the journal.
+    pub counters: UpstreamCounters,
+    /// The last failure that the journal holds, and when.
+    pub last_error: Option<(SystemTime, FaultKind)>,
+    /// Calls of all its tools together.
+    pub calls: CallPicture,
+    /// Each tool that was called, by name; at most `meter::TOOLS_MAX`.
+    pub tools: Vec<ToolPicture>,
+    /// Calls that wait for a place.
+    pub queued: usize,
+    /// Its process trees together; `None` where it has none.
+    pub processes: Option<ProcessSample>,
+    /// What pulls it down included.
+    pub score: Score,
+}
+
+/// One tool's calls.
+#[derive(Debug, Clone)]
+pub struct ToolPicture {
+    /// Its name; [`mcpo_upstream::meter::OTHER`] for all that came after the bound was reached.
+    pub tool: String,
+    /// What there was.
+    pub calls: CallPicture,
+}
+
+/// Calls since the start, and of late.
+#[derive(Debug, Clone, Default)]
+pub struct CallPicture {
+    /// Calls that ended, in the order of [`CallResult::ALL`].
+    pub ended: [u64; CallResult::ALL.len()],
+    /// Under way now.
+    pub in_flight: usize,
+    /// The most at once.
+    pub peak: usize,
+    /// Seconds from a call's start to its end, of all that were answered or failed.
+    pub duration: Sketch,
+    /// The same, added up.
+    pub duration_sum: Duration,
+    /// The shortest and the longest; `None` before the first call.
+    pub duration_bounds: Option<(Duration, Duration)>,
+    /// Of that, the time until they were sent (places, sessions, breakers).
+    pub waited_sum: Duration,
+    /// Of that, the time that the upstream had them.
+    pub upstream_sum: Duration,
+    /// Bytes of arguments.
+    pub bytes_in: u64,
+    /// Bytes of answers.
+    pub bytes_out: u64,
+    /// The last calls with a trace, one for each bucket of the exposition at most.
+    pub exemplars: Vec<Exemplar>,
+    /// The last minute, five minutes, hour.
+    pub windows: [WindowPicture; 3],
+}
+
+/// Calls of one window.
+#[derive(Debug, Clone, Default)]
+pub struct WindowPicture {
+    /// How much of the window was seen; less than its length soon after the start.
+    pub length: Duration,
+    /// Calls that ended, in the order of [`CallResult::ALL`].
+    pub ended: [u64; CallResult::ALL.len()],
+    /// Seconds they took.
+    pub duration: Sketch,
+    /// See [`CallPicture::duration_sum`].
+    pub duration_sum: Duration,
+    /// See [`CallPicture::waited_sum`].
+    pub waited_sum: Duration,
+    /// See [`CallPicture::upstream_sum`].
+    pub upstream_sum: Duration,
+}
+
+/// Where a breaker is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerName {
+    /// Calls pass.
+    Closed,
+    /// None does.
+    Open,
+    /// One at a time does.
+    HalfOpen,
+}
+
+/// How much of an upstream can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// All of it.
+    Ok,
+    /// It can be called, but tools or sessions are missing, or its breaker lets few calls through.
+    Degraded,
+    /// It cannot be called.
+    Down,
+}
