@@ -2,6 +2,7 @@
 
 mod file;
 mod keys;
+mod monitor;
 mod server;
 mod settings;
 mod single;
@@ -16,6 +17,7 @@ use crate::problem::{Place, Problem, Problems};
 use crate::report::Report;
 use crate::source::Source;
 
+use file::FileSaid;
 use settings::{Settings, given};
 
 /// Everything that a configuration is made from.
@@ -51,27 +53,30 @@ pub(crate) fn check(inputs: Inputs<'_>) -> Result<Config, Problems> {
     refuse_what_is_not_built(flags, &mut report);
     let is_single = inputs.file.is_none();
     let around = Around { environment: &environment, settings: &settings };
-    let (mode, servers) = match inputs.file {
+    let (mode, FileSaid { servers, monitor }) = match inputs.file {
         Some(Ok(source)) => {
             single::refuse_beside_file(flags, &mut report);
-            (Mode::Many, file::servers(&source, &around, &mut report))
+            (Mode::Many, file::read(&source, &around, &mut report))
         }
         Some(Err(unreadable)) => {
             report.push(*unreadable);
-            (Mode::Many, Vec::new())
+            (Mode::Many, FileSaid::default())
         }
-        None => (Mode::Single, single::server(flags, &around, &mut report).into_iter().collect()),
+        None => {
+            let servers = single::server(flags, &around, &mut report).into_iter().collect();
+            (Mode::Single, FileSaid { servers, ..FileSaid::default() })
+        }
     };
     let hot_reload = settings.hot_reload.follow(is_single, &mut report);
     let warnings = report.finish()?;
-    let Settings { listen, access, site, limits, recovery, log, pool: _, hot_reload: _ } = settings;
+    let Settings { listen, access, site, limits, recovery, log, monitoring, .. } = settings;
     Ok(Config {
         listen,
         access,
         site,
         limits,
         recovery,
-        monitoring: crate::monitoring::Monitoring::default(),
+        monitoring: monitor.over(monitoring),
         hot_reload,
         log,
         mode,

@@ -55,6 +55,10 @@ pub struct Flags {
     pub drain_timeout: Option<String>,
     /// `--max-body-size`.
     pub max_body_size: Option<String>,
+    /// `--state-dir`.
+    pub state_dir: Option<String>,
+    /// `--no-state`.
+    pub no_state: bool,
     /// What stood after `--`: a command with its arguments, or a URL.
     pub command: Vec<String>,
 }

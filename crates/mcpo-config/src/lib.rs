@@ -22,7 +22,8 @@ pub use config::{Access, Config, Limits, Listen, Log, LogFormat, LogLevel, Mode,
 pub use environment::variable;
 pub use flags::Flags;
 pub use monitoring::{
-    AlertRule, AlertSeverity, Alerts, Monitoring, Otlp, StatePlace, Webhook, WebhookFormat,
+    ALERT_RULES, AlertRule, AlertSeverity, Alerts, Monitoring, Otlp, StatePlace, WEBHOOKS_MAX,
+    Webhook, WebhookFormat,
 };
 pub use plan::Plan;
 pub use problem::{Excerpt, Place, Problem, Problems, Severity};

@@ -115,6 +115,22 @@ pub struct Otlp {
     pub resource: Vec<(String, String)>,
 }
 
+/// The rules that there are, by name.
+pub const ALERT_RULES: [&str; 9] = [
+    "cpu_high",
+    "memory_high",
+    "error_rate",
+    "slow_responses",
+    "server_down",
+    "crash_loop",
+    "held",
+    "slo_burn_fast",
+    "slo_burn_slow",
+];
+
+/// So many webhooks are told at most: each has a queue and a connection of its own.
+pub const WEBHOOKS_MAX: usize = 16;
+
 // === impl Monitoring ===
 
 impl Monitoring {

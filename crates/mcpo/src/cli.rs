@@ -101,6 +101,8 @@ pub(crate) struct Serve {
     #[command(flatten)]
     limits: Limits,
     #[command(flatten)]
+    state: State,
+    #[command(flatten)]
     log: Log,
     /// A command with its arguments that starts an MCP server, or the URL of one
     #[arg(last = true, value_name = "COMMAND", hide = true)]
@@ -202,6 +204,17 @@ struct Limits {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "History")]
+struct State {
+    /// Directory for the history of metrics and events [default: under ~/.local/state/mcpo] [env: MCPO_STATE_DIR]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<String>,
+    /// Keep the history in memory only [env: MCPO_NO_STATE]
+    #[arg(long)]
+    no_state: bool,
+}
+
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Log")]
 struct Log {
     /// DEBUG, INFO, WARNING, ERROR or CRITICAL [default: INFO] [env: LOG_LEVEL]
@@ -262,7 +275,7 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
 impl Serve {
     /// The options as typed, for the check.
     pub(crate) fn into_flags(self) -> Flags {
-        let Self { listen, access, upstream, site, limits, log, server } = self;
+        let Self { listen, access, upstream, site, limits, state, log, server } = self;
         Flags {
             host: listen.host,
             port: listen.port,
@@ -289,6 +302,8 @@ impl Serve {
             connect_timeout: limits.connect_timeout,
             drain_timeout: limits.drain_timeout,
             max_body_size: limits.max_body_size,
+            state_dir: state.state_dir,
+            no_state: state.no_state,
             command: server,
         }
     }

@@ -29,6 +29,8 @@ pub(crate) fn flags(options: &Demo) -> io::Result<Flags> {
         host: Some(options.host.clone()),
         port: options.port.clone(),
         name: Some("mcpo demo".to_owned()),
+        // Whoever looks around leaves nothing behind.
+        no_state: true,
         command: vec![program, "demo-server".to_owned()],
         ..Flags::default()
     })

@@ -3,21 +3,40 @@
 use jsonc_parser::ast::Value;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
+use crate::check::monitor::MonitorSaid;
 use crate::check::{Around, keys, server};
-use crate::field::Field;
+use crate::field::{Field, Table};
 use crate::problem::{Place, Problem};
 use crate::report::Report;
 use crate::server::Server;
 use crate::source::{Marked, Source};
 
-/// The servers of the file, in its order, without those that are disabled or wrong.
-pub(super) fn servers(source: &Source, around: &Around<'_>, report: &mut Report) -> Vec<Server> {
-    let whole = || Place::WholeFile(source.name.clone());
-    let Some(value) = parse(source, report) else { return Vec::new() };
-    let Some(top) = Field::root(source, &value).table(report) else { return Vec::new() };
+/// What the file says.
+#[derive(Default)]
+pub(super) struct FileSaid {
+    /// The servers, in its order, without those that are disabled or wrong.
+    pub(super) servers: Vec<Server>,
+    pub(super) monitor: MonitorSaid,
+}
+
+/// Reads the whole file.
+pub(super) fn read(source: &Source, around: &Around<'_>, report: &mut Report) -> FileSaid {
+    let Some(value) = parse(source, report) else { return FileSaid::default() };
+    let Some(top) = Field::root(source, &value).table(report) else { return FileSaid::default() };
     keys::report_unknown(&top, &keys::TOP, report);
+    let servers = servers(source, &top, around, report);
+    FileSaid { servers, monitor: MonitorSaid::read(&top, report) }
+}
+
+fn servers(
+    source: &Source,
+    top: &Table<'_>,
+    around: &Around<'_>,
+    report: &mut Report,
+) -> Vec<Server> {
+    let whole = || Place::WholeFile(source.name.clone());
     let Some(field) = top.get("mcpServers") else {
-        report.push(missing_servers(whole(), &top));
+        report.push(missing_servers(whole(), top));
         return Vec::new();
     };
     let Some(table) = field.table(report) else { return Vec::new() };
@@ -44,7 +63,7 @@ pub(super) fn servers(source: &Source, around: &Around<'_>, report: &mut Report)
 const EXAMPLE: &str =
     r#"for example `{"mcpServers": {"time": {"command": "uvx", "args": ["mcp-server-time"]}}}`"#;
 
-fn missing_servers(place: Place, top: &crate::field::Table<'_>) -> Problem {
+fn missing_servers(place: Place, top: &Table<'_>) -> Problem {
     let problem = Problem::error(place, "there is no `mcpServers` in the file");
     match top.get("servers") {
         Some(_) => problem.cure("rename `servers` (VS Code's word) to `mcpServers`"),

@@ -6,7 +6,7 @@ use crate::report::Report;
 
 /// Keys of the whole file.
 pub(super) const TOP: Keys = Keys {
-    ours: &["mcpServers"],
+    ours: &["mcpServers", "monitor"],
     foreign: &[
         Foreign { key: "globalShortcut", owner: "Claude Desktop", instead: "" },
         Foreign { key: "preferences", owner: "Claude Desktop", instead: "" },
@@ -98,6 +98,23 @@ pub(super) const POOL: Keys = Keys { ours: &["min", "max"], foreign: &[] };
 
 /// Keys of one of the `tools`.
 pub(super) const TOOL: Keys = Keys { ours: &["idempotent", "retry", "timeout"], foreign: &[] };
+
+/// Keys of `monitor`.
+pub(super) const MONITOR: Keys = Keys { ours: &["slo", "alerts"], foreign: &[] };
+
+/// Keys of `slo`.
+pub(super) const SLO: Keys = Keys { ours: &["objective"], foreign: &[] };
+
+/// Keys of `alerts`.
+pub(super) const ALERTS: Keys = Keys { ours: &["rules", "webhooks"], foreign: &[] };
+
+/// Keys of one of the `rules`.
+pub(super) const ALERT_RULE: Keys =
+    Keys { ours: &["enabled", "threshold", "for", "severity"], foreign: &[] };
+
+/// Keys of one of the `webhooks`.
+pub(super) const WEBHOOK: Keys =
+    Keys { ours: &["url", "format", "headers", "min_severity"], foreign: &[] };
 
 /// What one kind of object may hold.
 pub(super) struct Keys {

@@ -275,7 +275,7 @@ fn environment(table: &Table<'_>, report: &mut Report) -> Vec<(String, String)> 
             );
             continue;
         }
-        warn_of_placeholder(field, value, report);
+        placeholder_warning(field, value, report);
         own.push((name.clone(), value.to_owned()));
     }
     own
@@ -304,7 +304,7 @@ fn inherit_env(table: &Table<'_>, report: &mut Report) -> InheritEnv {
 fn endpoint_url(field: &Field<'_>, report: &mut Report) -> Option<Url> {
     let field = field.hidden();
     let text = field.text(report)?;
-    warn_of_placeholder(&field, text, report);
+    placeholder_warning(&field, text, report);
     match url(text) {
         Ok(url) => Some(url),
         Err(wrong) => {
@@ -333,7 +333,7 @@ fn headers(table: &Table<'_>, report: &mut Report) -> Vec<(HeaderName, Secret)> 
     let mut headers: Vec<(HeaderName, Secret)> = Vec::with_capacity(fields.fields.len());
     for (name, field) in &fields.fields {
         let Some(value) = field.text(report) else { continue };
-        warn_of_placeholder(field, value, report);
+        placeholder_warning(field, value, report);
         match values::header(name, value) {
             Ok(Header::Sent(name)) if headers.iter().any(|(other, _)| *other == name) => {
                 let problem = field.key_error(format!("header `{name}` stands here a second time"));
@@ -368,7 +368,7 @@ fn forwarding(table: &Table<'_>, report: &mut Report) {
     }
 }
 
-fn warn_of_placeholder(field: &Field<'_>, value: &str, report: &mut Report) {
+pub(super) fn placeholder_warning(field: &Field<'_>, value: &str, report: &mut Report) {
     if let Some(placeholder) = values::placeholder(value) {
         let problem = field.key_warning(format!("`{placeholder}` is passed on as it stands"));
         report.push(problem.cure(

@@ -1,5 +1,7 @@
 //! Everything but the servers: options, each with the variable that can stand for it.
 
+mod monitoring;
+mod otlp;
 pub(crate) mod recovery;
 
 use std::time::Duration;
@@ -8,6 +10,7 @@ use crate::check::{keys, values};
 use crate::config::{Access, Limits, Listen, Log, LogFormat, LogLevel, Recovery, Site};
 use crate::environment::{Environment, OURS};
 use crate::flags::Flags;
+use crate::monitoring::Monitoring;
 use crate::problem::{Place, Problem};
 use crate::report::Report;
 use crate::secret::Secret;
@@ -21,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) site: Site,
     pub(crate) limits: Limits,
     pub(crate) recovery: Recovery,
+    /// Without what the file says of it.
+    pub(crate) monitoring: Monitoring,
     /// Whether changes of the file are to be followed, and where that was asked for.
     pub(crate) hot_reload: HotReload,
     /// Sizes of the pools of servers that say nothing of their own.
@@ -29,7 +34,7 @@ pub(crate) struct Settings {
 }
 
 /// Variables that stand for an option, for telling a misspelt one.
-const VARIABLES: [&str; 19] = [
+const VARIABLES: [&str; 23] = [
     "MCPO_API_KEY",
     "MCPO_CONFIG",
     "MCPO_CORS_ALLOW_ORIGINS",
@@ -41,12 +46,16 @@ const VARIABLES: [&str; 19] = [
     "MCPO_MAX_BODY_SIZE",
     "MCPO_MAX_RECOVERY_ATTEMPTS",
     "MCPO_MAX_TOOL_TIMEOUT",
+    "MCPO_MONITOR_ENABLED",
+    "MCPO_MONITOR_INTERVAL",
+    "MCPO_NO_STATE",
     "MCPO_PATH_PREFIX",
     "MCPO_POOL_MAX_CONNECTIONS",
     "MCPO_POOL_MIN_CONNECTIONS",
     "MCPO_PORT",
     "MCPO_PROBE_INTERVAL",
     "MCPO_ROOT_PATH",
+    "MCPO_STATE_DIR",
     "MCPO_STRICT_AUTH",
     "MCPO_TOOL_TIMEOUT",
 ];
@@ -71,6 +80,7 @@ pub(super) fn check(flags: &Flags, environment: &Environment, report: &mut Repor
         site: reader.site(flags),
         limits: reader.limits(flags),
         recovery: reader.recovery(),
+        monitoring: reader.monitoring(flags),
         hot_reload: reader.hot_reload(flags),
         pool: reader.pool(),
         log: reader.log(flags),

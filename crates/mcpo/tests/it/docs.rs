@@ -90,11 +90,13 @@ fn every_key_of_the_file_is_explained() {
     let scratch = Scratch::new().unwrap();
     let server = r#"{"command": "x", "quux": 1, "client_header_forwarding": {"quux": 1},
         "pool": {"quux": 1}, "tools": {"a": {"quux": 1}}}"#;
-    let text = format!(r#"{{"mcpServers": {{"a": {server}}}}}"#);
+    let monitor = r#"{"quux": 1, "slo": {"quux": 1}, "alerts": {"quux": 1,
+        "rules": {"held": {"quux": 1}}, "webhooks": [{"url": "http://a", "quux": 1}]}}"#;
+    let text = format!(r#"{{"mcpServers": {{"a": {server}}}, "monitor": {monitor}}}"#);
     let file = scratch.write("keys.json", &text).unwrap();
     let said = said(&["check", "--config", file.to_str().unwrap()]);
     let lists = between(&said, "known keys are ", "\n");
-    assert_eq!(lists.len(), 4, "{said}");
+    assert_eq!(lists.len(), 9, "{said}");
     let keys: BTreeSet<&str> = lists.iter().flat_map(|list| between_ticks(list)).collect();
     assert!(keys.contains("trustAnnotations") && keys.contains("whitelist"), "{keys:?}");
     assert_has("docs/configuration.md", keys);
