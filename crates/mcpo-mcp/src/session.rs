@@ -150,6 +150,13 @@ impl Session {
         self.shared.handle.last_words()
     }
 
+    /// The id of the child that was started for the session, which leads its own process group;
+    /// `None` where there is none. Once the child is gone the id may be another's.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        self.shared.handle.process_id()
+    }
+
     /// Asks the driver to end the session in good order; returns at once. New requests are
     /// refused from now on, and those on their way may still be answered while the upstream ends.
     pub fn close(&self) {

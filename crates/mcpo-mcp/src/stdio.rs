@@ -38,6 +38,7 @@ pub(crate) struct Handle {
     conversation: Conversation,
     tail: Arc<Tail>,
     close: Arc<Notify>,
+    process_id: Option<u32>,
 }
 
 /// How a conversation is opened.
@@ -99,8 +100,10 @@ async fn attempt(
     match opened {
         Ok(conversation) => {
             let identity = conversation.introduction().identity.clone();
+            let process_id = driver.process_id();
             let (tail, close) = driver.attach(conversation.clone());
-            Ok(StdioConnected { handle: Handle { conversation, tail, close }, driver, identity })
+            let handle = Handle { conversation, tail, close, process_id };
+            Ok(StdioConnected { handle, driver, identity })
         }
         Err(error) => Err(why(driver, error, options).await),
     }
@@ -156,6 +159,11 @@ impl Handle {
     /// See [`Session::last_words`](crate::session::Session::last_words).
     pub(crate) fn last_words(&self) -> String {
         self.tail.text()
+    }
+
+    /// See [`Session::process_id`](crate::session::Session::process_id).
+    pub(crate) const fn process_id(&self) -> Option<u32> {
+        self.process_id
     }
 
     /// See [`Session::close`](crate::session::Session::close).

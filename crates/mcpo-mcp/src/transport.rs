@@ -114,6 +114,13 @@ impl Handle {
         }
     }
 
+    pub(crate) fn process_id(&self) -> Option<u32> {
+        match self {
+            Self::Stdio(handle) => handle.process_id(),
+            Self::Http(_) | Self::Custom(_) => None,
+        }
+    }
+
     pub(crate) fn close(&self) {
         match self {
             Self::Stdio(handle) => handle.close(),

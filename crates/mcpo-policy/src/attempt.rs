@@ -112,6 +112,7 @@ async fn send(call: &Call<'_>, way: Way<'_>, tries: &mut Tries<'_>) -> Result<An
     let name = &call.tool.definition.name;
     let answer = live.session.call_tool(name, &call.arguments, call.deadline).await;
     let now = Instant::now();
+    tries.upstream += now - at;
     in_flight.end(now);
     let outcome = classify(answer);
     let noted = live.note(&outcome, now);

@@ -1,6 +1,9 @@
 //! The order of the steps that a call passes, on one screen.
 
+mod gauge;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mcpo_core::catalog::Tool;
@@ -11,11 +14,12 @@ use mcpo_core::retry::RetryPolicy;
 use mcpo_mcp::answer::Answer;
 use mcpo_upstream::directory::Upstream;
 use mcpo_upstream::journal::Journal;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::attempt::Attempts;
 use crate::idempotency::{Claim, IdempotencyPolicy, KeyMisused, Keyed, Lead, Store};
+
+pub use gauge::PipelineGauge;
 
 /// What decides how calls are taken through their steps.
 #[derive(Debug, Clone, Copy)]
@@ -58,12 +62,17 @@ pub struct Report {
     pub attempts: u32,
     /// It is the answer of another call with the same key; this one was not sent.
     pub repeated: bool,
+    /// The time in which no attempt was under way: until there was a place, a breaker that let the
+    /// call through and a session for it, and between attempts. All of it for a repeated call.
+    pub waited: Duration,
+    /// The time of all attempts together.
+    pub upstream: Duration,
 }
 
 /// Everything a call passes between the surface and a session.
 #[derive(Debug)]
 pub struct Pipeline {
-    places: Semaphore,
+    gauge: Arc<PipelineGauge>,
     answered: Store,
     attempts: Attempts,
     journal: Arc<Journal>,
@@ -92,7 +101,7 @@ impl Pipeline {
     #[must_use]
     pub fn new(options: PipelineOptions, journal: &Arc<Journal>) -> Self {
         Self {
-            places: Semaphore::new(options.calls_in_flight_max),
+            gauge: Arc::new(PipelineGauge::new(options.calls_in_flight_max)),
             answered: Store::new(options.idempotency),
             attempts: Attempts {
                 retry: options.retry,
@@ -101,6 +110,12 @@ impl Pipeline {
             },
             journal: Arc::clone(journal),
         }
+    }
+
+    /// How many calls pass it.
+    #[must_use]
+    pub fn gauge(&self) -> Arc<PipelineGauge> {
+        Arc::clone(&self.gauge)
     }
 
     /// Takes one call through all steps; has an answer by its deadline.
@@ -112,7 +127,7 @@ impl Pipeline {
     /// The call's key cannot be taken for what it says; nothing was sent.
     pub async fn call(&self, call: Call<'_>) -> Result<Report, KeyMisused> {
         let began = Instant::now();
-        let Ok(_place) = self.places.try_acquire() else {
+        let Some(_place) = self.gauge.enter() else {
             return Ok(self.told(&call, began, Report::no_room()));
         };
         let report = match &call.idempotency_key {
@@ -154,7 +169,9 @@ impl Pipeline {
         }
     }
 
-    fn told(&self, call: &Call<'_>, began: Instant, report: Report) -> Report {
+    fn told(&self, call: &Call<'_>, began: Instant, mut report: Report) -> Report {
+        let took = began.elapsed();
+        report.waited = took.saturating_sub(report.upstream);
         let upstream = || call.upstream.view.name.clone();
         let tool = || call.tool.definition.name.clone();
         let attempts = report.attempts;
@@ -164,7 +181,7 @@ impl Pipeline {
                 upstream: upstream(),
                 tool: tool(),
                 attempts,
-                took: began.elapsed(),
+                took,
             }),
             Some(fault) => self.journal.record(&Event::CallFailed {
                 upstream: upstream(),
@@ -181,13 +198,18 @@ impl Pipeline {
 // === impl Report ===
 
 impl Report {
+    /// How long the call took, and so waited, is for the end to say.
+    pub(crate) const fn new(outcome: Outcome<Answer>, attempts: u32, upstream: Duration) -> Self {
+        Self { outcome, attempts, repeated: false, waited: Duration::ZERO, upstream }
+    }
+
     fn no_room() -> Self {
         let fault = Fault::new(FaultKind::Overloaded, "as many calls as allowed are in flight");
-        Self { outcome: Outcome::NotSent(fault), attempts: 0, repeated: false }
+        Self::new(Outcome::NotSent(fault), 0, Duration::ZERO)
     }
 
     fn repeated(answer: Answer) -> Self {
-        Self { outcome: Outcome::Reply(answer), attempts: 0, repeated: true }
+        Self { repeated: true, ..Self::new(Outcome::Reply(answer), 0, Duration::ZERO) }
     }
 
     /// The call with the same key that was under way did not end in time.
@@ -195,7 +217,7 @@ impl Report {
         let fault = Fault::new(FaultKind::Timeout, "another call with the same key is under way");
         let outcome =
             if may_have_acted { Outcome::Unknown(fault) } else { Outcome::NotSent(fault) };
-        Self { outcome, attempts: 0, repeated: false }
+        Self::new(outcome, 0, Duration::ZERO)
     }
 }
 

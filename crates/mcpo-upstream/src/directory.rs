@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::bell::Bell;
 use crate::gate::{Gate, GatePolicy};
 use crate::journal::Journal;
+use crate::meter::Meters;
 use crate::order::{ORDERS_WAITING_MAX, Request};
 
 pub use crate::live::{InFlight, LiveSession, Noted};
@@ -38,6 +39,7 @@ pub struct Directory {
     generations: watch::Sender<u64>,
     publishing: Mutex<u64>,
     journal: Arc<Journal>,
+    meters: Arc<Meters>,
 }
 
 /// A keeper's end of one upstream in the directory.
@@ -64,6 +66,7 @@ impl Directory {
             generations: watch::Sender::new(0),
             publishing: Mutex::new(0),
             journal: Arc::new(Journal::new()),
+            meters: Arc::default(),
         })
     }
 
@@ -71,6 +74,12 @@ impl Directory {
     #[must_use]
     pub fn journal(&self) -> &Arc<Journal> {
         &self.journal
+    }
+
+    /// Where calls are counted.
+    #[must_use]
+    pub fn meters(&self) -> &Arc<Meters> {
+        &self.meters
     }
 
     /// The snapshot of this moment, without waiting or counting references.
@@ -92,12 +101,13 @@ impl Directory {
         let gate = Arc::new(gate);
         let bell = Arc::new(Bell::default());
         let (orders_tx, orders) = mpsc::channel(ORDERS_WAITING_MAX);
+        let meter = self.meters.of(&view.name);
         let (publishing, (number, views)) = self.publish(|number, upstreams| {
             let before = position(upstreams, &view.name);
             let (upstream, views) = Upstream::entering(
                 before.map(|index| &upstreams[index]),
                 number,
-                (view.clone(), Arc::clone(&gate), Arc::clone(&bell), orders_tx),
+                (view.clone(), Arc::clone(&gate), Arc::clone(&bell), orders_tx, meter),
             );
             match before {
                 Some(index) => upstreams[index] = upstream,

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use mcpo_core::event::{Event, Level};
+use tokio::sync::watch;
 
 pub use counters::{Counters, Histogram, RECOVERY_BUCKETS_SECONDS, UpstreamCounters};
 
@@ -31,6 +32,7 @@ pub struct Entry {
 #[derive(Debug, Default)]
 pub struct Journal {
     pages: Mutex<Pages>,
+    newest: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +65,7 @@ impl Journal {
             pages.entries.pop_front();
         }
         pages.entries.push_back(Entry { seq, at, event });
+        self.newest.send_replace(seq);
     }
 
     /// At most `limit` entries after that one, the oldest of them first; of one upstream only,
@@ -79,6 +82,13 @@ impl Journal {
     #[must_use]
     pub fn last_seq(&self) -> u64 {
         self.pages().seq
+    }
+
+    /// Follows [`Self::last_seq`]: changes with each entry that is kept. Cancel-safe, as all of
+    /// `watch`.
+    #[must_use]
+    pub fn follow(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
     }
 
     /// What was counted so far.

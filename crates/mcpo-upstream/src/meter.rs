@@ -2,9 +2,18 @@
 //! relaxed atomics, read by the monitor. Nothing here is reset; who wants to know of a time reads at
 //! its two ends.
 
+mod tool;
+mod upstream;
+
 use std::time::Duration;
 
 use mcpo_core::sketch::Sketch;
+
+pub use upstream::{Ended, Meter, Metered, Meters};
+
+/// Upstreams that are counted, those that were removed included; more only where more are in the
+/// directory, or have calls under way, at once.
+pub const UPSTREAMS_MAX: usize = 1024;
 
 /// Tools of one upstream that are counted on their own; calls of those beyond are counted together
 /// as [`OTHER`]. Four times the tools that the largest known catalogs have.
@@ -13,6 +22,10 @@ pub const TOOLS_MAX: usize = 4096;
 /// Tools of all upstreams together that are counted on their own: an upstream that invents names
 /// cannot fill our memory, nor that of who scrapes us.
 pub const TOOLS_IN_ALL_MAX: usize = 16_384;
+
+/// Tools with longer names are counted as [`OTHER`]: MCP asks for names of at most 128 characters
+/// (2026-07-28, server/tools), and each name is kept and exported.
+pub const TOOL_NAME_BYTES_MAX: usize = 512;
 
 /// The name under which the tools beyond the bounds are counted. No tool is called so: names of
 /// tools that begin with `_` and equal this one are counted with them.
@@ -75,7 +88,8 @@ pub struct ToolReading {
     pub bytes_in: u64,
     /// Bytes of answers.
     pub bytes_out: u64,
-    /// The last calls that had a trace, at most one for each of [`EXEMPLAR_BOUNDS_SECONDS`].
+    /// The last calls that had a trace, at most one for each of [`EXEMPLAR_BOUNDS_SECONDS`] and one
+    /// for what is longer, the shortest first.
     pub exemplars: Vec<Exemplar>,
 }
 

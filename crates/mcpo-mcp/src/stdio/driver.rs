@@ -104,6 +104,11 @@ impl Driver {
         &self.multiplexer
     }
 
+    /// See [`Session::process_id`](crate::session::Session::process_id).
+    pub(crate) fn process_id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// The handshake is done; gives what a handle needs.
     pub(crate) fn attach(&mut self, conversation: Conversation) -> (Arc<Tail>, Arc<Notify>) {
         self.conversation = Some(conversation);

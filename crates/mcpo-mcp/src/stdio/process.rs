@@ -59,6 +59,11 @@ impl Process {
         Ok((process, Pipes { stdin, stdout, stderr }))
     }
 
+    /// Its id, which is its group's, too; `None` once it is reaped.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Waits for the end of the child, and then kills what it left behind in its group
     /// (`npx` that was killed leaves its node).
     ///

@@ -1,5 +1,7 @@
 //! What became of a call's attempts so far.
 
+use std::time::Duration;
+
 use mcpo_core::fault::Fault;
 use mcpo_core::outcome::{Outcome, OutcomeKind};
 use mcpo_mcp::answer::Answer;
@@ -25,6 +27,8 @@ pub(super) struct Tries<'l> {
     /// When the call began.
     pub(super) began: Instant,
     pub(super) made: u32,
+    /// The time of all of them.
+    pub(super) upstream: Duration,
     /// The last one.
     pub(super) failed: Option<Failed>,
     /// The session of the last one is of no more use.
@@ -82,6 +86,7 @@ impl<'l> Tries<'l> {
         Self {
             began,
             made: 0,
+            upstream: Duration::ZERO,
             failed: None,
             session_is_spent: false,
             doubt: None,
@@ -128,6 +133,6 @@ impl<'l> Tries<'l> {
             Err(Failed::Refused(fault)) => Outcome::Refused(fault),
             Err(Failed::Unknown(fault)) => Outcome::Unknown(fault),
         };
-        Report { outcome, attempts: self.made, repeated: false }
+        Report::new(outcome, self.made, self.upstream)
     }
 }

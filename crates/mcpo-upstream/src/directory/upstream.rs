@@ -10,6 +10,7 @@ use super::view::{State, View};
 use crate::bell::Bell;
 use crate::gate::Gate;
 use crate::live::LiveSession;
+use crate::meter::Meter;
 use crate::order::{Order, OrderError, Request, Told};
 
 /// One upstream in a snapshot.
@@ -38,7 +39,8 @@ pub const CALLS_WAITING_MAX: usize = 1024;
 #[derive(Debug)]
 struct Rooms {
     places: Semaphore,
-    waiting: AtomicUsize,
+    /// Counts those that wait for a place.
+    meter: Arc<Meter>,
 }
 
 /// Room for one call at an upstream, until it is dropped.
@@ -51,7 +53,7 @@ pub struct Place<'a> {
 struct Waiting<'a>(&'a AtomicUsize);
 
 /// What a new seat brings.
-pub(super) type Furniture = (Arc<View>, Arc<Gate>, Arc<Bell>, mpsc::Sender<Request>);
+pub(super) type Furniture = (Arc<View>, Arc<Gate>, Arc<Bell>, mpsc::Sender<Request>, Arc<Meter>);
 
 // === impl Upstream ===
 
@@ -61,11 +63,11 @@ impl Upstream {
     pub(super) fn entering(
         before: Option<&Self>,
         seat: u64,
-        (view, gate, bell, orders): Furniture,
+        (view, gate, bell, orders, meter): Furniture,
     ) -> (Self, Arc<watch::Sender<Arc<View>>>) {
         let sender = before.and_then(|before| before.sender.upgrade());
         let sender = sender.unwrap_or_else(|| Arc::new(watch::Sender::new(view.clone())));
-        let rooms = before.map_or_else(Rooms::new, |before| before.rooms.clone());
+        let rooms = before.map_or_else(|| Rooms::new(meter), |before| before.rooms.clone());
         let upstream = Self {
             view,
             seat,
@@ -91,6 +93,19 @@ impl Upstream {
         &self.gate
     }
 
+    /// Where its calls are counted. It stays the same one when the upstream is replaced, or comes
+    /// back under its name.
+    #[must_use]
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.rooms.meter
+    }
+
+    /// How many calls wait for a [place](Self::place).
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.rooms.meter.queued.load(Ordering::Relaxed)
+    }
+
     /// A place among this upstream's calls in flight, held until it is dropped; waits for one until
     /// the deadline, in the order of coming. `None` when that is reached, or at once when
     /// [`CALLS_WAITING_MAX`] wait already.
@@ -101,7 +116,7 @@ impl Upstream {
         if let Ok(permit) = rooms.places.try_acquire() {
             return Some(Place { _permit: permit });
         }
-        let _waiting = Waiting::new(&rooms.waiting)?;
+        let _waiting = Waiting::new(&rooms.meter.queued)?;
         let permit = timeout_at(deadline, rooms.places.acquire()).await.ok()?.ok()?;
         Some(Place { _permit: permit })
     }
@@ -166,8 +181,8 @@ async fn validated(views: &mut watch::Receiver<Arc<View>>) {
 // === impl Rooms ===
 
 impl Rooms {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { places: Semaphore::new(CALLS_IN_FLIGHT_MAX), waiting: AtomicUsize::new(0) })
+    fn new(meter: Arc<Meter>) -> Arc<Self> {
+        Arc::new(Self { places: Semaphore::new(CALLS_IN_FLIGHT_MAX), meter })
     }
 }
 

@@ -1,0 +1,208 @@
+//! One tool's numbers as atomics. Nothing here waits but the keeping of exemplars, which only calls
+//! with a sampled trace do.
+
+use std::array;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mcpo_core::sketch::{self, BUCKETS, BUCKETS_PER_OCTAVE, Sketch};
+
+use super::{CallResult, EXEMPLAR_BOUNDS_SECONDS, Ended, Exemplar, ToolReading};
+
+/// Buckets that are allocated together: calls of one tool are mostly within a few octaves.
+const CHUNK: usize = BUCKETS_PER_OCTAVE as usize;
+const CHUNKS: usize = BUCKETS / CHUNK;
+
+/// One for each bound, and one for what is longer than all of them.
+const EXEMPLARS_MAX: usize = EXEMPLAR_BOUNDS_SECONDS.len() + 1;
+
+/// How many there are, and how many there were at most.
+#[derive(Debug, Default)]
+pub(super) struct Gauge {
+    now: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+/// One tool's numbers.
+#[derive(Debug)]
+pub(super) struct Tool {
+    name: Box<str>,
+    pub(super) calls: Gauge,
+    ended: [AtomicU64; CallResult::ALL.len()],
+    durations: Durations,
+    waited_ns: AtomicU64,
+    upstream_ns: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    exemplars: OnceLock<Box<Mutex<Exemplars>>>,
+}
+
+type Exemplars = [Option<Exemplar>; EXEMPLARS_MAX];
+
+/// A [`Sketch`] that many write at once, with the sum and the ends of what it counted.
+#[derive(Debug)]
+struct Durations {
+    chunks: [OnceLock<Box<[AtomicU64; CHUNK]>>; CHUNKS],
+    sum_ns: AtomicU64,
+    /// `u64::MAX` before the first.
+    min_ns: AtomicU64,
+    max_ns: AtomicU64,
+}
+
+// === impl Gauge ===
+
+impl Gauge {
+    pub(super) fn enter(&self) {
+        let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
+        // Mostly it is not exceeded, and then the line stays shared between cores.
+        if now > self.peak.load(Ordering::Relaxed) {
+            self.peak.fetch_max(now, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn leave(&self) {
+        self.now.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn now(&self) -> usize {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn peak(&self) -> usize {
+        self.peak.load(Ordering::Relaxed)
+    }
+}
+
+// === impl Tool ===
+
+impl Tool {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            calls: Gauge::default(),
+            ended: array::from_fn(|_| AtomicU64::new(0)),
+            durations: Durations::new(),
+            waited_ns: AtomicU64::new(0),
+            upstream_ns: AtomicU64::new(0),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            exemplars: OnceLock::new(),
+        }
+    }
+
+    /// Counts a call that went away.
+    pub(super) fn cancelled(&self) {
+        self.count(CallResult::Cancelled);
+    }
+
+    /// Counts a call that took so long.
+    pub(super) fn ended(&self, ended: &Ended, took: Duration) {
+        self.count(ended.result);
+        if ended.result == CallResult::Cancelled {
+            return;
+        }
+        self.durations.count(took);
+        add(&self.waited_ns, nanos(ended.waited));
+        add(&self.upstream_ns, nanos(ended.upstream));
+        add(&self.bytes_in, ended.bytes_in);
+        add(&self.bytes_out, ended.bytes_out);
+        if let Some(trace_id) = ended.trace_id {
+            self.keep(Exemplar { seconds: took.as_secs_f64(), at: now(), trace_id });
+        }
+    }
+
+    fn count(&self, result: CallResult) {
+        self.ended[result as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn keep(&self, exemplar: Exemplar) {
+        let place = EXEMPLAR_BOUNDS_SECONDS.partition_point(|bound| *bound < exemplar.seconds);
+        let exemplars = self.exemplars.get_or_init(Box::default);
+        exemplars.lock().unwrap_or_else(PoisonError::into_inner)[place] = Some(exemplar);
+    }
+
+    pub(super) fn read(&self) -> ToolReading {
+        let exemplars = self.exemplars.get().map(|exemplars| {
+            let exemplars = exemplars.lock().unwrap_or_else(PoisonError::into_inner);
+            exemplars.iter().flatten().copied().collect()
+        });
+        ToolReading {
+            tool: self.name.to_string(),
+            ended: array::from_fn(|index| self.ended[index].load(Ordering::Relaxed)),
+            in_flight: self.calls.now(),
+            peak: self.calls.peak(),
+            duration: self.durations.sketch(),
+            duration_sum: length(&self.durations.sum_ns),
+            duration_bounds: self.durations.bounds(),
+            waited_sum: length(&self.waited_ns),
+            upstream_sum: length(&self.upstream_ns),
+            bytes_in: self.bytes_in.load(Ordering::Relaxed),
+            bytes_out: self.bytes_out.load(Ordering::Relaxed),
+            exemplars: exemplars.unwrap_or_default(),
+        }
+    }
+}
+
+// === impl Durations ===
+
+impl Durations {
+    fn new() -> Self {
+        Self {
+            chunks: array::from_fn(|_| OnceLock::new()),
+            sum_ns: AtomicU64::new(0),
+            min_ns: AtomicU64::new(u64::MAX),
+            max_ns: AtomicU64::new(0),
+        }
+    }
+
+    fn count(&self, took: Duration) {
+        let bucket = usize::from(sketch::bucket(took.as_secs_f64()));
+        let chunk = self.chunks[bucket / CHUNK]
+            .get_or_init(|| Box::new(array::from_fn(|_| AtomicU64::new(0))));
+        add(&chunk[bucket % CHUNK], 1);
+        let took = nanos(took);
+        add(&self.sum_ns, took);
+        if took < self.min_ns.load(Ordering::Relaxed) {
+            self.min_ns.fetch_min(took, Ordering::Relaxed);
+        }
+        if took > self.max_ns.load(Ordering::Relaxed) {
+            self.max_ns.fetch_max(took, Ordering::Relaxed);
+        }
+    }
+
+    fn sketch(&self) -> Sketch {
+        let chunks = self.chunks.iter().enumerate();
+        let used = chunks.filter_map(|(index, chunk)| Some((index, chunk.get()?)));
+        Sketch::from_buckets(used.flat_map(|(index, chunk)| {
+            let counts = chunk.iter().map(|count| count.load(Ordering::Relaxed));
+            // There are `BUCKETS` of them, which fit.
+            ((index * CHUNK) as u16..).zip(counts)
+        }))
+    }
+
+    fn bounds(&self) -> Option<(Duration, Duration)> {
+        let min = self.min_ns.load(Ordering::Relaxed);
+        // The first call may have written only the one of them.
+        let max = self.max_ns.load(Ordering::Relaxed).max(min);
+        (min != u64::MAX).then(|| (Duration::from_nanos(min), Duration::from_nanos(max)))
+    }
+}
+
+fn add(sum: &AtomicU64, more: u64) {
+    sum.fetch_add(more, Ordering::Relaxed);
+}
+
+/// 584 years fit.
+fn nanos(length: Duration) -> u64 {
+    u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn length(nanos: &AtomicU64) -> Duration {
+    Duration::from_nanos(nanos.load(Ordering::Relaxed))
+}
+
+#[expect(clippy::disallowed_methods, reason = "an exemplar says when its call ended, for people")]
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
