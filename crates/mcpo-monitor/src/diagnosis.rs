@@ -1,9 +1,22 @@
-//! What is wrong, why, and what a person can do about it.
+//! What is wrong, why, and what a person can do about it: rules as data ([`RULES`]) look at
+//! [`Facts`], and what one cause explains is told once.
+
+pub mod check;
+pub mod docs;
+mod doctor;
+mod facts;
+mod judge;
+mod rules;
 
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 use crate::alerts::Severity;
+
+pub use doctor::doctor;
+pub use facts::{CacheFacts, Facts, TrendFact};
+pub use judge::diagnose;
+pub use rules::{RULES, Rule};
 
 /// How all is, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
