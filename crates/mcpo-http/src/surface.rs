@@ -13,6 +13,7 @@ use http_body::Body;
 use http_body_util::Full;
 use mcpo_config::{Access, Limits, Mode, Site};
 use mcpo_core::outcome::OutcomeKind;
+use mcpo_monitor::monitor::Monitor;
 use mcpo_policy::pipeline::Pipeline;
 use mcpo_upstream::directory::{Directory, Snapshot, State, Upstream};
 use tokio::time::{Instant, timeout};
@@ -57,6 +58,7 @@ pub struct Surface {
     request_ids: RequestIds,
     admin: Admin,
     directory: Arc<Directory>,
+    monitor: Monitor,
 }
 
 /// The snapshots that a request looks at: the one of its arrival, and one after a wait.
@@ -75,9 +77,15 @@ struct Line<'s> {
 }
 
 impl Surface {
-    /// A surface over what runs in the directory; calls go through the pipeline.
+    /// A surface over what runs in the directory; calls go through the pipeline, and the monitor
+    /// sees them.
     #[must_use]
-    pub fn new(options: SurfaceOptions, directory: Arc<Directory>, pipeline: Pipeline) -> Self {
+    pub fn new(
+        options: SurfaceOptions,
+        directory: Arc<Directory>,
+        pipeline: Pipeline,
+        monitor: Monitor,
+    ) -> Self {
         let SurfaceOptions { access, site, limits, mode } = options;
         let cors = Cors::new(&access.cors_origins);
         let gate = Gate::new(access);
@@ -90,6 +98,7 @@ impl Surface {
             request_ids: RequestIds::new(),
             admin: Admin::new(directory.clone()),
             directory,
+            monitor,
         }
     }
 

@@ -5,10 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpo_config::{Access, Endpoint, Era, Http, HttpKind, Limits, Mode, Server, ServerName, Site};
+use mcpo_config::{
+    Access, Endpoint, Era, Http, HttpKind, Limits, Mode, Monitoring, Server, ServerName, Site,
+};
 use mcpo_core::catalog::{CatalogPolicy, ToolPolicy};
 use mcpo_core::life::LifePolicy;
 use mcpo_http::{ServeOptions, Surface, SurfaceOptions, serve};
+use mcpo_monitor::monitor::{Monitor, MonitorOptions};
 use mcpo_policy::pipeline::{Pipeline, PipelineOptions};
 use mcpo_testkit::{HttpUpstream, Reply, Request, Script, Step, What, tool};
 use mcpo_upstream::directory::{Directory, Snapshot, State};
@@ -66,7 +69,17 @@ impl Scene {
             mode,
         };
         let pipeline = Pipeline::new(PipelineOptions::default(), directory.journal());
-        let surface = Arc::new(Surface::new(options, directory.clone(), pipeline));
+        let (wanted, wanted_rx) = watch::channel(Arc::new(servers));
+        let monitor = Monitor::new(
+            MonitorOptions {
+                monitoring: Monitoring::default(),
+                port: 0,
+                servers: wanted_rx.clone(),
+                max_concurrent: 10_000,
+            },
+            directory.clone(),
+        );
+        let surface = Arc::new(Surface::new(options, directory.clone(), pipeline, monitor));
         let supervisor = Supervisor::new(
             SupervisorOptions {
                 handshake_timeout: None,
@@ -79,7 +92,6 @@ impl Scene {
             },
             directory.clone(),
         );
-        let (wanted, wanted_rx) = watch::channel(Arc::new(servers));
         let mut keeping = JoinSet::new();
         keeping.spawn(supervisor.run(wanted_rx));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -9,6 +9,7 @@ use mcpo_core::health::HealthPolicy;
 use mcpo_core::life::LifePolicy;
 use mcpo_core::retry::RetryPolicy;
 use mcpo_http::{ServeOptions, Surface, SurfaceOptions, serve};
+use mcpo_monitor::monitor::{Monitor, MonitorOptions};
 use mcpo_policy::pipeline::{Pipeline, PipelineOptions};
 use mcpo_upstream::directory::Directory;
 use mcpo_upstream::supervisor::{Recovery, Supervisor, SupervisorOptions};
@@ -36,9 +37,17 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
     };
     let directory = Directory::new();
     let pipeline = Pipeline::new(pipeline_options(&config), directory.journal());
-    let surface = Arc::new(Surface::new(surface_options(&config), directory.clone(), pipeline));
-    let supervisor = Supervisor::new(supervisor_options(&config), directory.clone());
     let (wanted, wanted_rx) = watch::channel(Arc::new(config.servers.clone()));
+    let monitor = MonitorOptions {
+        monitoring: config.monitoring.clone(),
+        port: address.port(),
+        servers: wanted_rx.clone(),
+        max_concurrent: PipelineOptions::default().calls_in_flight_max,
+    };
+    let monitor = Monitor::new(monitor, directory.clone());
+    let surface = Surface::new(surface_options(&config), directory.clone(), pipeline, monitor);
+    let surface = Arc::new(surface);
+    let supervisor = Supervisor::new(supervisor_options(&config), directory.clone());
     let (stop, mut stop_rx) = watch::channel(false);
     let mut reloading = JoinSet::new();
     if let Some(reloads) = reloads {

@@ -1,4 +1,5 @@
-use mcpo_config::{Access, Limits, Mode, Site};
+use mcpo_config::{Access, Limits, Mode, Monitoring, Site};
+use mcpo_monitor::monitor::{Monitor, MonitorOptions};
 use mcpo_policy::pipeline::{Pipeline, PipelineOptions};
 use mcpo_upstream::directory::Directory;
 use std::net::SocketAddr;
@@ -29,7 +30,16 @@ async fn serving(grace: Duration) -> Serving {
     };
     let directory = Directory::new();
     let pipeline = Pipeline::new(PipelineOptions::default(), directory.journal());
-    let surface = Arc::new(Surface::new(options, directory, pipeline));
+    let monitor = Monitor::new(
+        MonitorOptions {
+            monitoring: Monitoring::default(),
+            port: 0,
+            servers: watch::channel(Arc::default()).1,
+            max_concurrent: 10_000,
+        },
+        directory.clone(),
+    );
+    let surface = Arc::new(Surface::new(options, directory, pipeline, monitor));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();

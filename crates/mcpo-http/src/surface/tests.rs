@@ -1,8 +1,10 @@
 use http::HeaderValue;
 use http_body_util::BodyExt;
-use mcpo_config::Secret;
+use mcpo_config::{Monitoring, Secret};
+use mcpo_monitor::monitor::MonitorOptions;
 use mcpo_policy::pipeline::PipelineOptions;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::*;
 
@@ -46,7 +48,16 @@ impl Scene {
         };
         let directory = Directory::new();
         let pipeline = Pipeline::new(PipelineOptions::default(), directory.journal());
-        Surface::new(options, directory, pipeline)
+        let monitor = Monitor::new(
+            MonitorOptions {
+                monitoring: Monitoring::default(),
+                port: 0,
+                servers: watch::channel(Arc::default()).1,
+                max_concurrent: 10_000,
+            },
+            directory.clone(),
+        );
+        Surface::new(options, directory, pipeline, monitor)
     }
 }
 
