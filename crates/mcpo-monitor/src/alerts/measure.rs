@@ -1,0 +1,183 @@
+//! What each rule's value is, read from the picture, and the words for it. Words name no address
+//! and no command.
+
+use mcpo_core::fault::FaultKind;
+use mcpo_core::life::HeldBy;
+
+use super::reconnects::Reconnects;
+use super::rules::{ANSWERS_LEAST, FAILURES_LEAST};
+use crate::picture::{
+    BurnWindows, CallPicture, FIVE_MINUTES, Picture, ServerPicture, Standing, Tally, reason_of,
+};
+
+/// What rules see.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sight<'a> {
+    pub(super) picture: &'a Picture,
+    /// Reconnects of late.
+    pub(super) reconnects: &'a Reconnects,
+    /// The share of calls that may fail.
+    pub(super) budget: f64,
+}
+
+/// Whom a value is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Subject<'a> {
+    /// mcpo, the machine, or all upstreams together.
+    Whole,
+    Server(&'a ServerPicture),
+}
+
+// === impl Subject ===
+
+impl<'a> Subject<'a> {
+    pub(super) fn name(self) -> Option<&'a str> {
+        match self {
+            Self::Whole => None,
+            Self::Server(server) => Some(&server.name),
+        }
+    }
+
+    fn calls<'b>(self, sight: &Sight<'b>) -> &'b CallPicture
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::Whole => &sight.picture.whole.calls,
+            Self::Server(server) => &server.calls,
+        }
+    }
+
+    fn burn(self, sight: &Sight<'_>) -> BurnWindows {
+        match self {
+            Self::Whole => sight.picture.whole.burn,
+            Self::Server(server) => server.burn,
+        }
+    }
+}
+
+fn server(subject: Subject<'_>) -> Option<&ServerPicture> {
+    match subject {
+        Subject::Whole => None,
+        Subject::Server(server) => Some(server),
+    }
+}
+
+pub(super) fn cpu(sight: &Sight<'_>, _: Subject<'_>) -> Option<f64> {
+    sight.picture.machine.map(|machine| machine.cpu)
+}
+
+pub(super) fn say_cpu(_: &Sight<'_>, _: Subject<'_>, value: f64) -> String {
+    format!("{} of the processor time is used", percent(value))
+}
+
+pub(super) fn memory(sight: &Sight<'_>, _: Subject<'_>) -> Option<f64> {
+    sight.picture.machine.map(|machine| machine.memory)
+}
+
+pub(super) fn say_memory(_: &Sight<'_>, _: Subject<'_>, value: f64) -> String {
+    format!("{} of the memory is used", percent(value))
+}
+
+pub(super) fn error_rate(sight: &Sight<'_>, subject: Subject<'_>) -> Option<f64> {
+    rate(subject.calls(sight).windows[FIVE_MINUTES].tally())
+}
+
+/// The share that failed; `None` where too few did.
+pub(super) fn rate(tally: Tally) -> Option<f64> {
+    (tally.bad >= FAILURES_LEAST).then(|| tally.error_rate())
+}
+
+pub(super) fn say_error_rate(sight: &Sight<'_>, subject: Subject<'_>, value: f64) -> String {
+    let tally = subject.calls(sight).windows[FIVE_MINUTES].tally();
+    let (bad, total) = (tally.bad, tally.total());
+    format!("{} of the calls of the last 5 min failed ({bad} of {total})", percent(value))
+}
+
+pub(super) fn slow(sight: &Sight<'_>, subject: Subject<'_>) -> Option<f64> {
+    let duration = &subject.calls(sight).windows[FIVE_MINUTES].duration;
+    duration.quantile(0.9).filter(|_| duration.count() >= ANSWERS_LEAST)
+}
+
+pub(super) fn say_slow(_: &Sight<'_>, _: Subject<'_>, value: f64) -> String {
+    format!("one in ten calls of the last 5 min took longer than {value:.1} s")
+}
+
+pub(super) fn down(_: &Sight<'_>, subject: Subject<'_>) -> Option<f64> {
+    // One that is being stopped is on its way out, and nobody waits for it.
+    let server = server(subject).filter(|server| server.state != "stopped")?;
+    Some(flag(server.standing == Standing::Down))
+}
+
+pub(super) fn say_down(_: &Sight<'_>, subject: Subject<'_>, _: f64) -> String {
+    let reason = server(subject).and_then(|server| server.fault).map(reason_of);
+    match reason {
+        Some(reason) => format!("it cannot be called: {reason}"),
+        None => "it cannot be called".to_owned(),
+    }
+}
+
+pub(super) fn crash_loop(sight: &Sight<'_>, subject: Subject<'_>) -> Option<f64> {
+    let server = server(subject)?;
+    let counted = sight.reconnects.of_late(&server.name) as f64;
+    // Its life counts crashes of one that never gets ready, which are no reconnects.
+    let is_given_up =
+        server.held_by == Some(HeldBy::Fault) && server.fault == Some(FaultKind::Disconnected);
+    Some(if is_given_up { counted.max(CRASHES_GIVEN_UP) } else { counted })
+}
+
+/// Crashes after which an upstream is held: see `mcpo_core::life`.
+const CRASHES_GIVEN_UP: f64 = 10.0;
+
+pub(super) fn say_crash_loop(sight: &Sight<'_>, subject: Subject<'_>, value: f64) -> String {
+    let is_held = server(subject).is_some_and(|server| server.held_by == Some(HeldBy::Fault));
+    if is_held && sight.reconnects.of_late(subject.name().unwrap_or_default()) == 0 {
+        return "it ends each time soon after it is started, and is held".to_owned();
+    }
+    format!("it went away and was made anew {value:.0} times within 10 min")
+}
+
+pub(super) fn held(_: &Sight<'_>, subject: Subject<'_>) -> Option<f64> {
+    server(subject).map(|server| flag(server.held_by.is_some()))
+}
+
+pub(super) fn say_held(_: &Sight<'_>, subject: Subject<'_>, _: f64) -> String {
+    let Some(server) = server(subject) else { return String::new() };
+    match (server.held_by, server.fault.map(reason_of)) {
+        (Some(HeldBy::Fault), Some(reason)) => format!("it is held by its fault: {reason}"),
+        (Some(HeldBy::Fault), None) => "it is held by its fault".to_owned(),
+        (Some(HeldBy::Operator) | None, _) => "it is held by an operator".to_owned(),
+    }
+}
+
+pub(super) fn burn_fast(sight: &Sight<'_>, subject: Subject<'_>) -> Option<f64> {
+    let burn = subject.burn(sight);
+    burn_rate(burn.hour, burn.five_minutes, sight.budget)
+}
+
+pub(super) fn say_burn_fast(_: &Sight<'_>, _: Subject<'_>, value: f64) -> String {
+    format!("the error budget is spent {value:.1} times too fast (1 h and 5 min)")
+}
+
+pub(super) fn burn_slow(sight: &Sight<'_>, subject: Subject<'_>) -> Option<f64> {
+    let burn = subject.burn(sight);
+    burn_rate(burn.six_hours, burn.half_hour, sight.budget)
+}
+
+pub(super) fn say_burn_slow(_: &Sight<'_>, _: Subject<'_>, value: f64) -> String {
+    format!("the error budget is spent {value:.1} times too fast (6 h and 30 min)")
+}
+
+/// How fast the budget is spent, by the slower of both windows: the long one says that it matters,
+/// the short one that it still goes on.
+pub(super) fn burn_rate(long: Tally, short: Tally, budget: f64) -> Option<f64> {
+    Some(rate(long)?.min(rate(short)?) / budget)
+}
+
+const fn flag(is_so: bool) -> f64 {
+    if is_so { 1.0 } else { 0.0 }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
