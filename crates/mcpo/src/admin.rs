@@ -2,21 +2,17 @@
 
 mod table;
 
-use std::error::Error;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use mcpo_config::{Secret, variable};
-use mcpo_http::{JournalQuery, Remote, RemoteError, Told};
+use mcpo_http::{JournalQuery, Remote, RemoteError};
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::cli::secret;
 use crate::exit::Exit;
 use crate::render;
-
-const URL_DEFAULT: &str = "http://127.0.0.1:8000";
+use crate::which::{Which, taken};
 
 /// Above what mcpo gives an order, so that its own answer comes first.
 const ORDER_TIME_MAX: Duration = Duration::from_secs(40);
@@ -33,21 +29,14 @@ const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 /// How many entries are asked for each time: all that mcpo keeps.
 const FOLLOWED_MAX: u64 = 4096;
 
-/// The heading of what says which mcpo is asked.
-const WHERE: &str = "Which mcpo";
-
 /// Options of `mcpo admin`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 done, 1 refused or not reached (validate: a server is not ok), 2 wrong usage."
 )]
 pub(crate) struct Options {
-    /// Where mcpo answers, with its root path if it has one [default: http://127.0.0.1:8000] [env: MCPO_ADMIN_URL]
-    #[arg(long, value_name = "URL", global = true, help_heading = WHERE)]
-    url: Option<String>,
-    /// The key of that mcpo [env: MCPO_API_KEY]
-    #[arg(short = 'k', long, value_name = "KEY", allow_hyphen_values = true, global = true, value_parser = secret, help_heading = WHERE)]
-    api_key: Option<Secret>,
+    #[command(flatten)]
+    which: Which,
     /// Print what mcpo answers, as JSON
     #[arg(long, global = true)]
     json: bool,
@@ -107,15 +96,10 @@ enum Ask {
 
 /// Asks, and shows the answer.
 pub(crate) async fn run(options: Options) -> Exit {
-    let Options { url, api_key, json, ask } = options;
-    let url = url.or_else(|| variable("MCPO_ADMIN_URL")).unwrap_or_else(|| URL_DEFAULT.to_owned());
-    let key = api_key.or_else(|| variable("MCPO_API_KEY").map(Secret::new));
-    let remote = match Remote::new(&url, key.as_ref()) {
+    let Options { which, json, ask } = options;
+    let remote = match which.remote() {
         Ok(remote) => remote,
-        Err(error) => {
-            render::failure(&format!("{error}{}", cure(&error)));
-            return Exit::Usage;
-        }
+        Err(exit) => return exit,
     };
     match asked(&remote, &ask, json).await {
         Ok(exit) => exit,
@@ -192,54 +176,6 @@ async fn followed(remote: &Remote, query: &mut JournalQuery<'_>) -> Result<Value
         return taken(remote, remote.journal(*query, LOOK_TIME_MAX).await);
     }
     Ok(told)
-}
-
-/// The answer, if it is one to what was asked; else what to tell.
-fn taken(remote: &Remote, told: Result<Told, RemoteError>) -> Result<Value, String> {
-    let told = told.map_err(|error| format!("{}{}", chain(&error), cure(&error)))?;
-    let answer = serde_json::from_slice::<Value>(&told.body).unwrap_or(Value::Null);
-    if told.status == 200 && answer.is_object() {
-        return Ok(answer);
-    }
-    let address = remote.address();
-    let detail = &answer["detail"];
-    let message = detail.as_str().or_else(|| detail["message"].as_str());
-    Err(match (told.status, message) {
-        (401, _) => {
-            format!("mcpo at {address} wants its key: give it with --api-key, or in MCPO_API_KEY")
-        }
-        (403, Some(message)) => format!("mcpo at {address} refuses: {message}"),
-        (404, Some("Not Found")) | (_, None) => format!(
-            "what answers at {address} is no mcpo with /admin (status {}): see --url",
-            told.status
-        ),
-        (_, Some(message)) => message.to_owned(),
-    })
-}
-
-/// The error and its causes.
-fn chain(error: &RemoteError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-fn cure(error: &RemoteError) -> &'static str {
-    match error {
-        RemoteError::Tls => {
-            "; ask mcpo itself, at the http:// address that it listens on, not the proxy before it"
-        }
-        RemoteError::BadUrl(_) => "; see --url and MCPO_ADMIN_URL",
-        RemoteError::UserInUrl => "; a key goes into --api-key or MCPO_API_KEY",
-        RemoteError::BadKey => "; see --api-key and MCPO_API_KEY",
-        RemoteError::Unreachable(..) => "; is mcpo running there? See --url and MCPO_ADMIN_URL",
-        RemoteError::Slow(_) | RemoteError::Broken(..) => "; see --url and MCPO_ADMIN_URL",
-    }
 }
 
 /// Shows an answer, once. Somebody who stops reading (`| head`) is no failure.

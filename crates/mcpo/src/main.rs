@@ -13,6 +13,7 @@ mod reload;
 mod render;
 mod signals;
 mod telemetry;
+mod which;
 
 use std::future::Future;
 use std::process::ExitCode;

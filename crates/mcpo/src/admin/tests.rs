@@ -22,8 +22,8 @@ fn options_stand_before_or_behind_what_is_asked() {
         ["--url http://h -k key --json hold a", "hold a --json --api-key key --url http://h"]
     {
         let options = options(words).unwrap();
-        assert_eq!(options.url.as_deref(), Some("http://h"));
-        assert_eq!(options.api_key, Some(Secret::new("key")));
+        assert_eq!(options.which.url.as_deref(), Some("http://h"));
+        assert_eq!(options.which.api_key, Some(mcpo_config::Secret::new("key")));
         assert!(options.json && matches!(options.ask, Ask::Hold { name } if name == "a"));
     }
     for wrong in ["", "hold", "servers a", "melt a", "validate --timeout soon"] {
