@@ -5,6 +5,7 @@
 pub mod alerts;
 pub mod diagnosis;
 pub mod exposition;
+pub mod faces;
 pub mod history;
 pub mod monitor;
 pub mod otlp;

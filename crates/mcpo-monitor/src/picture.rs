@@ -1,5 +1,9 @@
 //! All that is known at one moment. Every face is made from this and from nothing else.
 
+mod recent;
+mod take;
+mod words;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +16,11 @@ use mcpo_upstream::meter::{CallResult, Exemplar};
 use crate::requests::RequestSeries;
 use crate::resources::{MachineSample, ProcessSample};
 use crate::score::Score;
+
+pub(crate) use recent::Recent;
+pub use take::epoch_seconds;
+pub(crate) use take::{Room, Sources, take};
+pub use words::reason_of;
 
 /// All that is known at one moment. Rates are 0 to 1, lengths are what their type says.
 #[derive(Debug, Clone)]
@@ -47,6 +56,10 @@ pub struct WholePicture {
     pub queued: usize,
     /// Calls that were sent away since there was no room.
     pub shed: u64,
+    /// Faults of the last hour, by kind, those kinds that there were.
+    pub faults_last_hour: Vec<(FaultKind, u64)>,
+    /// Answered and failed calls of the windows that burn rates are made from.
+    pub burn: BurnWindows,
     /// Of all, what pulls it down included.
     pub score: Score,
 }
@@ -90,8 +103,12 @@ pub struct ServerPicture {
     pub missing_tools: Vec<String>,
     /// Failures, recoveries and replays, counted by the journal.
     pub counters: UpstreamCounters,
-    /// The last failure that the journal holds, and when.
+    /// The last failure that the journal told of since the start, and when.
     pub last_error: Option<(SystemTime, FaultKind)>,
+    /// Faults of the last hour, by kind, those kinds that there were.
+    pub faults_last_hour: Vec<(FaultKind, u64)>,
+    /// Answered and failed calls of the windows that burn rates are made from.
+    pub burn: BurnWindows,
     /// Calls of all its tools together.
     pub calls: CallPicture,
     /// Each tool that was called, by name; at most `meter::TOOLS_MAX`.
@@ -159,6 +176,28 @@ pub struct WindowPicture {
     pub upstream_sum: Duration,
 }
 
+/// Calls that count for or against an objective. Cancelled ones count for neither.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Answered, also with a tool's own error.
+    pub good: u64,
+    /// Failed: see [`CallResult::is_failure`].
+    pub bad: u64,
+}
+
+/// The windows of multi-window burn rates. Source: "The Site Reliability Workbook", chapter 5.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BurnWindows {
+    /// The last five minutes.
+    pub five_minutes: Tally,
+    /// The last half hour.
+    pub half_hour: Tally,
+    /// The last hour.
+    pub hour: Tally,
+    /// The last six hours; of the time before the start what the history still knows.
+    pub six_hours: Tally,
+}
+
 /// Where a breaker is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerName {
@@ -179,4 +218,124 @@ pub enum Standing {
     Degraded,
     /// It cannot be called.
     Down,
+}
+
+/// Which of [`CallPicture::windows`] is the last minute.
+pub const MINUTE: usize = 0;
+/// Which is the last five minutes.
+pub const FIVE_MINUTES: usize = 1;
+/// Which is the last hour.
+pub const HOUR: usize = 2;
+
+// === impl CallPicture ===
+
+impl CallPicture {
+    /// Calls that ended, in whatever way.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.ended.iter().sum()
+    }
+
+    /// What came of those that came to something.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        Tally::of(&self.ended)
+    }
+}
+
+// === impl WindowPicture ===
+
+impl WindowPicture {
+    /// Calls that ended, in whatever way.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.ended.iter().sum()
+    }
+
+    /// Calls that ended in a second; 0 while nothing was seen.
+    #[must_use]
+    pub fn per_second(&self) -> f64 {
+        let seconds = self.length.as_secs_f64();
+        if seconds > 0.0 { self.total() as f64 / seconds } else { 0.0 }
+    }
+
+    /// What came of those that came to something.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        Tally::of(&self.ended)
+    }
+
+    /// Mean time until a call was sent; `None` while nothing was counted.
+    #[must_use]
+    pub fn mean_wait(&self) -> Option<Duration> {
+        let count = u32::try_from(self.duration.count()).unwrap_or(u32::MAX);
+        self.waited_sum.checked_div(count)
+    }
+}
+
+// === impl Tally ===
+
+impl Tally {
+    /// Of results in the order of [`CallResult::ALL`].
+    #[must_use]
+    pub fn of(ended: &[u64; CallResult::ALL.len()]) -> Self {
+        let mut tally = Self::default();
+        for (result, count) in CallResult::ALL.into_iter().zip(ended) {
+            match result {
+                CallResult::Ok | CallResult::ToolError => tally.good += count,
+                CallResult::NotSent | CallResult::Refused | CallResult::Unknown => {
+                    tally.bad += count;
+                }
+                CallResult::Cancelled => {}
+            }
+        }
+        tally
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.good + self.bad
+    }
+
+    /// The share that failed, 0 to 1; 0 where there was none.
+    #[must_use]
+    pub fn error_rate(&self) -> f64 {
+        if self.total() == 0 { 0.0 } else { self.bad as f64 / self.total() as f64 }
+    }
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.good += other.good;
+        self.bad += other.bad;
+    }
+}
+
+// === impl BreakerName ===
+
+impl BreakerName {
+    /// The name in answers and metrics: lower case, stable.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+}
+
+// === impl Standing ===
+
+impl Standing {
+    /// The name in answers and metrics: lower case, stable.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+        }
+    }
 }

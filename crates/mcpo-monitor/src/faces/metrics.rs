@@ -1,0 +1,134 @@
+//! `/metrics` as JSON: the shape is a promise to those who read it by machine. Words are fixed, and
+//! name no address and no command. Lengths are seconds, shares are 0 to 1.
+
+use mcpo_core::fault::FaultKind;
+use mcpo_upstream::journal::UpstreamCounters;
+use serde_json::{Map, Value, json};
+
+use super::live::{recovery_quantile, recovery_rate};
+use super::{reason, rfc_3339, status};
+use crate::picture::{
+    CallPicture, FIVE_MINUTES, MINUTE, Picture, ServerPicture, Standing, ToolPicture,
+    epoch_seconds, reason_of,
+};
+
+/// What `/metrics` answers by default.
+#[must_use]
+pub fn metrics(picture: &Picture) -> Value {
+    let servers = || picture.servers.iter();
+    let performance =
+        servers().flat_map(|server| server.tools.iter().map(|tool| performance(server, tool)));
+    json!({
+        "performance": performance.collect::<Map<_, _>>(),
+        "concurrency": concurrency(picture),
+        "cache": {},
+        "connection": servers().map(connection).collect::<Map<_, _>>(),
+        "error_recovery": error_recovery(picture),
+        "system_health": system_health(picture),
+        "timestamp": epoch_seconds(picture.at),
+    })
+}
+
+/// One tool's calls since the start.
+fn performance(server: &ServerPicture, tool: &ToolPicture) -> (String, Value) {
+    let calls = &tool.calls;
+    let (least, most) = calls.duration_bounds.unwrap_or_default();
+    let about = json!({
+        "total_requests": calls.total(),
+        "success_rate": 1.0 - calls.tally().error_rate(),
+        "avg_duration": mean(calls),
+        "min_duration": least.as_secs_f64(),
+        "max_duration": most.as_secs_f64(),
+        "p50": calls.duration.quantile(0.5).unwrap_or(0.0),
+        "p90": calls.duration.quantile(0.9).unwrap_or(0.0),
+        "p99": calls.duration.quantile(0.99).unwrap_or(0.0),
+        "current_concurrent": calls.in_flight,
+        "peak_concurrent": calls.peak,
+        "qps_1m": calls.windows[MINUTE].per_second(),
+    });
+    (format!("{}/{}", server.name, tool.tool), about)
+}
+
+fn mean(calls: &CallPicture) -> f64 {
+    match calls.duration.count() {
+        0 => 0.0,
+        count => calls.duration_sum.as_secs_f64() / count as f64,
+    }
+}
+
+fn concurrency(picture: &Picture) -> Value {
+    let whole = &picture.whole;
+    json!({
+        "max_concurrent": whole.max_concurrent,
+        "current_concurrent": whole.in_flight,
+        "peak_concurrent": whole.peak,
+        "queued": whole.queued,
+        "shed_total": whole.shed,
+    })
+}
+
+fn connection(server: &ServerPicture) -> (String, Value) {
+    let errors: u64 = server.counters.errors().map(|(_, count)| count).sum();
+    let about = json!({
+        "state": server.state,
+        "sessions": server.sessions,
+        "in_use": server.sessions_in_use,
+        "idle": server.sessions.saturating_sub(server.sessions_in_use),
+        "error_count": errors,
+        "last_error": server.last_error.map(|(_, kind)| reason_of(kind)),
+        "reconnects": server.reconnects,
+        "last_change": rfc_3339(server.since),
+    });
+    (server.name.clone(), about)
+}
+
+fn error_recovery(picture: &Picture) -> Value {
+    let counters: Vec<&UpstreamCounters> =
+        picture.servers.iter().map(|server| &server.counters).collect();
+    let tried: u64 = counters.iter().map(|one| one.recoveries_tried).sum();
+    let succeeded: u64 = counters.iter().map(|one| one.recoveries_succeeded).sum();
+    let faults = &picture.whole.faults_last_hour;
+    let types = faults.iter().map(|(kind, count)| (kind.name().to_owned(), (*count).into()));
+    json!({
+        "total_errors_last_hour": faults.iter().map(|(_, count)| count).sum::<u64>(),
+        "error_types": types.collect::<Map<_, _>>(),
+        "total_recovery_attempts": tried,
+        "recovery_success_rate": recovery_rate(tried, succeeded),
+        "time_to_recover_p50": recovery_quantile(&counters, 0.5),
+        "time_to_recover_p99": recovery_quantile(&counters, 0.99),
+        "current_error_rate": picture.whole.calls.windows[MINUTE].tally().error_rate(),
+        "system_status": status(picture),
+    })
+}
+
+fn system_health(picture: &Picture) -> Value {
+    let health = |server: &ServerPicture| {
+        (server.name.clone(), Value::from(server.standing != Standing::Down))
+    };
+    let (process, machine) = (&picture.process, &picture.machine);
+    json!({
+        "overall_status": status(picture),
+        "score": picture.whole.score.score,
+        "reasons": picture.whole.score.reasons,
+        "connection_health": picture.servers.iter().map(health).collect::<Map<_, _>>(),
+        "error_rate": picture.whole.calls.windows[FIVE_MINUTES].tally().error_rate(),
+        "active_errors": picture.servers.iter().filter_map(active_error).collect::<Vec<_>>(),
+        "resources": {
+            "cpu_percent": machine.map_or(0.0, |machine| machine.cpu * 100.0),
+            "memory_percent": machine.map_or(0.0, |machine| machine.memory * 100.0),
+            "rss_bytes": process.map_or(0, |process| process.rss_bytes),
+        },
+    })
+}
+
+/// What is wrong with an upstream that cannot be called, or is not whole.
+fn active_error(server: &ServerPicture) -> Option<Value> {
+    let kind = server.fault?;
+    Some(json!({
+        "server": server.name,
+        "code": kind.name(),
+        "reason": reason(server).unwrap_or(reason_of(kind)),
+        "severity": FaultKind::severity(kind).name(),
+        "since": epoch_seconds(server.since),
+    }))
+}

@@ -1,0 +1,281 @@
+//! How a picture is taken: from the snapshot, the meters, the journal, the windows and the last
+//! samples of resources.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use mcpo_core::breaker::BreakerState;
+use mcpo_core::life::HeldBy;
+use mcpo_upstream::directory::{Snapshot, State, Upstream, View};
+use mcpo_upstream::journal::Counters;
+use mcpo_upstream::meter::{ToolReading, UpstreamReading};
+use tokio::time::Instant;
+
+use super::{
+    BreakerName, BurnWindows, CallPicture, Picture, Recent, ServerPicture, Standing, ToolPicture,
+    WholePicture, WindowPicture,
+};
+use crate::requests::RequestSeries;
+use crate::resources::{MachineSample, ProcessSample};
+use crate::score::{self, Baselines, Score};
+use crate::windows::Windows;
+
+/// What a picture is made from.
+#[derive(Debug)]
+pub(crate) struct Sources<'a> {
+    pub(crate) at: SystemTime,
+    pub(crate) now: Instant,
+    pub(crate) started: Instant,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) readings: &'a [UpstreamReading],
+    pub(crate) counters: &'a Counters,
+    pub(crate) recent: &'a Recent,
+    pub(crate) windows: &'a Windows,
+    pub(crate) baselines: &'a Baselines,
+    pub(crate) requests: Vec<RequestSeries>,
+    pub(crate) room: Room,
+    pub(crate) process: Option<ProcessSample>,
+    pub(crate) machine: Option<MachineSample>,
+    /// Of each upstream that has processes, by its name.
+    pub(crate) children: &'a HashMap<String, ProcessSample>,
+}
+
+/// Places for calls, as the pipeline has them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Room {
+    pub(crate) max_concurrent: usize,
+    pub(crate) in_flight: usize,
+    pub(crate) peak: usize,
+    pub(crate) shed: u64,
+}
+
+/// Takes a picture.
+pub(crate) fn take(sources: Sources<'_>) -> Picture {
+    let readings: HashMap<&str, &UpstreamReading> =
+        sources.readings.iter().map(|one| (one.upstream.as_str(), one)).collect();
+    let servers: Vec<ServerPicture> = sources
+        .snapshot
+        .upstreams()
+        .iter()
+        .map(|upstream| {
+            server(&sources, upstream, readings.get(upstream.view.name.as_str()).copied())
+        })
+        .collect();
+    let mut picture = Picture {
+        at: sources.at,
+        uptime: sources.now.saturating_duration_since(sources.started),
+        whole: whole(&sources, &servers),
+        servers,
+        requests: sources.requests,
+        process: sources.process,
+        machine: sources.machine,
+    };
+    score::put(&mut picture, sources.baselines);
+    picture
+}
+
+fn server(
+    sources: &Sources<'_>,
+    upstream: &Upstream,
+    reading: Option<&UpstreamReading>,
+) -> ServerPicture {
+    let (view, breaker) = (&*upstream.view, upstream.gate().breaker_state());
+    let now = sources.now;
+    let tools: Vec<ToolPicture> = reading
+        .map(|reading| reading.tools.iter().map(|one| tool(sources, &view.name, one)).collect())
+        .unwrap_or_default();
+    let mut calls = sum(tools.iter().map(|tool| &tool.calls));
+    if let Some(reading) = reading {
+        (calls.in_flight, calls.peak) = (reading.in_flight, reading.peak);
+    }
+    calls.windows = sources.windows.whole_of(&view.name, &calls.windows, now);
+    ServerPicture {
+        name: view.name.clone(),
+        state: view.state.name(),
+        standing: Standing::of(view, breaker),
+        since: wall(sources.at, now, view.since),
+        fault: view.state.fault().map(|fault| fault.kind),
+        detail: view.state.fault().map(|fault| fault.detail.as_str().into()),
+        held_by: held_by(&view.state),
+        retry_in: retry_at(&view.state).map(|at| at.saturating_duration_since(now)),
+        sessions: view.sessions.len(),
+        sessions_in_use: view.sessions.iter().filter(|live| live.outstanding() > 0).count(),
+        pool_min: view.pool.min,
+        pool_max: view.pool.max,
+        breaker: BreakerName::of(breaker),
+        retry_tokens: upstream.gate().tokens(),
+        reconnects: view.reconnects,
+        tools_offered: view.catalog.as_deref().map(|catalog| catalog.tools().len()),
+        missing_tools: view.missing_tools.clone(),
+        counters: sources.counters.upstreams.get(&view.name).cloned().unwrap_or_default(),
+        last_error: sources.recent.last_error(&view.name),
+        faults_last_hour: sources.windows.faults(&view.name, sources.counters),
+        burn: sources.windows.burn(&view.name, &calls.ended),
+        calls,
+        tools,
+        queued: reading.map_or(0, |reading| reading.queued),
+        processes: sources.children.get(&view.name).copied(),
+        score: Score::full(),
+    }
+}
+
+fn tool(sources: &Sources<'_>, upstream: &str, reading: &ToolReading) -> ToolPicture {
+    let calls = CallPicture {
+        ended: reading.ended,
+        in_flight: reading.in_flight,
+        peak: reading.peak,
+        duration: reading.duration.clone(),
+        duration_sum: reading.duration_sum,
+        duration_bounds: reading.duration_bounds,
+        waited_sum: reading.waited_sum,
+        upstream_sum: reading.upstream_sum,
+        bytes_in: reading.bytes_in,
+        bytes_out: reading.bytes_out,
+        exemplars: reading.exemplars.clone(),
+        windows: sources.windows.of(upstream, reading, sources.now),
+    };
+    ToolPicture { tool: reading.tool.clone(), calls }
+}
+
+fn whole(sources: &Sources<'_>, servers: &[ServerPicture]) -> WholePicture {
+    let mut calls = sum(servers.iter().map(|server| &server.calls));
+    let Room { max_concurrent, in_flight, peak, shed } = sources.room;
+    (calls.in_flight, calls.peak) = (in_flight, peak);
+    let mut burn = BurnWindows::default();
+    servers.iter().for_each(|server| burn += server.burn);
+    let mut faults: Vec<_> = Vec::new();
+    servers.iter().flat_map(|server| &server.faults_last_hour).for_each(|&(kind, count)| {
+        match faults.iter_mut().find(|(one, _)| *one == kind) {
+            Some((_, known)) => *known += count,
+            None => faults.push((kind, count)),
+        }
+    });
+    WholePicture {
+        calls,
+        max_concurrent,
+        in_flight,
+        peak,
+        queued: servers.iter().map(|server| server.queued).sum(),
+        shed,
+        faults_last_hour: faults,
+        burn,
+        score: Score::full(),
+    }
+}
+
+/// Calls added up; exemplars stay with their tools.
+fn sum<'a>(all: impl Iterator<Item = &'a CallPicture>) -> CallPicture {
+    let mut sum = CallPicture::default();
+    all.for_each(|one| sum.add(one));
+    sum
+}
+
+// === impl CallPicture ===
+
+impl CallPicture {
+    fn add(&mut self, other: &Self) {
+        add_all(&mut self.ended, &other.ended);
+        self.in_flight += other.in_flight;
+        // An upper bound: they need not have peaked at the same time.
+        self.peak += other.peak;
+        self.duration.merge(&other.duration);
+        self.duration_sum += other.duration_sum;
+        self.duration_bounds = match (self.duration_bounds, other.duration_bounds) {
+            (Some((least, most)), Some((low, high))) => Some((least.min(low), most.max(high))),
+            (known, None) => known,
+            (None, new) => new,
+        };
+        self.waited_sum += other.waited_sum;
+        self.upstream_sum += other.upstream_sum;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.windows.iter_mut().zip(&other.windows).for_each(|(sum, one)| sum.add(one));
+    }
+}
+
+// === impl WindowPicture ===
+
+impl WindowPicture {
+    /// Adds the calls of another tool or upstream in the same window.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.length = self.length.max(other.length);
+        add_all(&mut self.ended, &other.ended);
+        self.duration.merge(&other.duration);
+        self.duration_sum += other.duration_sum;
+        self.waited_sum += other.waited_sum;
+        self.upstream_sum += other.upstream_sum;
+    }
+}
+
+fn add_all(sums: &mut [u64], others: &[u64]) {
+    sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += other);
+}
+
+// === impl BurnWindows ===
+
+impl std::ops::AddAssign for BurnWindows {
+    fn add_assign(&mut self, other: Self) {
+        self.five_minutes += other.five_minutes;
+        self.half_hour += other.half_hour;
+        self.hour += other.hour;
+        self.six_hours += other.six_hours;
+    }
+}
+
+// === impl BreakerName ===
+
+impl BreakerName {
+    const fn of(state: BreakerState) -> Self {
+        match state {
+            BreakerState::Closed => Self::Closed,
+            BreakerState::Open { .. } => Self::Open,
+            BreakerState::HalfOpen { .. } => Self::HalfOpen,
+        }
+    }
+}
+
+// === impl Standing ===
+
+impl Standing {
+    /// How much of an upstream can be used. One that is dormant is woken by the call.
+    #[must_use]
+    pub fn of(view: &View, breaker: BreakerState) -> Self {
+        if !view.is_ready() && view.state != State::Dormant {
+            return Self::Down;
+        }
+        let lacks_sessions = view.is_ready() && view.sessions.len() < view.pool.min;
+        let whole =
+            view.missing_tools.is_empty() && !lacks_sessions && breaker == BreakerState::Closed;
+        if whole { Self::Ok } else { Self::Degraded }
+    }
+}
+
+const fn held_by(state: &State) -> Option<HeldBy> {
+    match state {
+        State::Held { by, .. } => Some(*by),
+        State::Starting { .. }
+        | State::Ready
+        | State::Resting { .. }
+        | State::Dormant
+        | State::Stopped => None,
+    }
+}
+
+const fn retry_at(state: &State) -> Option<Instant> {
+    match state {
+        State::Resting { retry_at, .. } => Some(*retry_at),
+        State::Held { look_at, .. } => *look_at,
+        State::Starting { .. } | State::Ready | State::Dormant | State::Stopped => None,
+    }
+}
+
+/// A moment of our clock as people tell it.
+fn wall(at: SystemTime, now: Instant, then: Instant) -> SystemTime {
+    at.checked_sub(now.saturating_duration_since(then)).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// Seconds since the Unix epoch; 0 for what is before.
+#[must_use]
+pub fn epoch_seconds(at: SystemTime) -> f64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
+}
