@@ -124,7 +124,9 @@ impl SupervisorOptions {
         }
     }
 
-    fn endpoint(&self, server: &Server) -> endpoint::Endpoint {
+    /// Where a configured server is, as a session to it needs to know.
+    #[must_use]
+    pub fn endpoint(&self, server: &Server) -> endpoint::Endpoint {
         if let Some(Dialler(dialler)) = &self.dialler {
             return dialler(server);
         }
