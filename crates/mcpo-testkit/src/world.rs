@@ -117,6 +117,8 @@ impl WorldBuilder {
         let config = json!({"mcpServers": self.servers}).to_string();
         let file = self.scratch.write("config.json", &config)?;
         let mut command = Command::new(&self.binary);
+        // Whatever is kept goes with the scratch directory.
+        command.env("XDG_STATE_HOME", self.scratch.path().join("state"));
         command.args(&self.listen).args(&self.arguments).envs(self.environment.iter().cloned());
         match &self.alone {
             Some(words) => command.arg("--").args(words),
