@@ -15,7 +15,7 @@ mod inbound;
 pub mod launcher;
 mod multiplex;
 mod protocol;
-mod redact;
+pub mod redact;
 pub mod session;
 mod stdio;
 mod transport;

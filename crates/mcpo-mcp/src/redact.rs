@@ -47,13 +47,15 @@ const OPEN_NAMES: [&str; 22] = [
 const OPEN_PREFIXES: [&str; 2] = ["LC_", "XDG_"];
 
 /// Finds the secrets of one upstream in text.
-pub(crate) struct Redactor {
+pub struct Redactor {
     /// The longest first, so that no part of it is found before it.
     secrets: Vec<Finder<'static>>,
 }
 
 impl Redactor {
-    pub(crate) fn of(endpoint: &Endpoint) -> Self {
+    /// The secrets of one upstream, as far as its endpoint holds them.
+    #[must_use]
+    pub fn of(endpoint: &Endpoint) -> Self {
         match endpoint {
             Endpoint::Stdio(stdio) => Self::new(&stdio.environment),
             Endpoint::Http(http) => Self::of_http(http),
@@ -83,14 +85,18 @@ impl Redactor {
         Self::of_values(values.into_iter())
     }
 
-    fn of_values(values: impl Iterator<Item = String>) -> Self {
+    /// Secrets that are known by themselves; those that are too short to be told from words are
+    /// left out.
+    pub fn of_values(values: impl Iterator<Item = String>) -> Self {
         let mut values: Vec<_> = values.filter(|value| value.len() >= SECRET_BYTES_MIN).collect();
         values.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         values.dedup();
         Self { secrets: values.iter().map(|value| Finder::new(value).into_owned()).collect() }
     }
 
-    pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    /// The text with `***` for every secret.
+    #[must_use]
+    pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut text = Cow::Borrowed(text);
         for secret in &self.secrets {
             if secret.find(text.as_bytes()).is_some() {
