@@ -108,7 +108,7 @@ pub enum Read {
     /// One of each upstream.
     Server(fn(&ServerPicture) -> Option<f64>),
     /// Some of each upstream, with one more label.
-    ServerEach(fn(&ServerPicture, EmitOne<'_>)),
+    ServerEach(fn(Facts<'_>, &ServerPicture, EmitOne<'_>)),
     /// One of each upstream.
     ServerHistogram(fn(&ServerPicture) -> Distribution<'_>),
     /// One of each tool.

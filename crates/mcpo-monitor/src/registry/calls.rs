@@ -29,7 +29,7 @@ const METRICS: [Metric; 12] = [
         help: "Calls that ended, by what they came to",
         labels: &[SERVER, "outcome"],
         source: Source::Own,
-        read: Read::ServerEach(|server, emit| {
+        read: Read::ServerEach(|_facts, server, emit| {
             for (result, count) in CallResult::ALL.iter().zip(server.calls.ended) {
                 emit(result.name(), count as f64);
             }

@@ -31,7 +31,7 @@ const METRICS: [Metric; 27] = [
         help: "Where the server is",
         labels: &[SERVER, "mcpo_server_state"],
         source: Source::Own,
-        read: Read::ServerEach(|server, emit| {
+        read: Read::ServerEach(|_facts, server, emit| {
             STATES.iter().for_each(|state| emit(state, flag(server.state == *state)));
         }),
     },
@@ -42,7 +42,7 @@ const METRICS: [Metric; 27] = [
         help: "How much of the server can be used",
         labels: &[SERVER, "mcpo_server_standing"],
         source: Source::Own,
-        read: Read::ServerEach(|server, emit| {
+        read: Read::ServerEach(|_facts, server, emit| {
             for (standing, name) in
                 [(Standing::Ok, "ok"), (Standing::Degraded, "degraded"), (Standing::Down, "down")]
             {
@@ -57,7 +57,7 @@ const METRICS: [Metric; 27] = [
         help: "Whether the server is held until a person releases it, by whom: 1 or 0",
         labels: &[SERVER, "held_by"],
         source: Source::Own,
-        read: Read::ServerEach(|server, emit| {
+        read: Read::ServerEach(|_facts, server, emit| {
             for (by, name) in [(HeldBy::Operator, "operator"), (HeldBy::Fault, "fault")] {
                 emit(name, flag(server.held_by == Some(by)));
             }
@@ -99,7 +99,7 @@ const METRICS: [Metric; 27] = [
         help: "Where the server's breaker is: closed lets all calls through, half_open one at a time, open none",
         labels: &[SERVER, "mcpo_breaker_state"],
         source: Source::Own,
-        read: Read::ServerEach(|server, emit| {
+        read: Read::ServerEach(|_facts, server, emit| {
             for (state, name) in [
                 (BreakerName::Closed, "closed"),
                 (BreakerName::HalfOpen, "half_open"),
@@ -170,7 +170,7 @@ const METRICS: [Metric; 27] = [
         help: "Failures of attempts, sessions and calls, by their kind; of those that were healed, too",
         labels: &[SERVER, "error_type"],
         source: Source::Own,
-        read: Read::ServerEach(|server, emit| {
+        read: Read::ServerEach(|_facts, server, emit| {
             let mut errors = server.counters.errors().peekable();
             for kind in FaultKind::ALL {
                 let counted = errors.next_if(|(counted, _)| *counted == kind);
@@ -233,7 +233,7 @@ const METRICS: [Metric; 27] = [
         help: "How many times faster than allowed the server's calls use up the error budget",
         labels: &[SERVER, "window"],
         source: Source::Own,
-        read: Read::ServerEach(|_server, _emit| {}),
+        read: Read::ServerEach(|_facts, _server, _emit| {}),
     },
     Metric {
         name: "mcpo_server_processes",
