@@ -1,6 +1,8 @@
 //! Everything worth telling, as data: each event becomes its log line (and later its counter and
 //! its journal entry) in one place, so that they cannot disagree.
 
+mod sentence;
+
 use std::time::Duration;
 
 use crate::fault::{Cure, Fault, FaultKind, Severity};

@@ -17,4 +17,5 @@ pub mod pool;
 pub mod retry;
 pub mod schema;
 pub mod sketch;
+pub mod trace;
 pub mod traffic;

@@ -1,3 +1,5 @@
+mod sentence;
+
 use std::collections::BTreeSet;
 
 use super::*;
