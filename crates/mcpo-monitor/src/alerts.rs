@@ -9,6 +9,7 @@
 pub mod deliver;
 pub mod engine;
 mod measure;
+mod promql;
 mod reconnects;
 pub mod rules;
 

@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use mcpo_config::Monitoring;
-
 use super::Severity;
 use super::measure::{self, Sight, Subject};
+use super::promql;
 
 /// One rule.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +26,9 @@ pub struct Rule {
     pub calm_share: f64,
     /// For how long it must hold before anybody is told.
     pub hold_for: Duration,
+    /// How far its value looks back, at least: so long after an outage it may still be high on
+    /// account of it. Zero for what holds now or not.
+    pub looks_back: Duration,
     /// What it is looked at for.
     pub scope: Scope,
     /// What it means, in one sentence.
@@ -35,8 +37,8 @@ pub struct Rule {
     pub fix: &'static str,
     /// What is said when it is over.
     pub calm: &'static str,
-    /// The same in PromQL; `{threshold}` and `{budget}` stand for values: see [`Rule::promql`].
-    promql: &'static str,
+    /// See [`Rule::promql`].
+    promql: fn(f64) -> String,
     /// The value now; `None` where there is too little to tell.
     pub(super) measure: fn(&Sight<'_>, Subject<'_>) -> Option<f64>,
     /// What is said of a value, without the name of whom it is about.
@@ -87,13 +89,14 @@ const CPU_HIGH: Rule = Rule {
     unit: Unit::Share,
     calm_share: 0.9,
     hold_for: Duration::from_mins(5),
+    looks_back: Duration::ZERO,
     scope: Scope::Machine,
     description: "The machine, or the container that mcpo is in, uses nearly all of the processor \
         time that it may.",
     fix: "See which upstream uses it on the dashboard, call it less, or give the machine or the \
         container more processors.",
     calm: "the processors have room again",
-    promql: "mcpo_machine_cpu_ratio > {threshold}",
+    promql: promql::cpu,
     measure: measure::cpu,
     say: measure::say_cpu,
 };
@@ -106,13 +109,14 @@ const MEMORY_HIGH: Rule = Rule {
     unit: Unit::Share,
     calm_share: 0.95,
     hold_for: Duration::from_mins(1),
+    looks_back: Duration::ZERO,
     scope: Scope::Machine,
     description: "The machine, or the container that mcpo is in, uses nearly all of the memory \
         that it may; beyond, the kernel kills processes.",
     fix: "See which upstream uses it on the dashboard and reconnect that one, or give the machine \
         or the container more memory.",
     calm: "there is free memory again",
-    promql: "mcpo_machine_memory_ratio > {threshold}",
+    promql: promql::memory,
     measure: measure::memory,
     say: measure::say_memory,
 };
@@ -125,13 +129,14 @@ const ERROR_RATE: Rule = Rule {
     unit: Unit::Share,
     calm_share: 0.8,
     hold_for: Duration::from_mins(2),
+    looks_back: Duration::from_mins(5),
     scope: Scope::ServersAndWhole,
     description: "Too many calls of the last five minutes came to no answer. A tool's own error \
         is an answer; fewer than five failed calls are no alert.",
     fix: "Look at the upstream's last fault and at `/diagnostics`, which names the link that is \
         broken.",
     calm: "calls are answered again",
-    promql: "mcpo:call_errors:ratio_rate5m > {threshold}",
+    promql: promql::error_rate,
     measure: measure::error_rate,
     say: measure::say_error_rate,
 };
@@ -144,12 +149,13 @@ const SLOW_RESPONSES: Rule = Rule {
     unit: Unit::Seconds,
     calm_share: 0.8,
     hold_for: Duration::from_mins(2),
+    looks_back: Duration::from_mins(5),
     scope: Scope::Servers,
     description: "One in ten calls of the last five minutes took longer than this.",
     fix: "See at `/diagnostics` where the time goes: if calls wait for a session, raise the \
         upstream's pool; if the upstream has them, look at its own load and at what it calls.",
     calm: "answers come in time again",
-    promql: "mcpo:call_duration_seconds:p90_5m > {threshold}",
+    promql: promql::slow,
     measure: measure::slow,
     say: measure::say_slow,
 };
@@ -162,12 +168,13 @@ const SERVER_DOWN: Rule = Rule {
     unit: Unit::Flag,
     calm_share: 1.0,
     hold_for: Duration::from_mins(1),
+    looks_back: Duration::ZERO,
     scope: Scope::Servers,
     description: "The upstream cannot be called. It is tried again by itself.",
     fix: "Look at `/diagnostics`, which names the link that is broken and what mends it; then \
         reconnect the upstream, or wait until it is tried again.",
     calm: "it can be called again",
-    promql: "mcpo_upstream_up == 0",
+    promql: promql::down,
     measure: measure::down,
     say: measure::say_down,
 };
@@ -180,13 +187,14 @@ const CRASH_LOOP: Rule = Rule {
     unit: Unit::Count,
     calm_share: 0.5,
     hold_for: Duration::ZERO,
+    looks_back: Duration::ZERO,
     scope: Scope::Servers,
     description: "The upstream went away and was made anew more than this often within ten \
         minutes, or crashed so often that it is held.",
     fix: "Read the last words of its process at `/diagnostics`; start its command by hand, and \
         mend what it complains of.",
     calm: "it stays",
-    promql: "increase(mcpo_upstream_reconnects_total[10m]) > {threshold}",
+    promql: promql::crash_loop,
     measure: measure::crash_loop,
     say: measure::say_crash_loop,
 };
@@ -199,13 +207,14 @@ const HELD: Rule = Rule {
     unit: Unit::Flag,
     calm_share: 1.0,
     hold_for: Duration::from_mins(1),
+    looks_back: Duration::ZERO,
     scope: Scope::Servers,
     description: "The upstream is held: nothing is sent to it, since an operator said so or since \
         its fault passes by no new attempt.",
     fix: "Mend what the hold's reason names, then release it: on the dashboard, or with `mcpo \
         release`.",
     calm: "it is not held any more",
-    promql: "mcpo_upstream_state{state=\"held\"} == 1",
+    promql: promql::held,
     measure: measure::held,
     say: measure::say_held,
 };
@@ -218,13 +227,13 @@ const SLO_BURN_FAST: Rule = Rule {
     unit: Unit::BurnRate,
     calm_share: 0.9,
     hold_for: Duration::from_mins(2),
+    looks_back: Duration::from_mins(5),
     scope: Scope::ServersAndWhole,
     description: "Over the last hour and over the last five minutes, calls failed so often that \
         two hundredths of a month's error budget are spent within an hour.",
     fix: "Act now: look at `/diagnostics` and mend, hold or replace the upstream that fails most.",
     calm: "the error budget lasts again",
-    promql: "mcpo:call_errors:ratio_rate1h / {budget} > {threshold} and \
-        mcpo:call_errors:ratio_rate5m / {budget} > {threshold}",
+    promql: promql::burn_fast,
     measure: measure::burn_fast,
     say: measure::say_burn_fast,
 };
@@ -237,13 +246,13 @@ const SLO_BURN_SLOW: Rule = Rule {
     unit: Unit::BurnRate,
     calm_share: 0.9,
     hold_for: Duration::from_mins(15),
+    looks_back: Duration::from_mins(30),
     scope: Scope::ServersAndWhole,
     description: "Over the last six hours and over the last half hour, calls failed so often that \
         a twentieth of a month's error budget is spent within six hours.",
     fix: "Look at `/diagnostics` today, and at which upstream fails most on the dashboard.",
     calm: "the error budget lasts again",
-    promql: "mcpo:call_errors:ratio_rate6h / {budget} > {threshold} and \
-        mcpo:call_errors:ratio_rate30m / {budget} > {threshold}",
+    promql: promql::burn_slow,
     measure: measure::burn_slow,
     say: measure::say_burn_slow,
 };
@@ -271,12 +280,10 @@ impl Rule {
         RULES.iter().find(|rule| rule.id == id)
     }
 
-    /// Its expression for Prometheus, with the default threshold and objective.
+    /// Its expression for Prometheus, with the default threshold and objective: one alert for each
+    /// upstream, with the labels of the metrics of `registry`.
     #[must_use]
     pub fn promql(&self) -> String {
-        // Not 0.010000000000000009.
-        let budget = ((1.0 - Monitoring::SLO_OBJECTIVE) * 1e6).round() / 1e6;
-        let threshold = self.threshold.to_string();
-        self.promql.replace("{threshold}", &threshold).replace("{budget}", &budget.to_string())
+        (self.promql)(self.threshold)
     }
 }
