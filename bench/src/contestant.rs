@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     Mcpo,
     /// Ours with its recovery switched off; only measured beside ours.
     WithoutRecovery,
+    /// Ours with nothing measured; only measured beside ours.
+    WithoutMonitor,
     /// The least code that does the job.
     Floor,
     /// No proxy: the upstream itself.
@@ -45,6 +47,7 @@ impl Kind {
             Self::Python => "python",
             Self::Mcpo => "mcpo",
             Self::WithoutRecovery => "mcpo without recovery",
+            Self::WithoutMonitor => "mcpo without monitor",
             Self::Floor => "floor",
             Self::Direct => "direct",
             Self::Bare => "bare",
@@ -136,6 +139,14 @@ impl Contestant {
         })
     }
 
+    /// Where it answers HTTP.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        match &self.road {
+            Road::Http(load) => Some(load.address),
+            Road::Pipe(_) => None,
+        }
+    }
+
     /// Puts load on it; tells its processor time per call as well.
     pub(crate) async fn load(&mut self, plan: &Plan) -> Result<(Report, Option<Duration>)> {
         let before = self.process.as_ref().map(Process::processor_time).transpose()?;
@@ -160,13 +171,14 @@ pub(crate) fn command(
     let port = address.port().to_string();
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let (mut command, kind_of_url) = match kind {
-        Kind::Python | Kind::Mcpo | Kind::WithoutRecovery => {
+        Kind::Python | Kind::Mcpo | Kind::WithoutRecovery | Kind::WithoutMonitor => {
             let program = if kind == Kind::Python { &options.python } else { &options.mcpo };
             let program = program.to_string_lossy();
             let mut command = words(&[&program, "--host", "127.0.0.1", "--port", &port]);
-            if kind == Kind::WithoutRecovery {
+            if kind != Kind::Python {
                 // `env` becomes the program, so that its process is the one that is measured.
-                command = [words(&["env", "MCPO_ERROR_RECOVERY_ENABLED=false"]), command].concat();
+                let state = format!("XDG_STATE_HOME={}", options.state.path().display());
+                command = [words(&["env", &state]), switched_off(kind), command].concat();
             }
             (command, words(&["--server-type", "streamable-http", "--"]))
         }
@@ -184,6 +196,16 @@ pub(crate) fn command(
         }
     }
     command
+}
+
+/// The variable that switches a part off.
+fn switched_off(kind: Kind) -> Vec<String> {
+    let variable = match kind {
+        Kind::WithoutRecovery => Some("MCPO_ERROR_RECOVERY_ENABLED=false"),
+        Kind::WithoutMonitor => Some("MCPO_MONITOR_ENABLED=false"),
+        Kind::Python | Kind::Mcpo | Kind::Floor | Kind::Direct | Kind::Bare => None,
+    };
+    variable.into_iter().map(str::to_owned).collect()
 }
 
 /// An address that was free a moment ago.

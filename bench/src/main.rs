@@ -5,8 +5,8 @@
 mod contestant;
 mod million;
 mod options;
+mod parts;
 mod process;
-mod recovery;
 mod report;
 mod rounds;
 mod start;
@@ -44,8 +44,8 @@ async fn run(options: &Options) -> Result<()> {
     if options.million {
         million::measure(options, &mut results).await?;
     }
-    if options.recovery {
-        recovery::measure(options, &mut results).await?;
+    for &part in &options.parts {
+        parts::measure(options, part, &mut results).await?;
     }
     let text = table::markdown(&results);
     std::io::stdout().lock().write_all(text.as_bytes())?;

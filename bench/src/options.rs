@@ -5,12 +5,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use mcpo_testkit::Scratch;
 
 use crate::contestant::Kind;
+use crate::parts::Part;
 
 const USAGE: &str = "\
-usage: bench [--quick] [--start] [--million] [--recovery] [--all] [OPTIONS]
-  without --start, --million and --recovery: load only; --all: everything
+usage: bench [--quick] [--start] [--million] [--recovery] [--monitor] [--all] [OPTIONS]
+  without a part: load only; --all: everything
   --quick               one short round, to see that it runs
   --rounds N            rounds, interleaved (3)
   --seconds S           length of one measurement (2)
@@ -29,7 +31,7 @@ pub(crate) struct Options {
     pub(crate) load: bool,
     pub(crate) start: bool,
     pub(crate) million: bool,
-    pub(crate) recovery: bool,
+    pub(crate) parts: Vec<Part>,
     pub(crate) rounds: usize,
     pub(crate) warm_up: Duration,
     pub(crate) length: Duration,
@@ -41,6 +43,8 @@ pub(crate) struct Options {
     pub(crate) node: String,
     pub(crate) echo_mjs: PathBuf,
     pub(crate) out: PathBuf,
+    /// What contestants keep goes in here, and with it.
+    pub(crate) state: Scratch,
     /// Where this program and its upstreams were built.
     pub(crate) programs: PathBuf,
 }
@@ -103,7 +107,7 @@ impl Options {
             load: true,
             start: false,
             million: false,
-            recovery: false,
+            parts: Vec::new(),
             rounds: 3,
             warm_up: Duration::from_millis(300),
             length: Duration::from_secs(2),
@@ -115,6 +119,7 @@ impl Options {
             node: "node".into(),
             echo_mjs: "bench/upstreams/echo.mjs".into(),
             out: "bench/results/latest.json".into(),
+            state: Scratch::new()?,
             programs,
         })
     }
@@ -128,17 +133,22 @@ impl Options {
                 self.length = Duration::from_millis(400);
             }
             "--all" => {
-                (self.load, self.start, self.million, self.recovery) = (true, true, true, true);
+                (self.load, self.start, self.million) = (true, true, true);
+                self.parts = vec![Part::Recovery, Part::Monitor];
                 *chosen = true;
             }
             "--start" => (self.load, self.start, *chosen) = (self.load && *chosen, true, true),
             "--million" => (self.load, self.million, *chosen) = (self.load && *chosen, true, true),
-            "--recovery" => {
-                (self.load, self.recovery, *chosen) = (self.load && *chosen, true, true);
-            }
+            "--recovery" => self.choose(Part::Recovery, chosen),
+            "--monitor" => self.choose(Part::Monitor, chosen),
             _ => return false,
         }
         true
+    }
+
+    fn choose(&mut self, part: Part, chosen: &mut bool) {
+        (self.load, *chosen) = (self.load && *chosen, true);
+        self.parts.push(part);
     }
 
     fn set_value(&mut self, flag: &str, value: &str) -> Result<()> {

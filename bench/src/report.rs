@@ -20,7 +20,7 @@ pub(crate) struct Results {
     pub(crate) starts: Vec<Start>,
     pub(crate) twenty: Option<Twenty>,
     pub(crate) million: Vec<Growth>,
-    pub(crate) recovery: Vec<Recovery>,
+    pub(crate) parts: Vec<Turn>,
 }
 
 /// Which load a sample is from.
@@ -104,14 +104,17 @@ pub(crate) struct Growth {
     pub(crate) resident: Resident,
 }
 
-/// Capacity with recovery and without it, in one round.
+/// Capacity and memory with a part of the machinery and without it, in one round.
 #[derive(Debug, Serialize)]
-pub(crate) struct Recovery {
+pub(crate) struct Turn {
+    pub(crate) part: &'static str,
     pub(crate) upstream: &'static str,
     pub(crate) connections: usize,
     pub(crate) round: usize,
     pub(crate) on_per_second: f64,
     pub(crate) off_per_second: f64,
+    pub(crate) on_resident: Option<Resident>,
+    pub(crate) off_resident: Option<Resident>,
 }
 
 impl Sample {
@@ -164,7 +167,7 @@ impl Results {
             starts: Vec::new(),
             twenty: None,
             million: Vec::new(),
-            recovery: Vec::new(),
+            parts: Vec::new(),
         }
     }
 
