@@ -14,7 +14,7 @@ use crate::alerts::{Alerts, Severity};
 use crate::diagnosis::{Diagnosis, Issue, Status};
 use crate::history::{HistoryError, Query, Series};
 use crate::picture::{
-    self, Picture, Recent, Room, ServerPicture, Sources, Standing, epoch_seconds,
+    self, Picture, Recent, Room, ServerPicture, Sources, Standing, WatchPicture, epoch_seconds,
 };
 use crate::requests::Requests;
 use crate::score::Baselines;
@@ -53,7 +53,7 @@ struct Inner {
 }
 
 /// What pictures are made from beside what runs now.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Memory {
     last: Option<(Instant, Arc<Picture>)>,
     recent: Recent,
@@ -69,7 +69,8 @@ impl Monitor {
     pub fn new(options: MonitorOptions, directory: Arc<Directory>) -> Self {
         let alerts = Alerts::none(SystemTime::UNIX_EPOCH);
         let (alerts, _) = watch::channel(Arc::new(alerts));
-        let (started, memory) = (Instant::now(), Mutex::default());
+        let started = Instant::now();
+        let memory = Mutex::new(Memory::new(started));
         let requests = Requests::default();
         Self { inner: Arc::new(Inner { options, directory, requests, alerts, started, memory }) }
     }
@@ -131,6 +132,19 @@ impl Monitor {
     }
 }
 
+// === impl Memory ===
+
+impl Memory {
+    fn new(started: Instant) -> Self {
+        Self {
+            last: None,
+            recent: Recent::default(),
+            windows: Windows::new(started),
+            baselines: Baselines::default(),
+        }
+    }
+}
+
 // === impl Inner ===
 
 impl Inner {
@@ -143,6 +157,9 @@ impl Inner {
         memory.recent.follow(self.directory.journal());
         memory.recent.retain(|name| snapshot.upstream(name).is_some());
         let readings = self.directory.meters().read();
+        let counters = self.directory.journal().counters();
+        memory.windows.turn(now, &readings, &counters);
+        memory.windows.retain(|name| snapshot.upstream(name).is_some());
         let pipeline = &self.options.pipeline;
         let room = Room {
             max_concurrent: pipeline.capacity(),
@@ -156,7 +173,7 @@ impl Inner {
             started: self.started,
             snapshot: &snapshot,
             readings: &readings,
-            counters: &self.directory.journal().counters(),
+            counters: &counters,
             recent: &memory.recent,
             windows: &memory.windows,
             baselines: &memory.baselines,
@@ -164,6 +181,11 @@ impl Inner {
             room,
             process: None,
             machine: None,
+            watch: WatchPicture {
+                slo_objective: self.options.monitoring.slo_objective,
+                journal_seq: self.directory.journal().last_seq(),
+                ..WatchPicture::default()
+            },
             children: &HashMap::new(),
         })
     }

@@ -39,6 +39,22 @@ pub struct Picture {
     pub process: Option<ProcessSample>,
     /// The machine, or the container that we are in.
     pub machine: Option<MachineSample>,
+    /// What watching itself comes to.
+    pub watch: WatchPicture,
+}
+
+/// What watching itself comes to.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct WatchPicture {
+    /// What share of the calls must come to an answer; see
+    /// [`Monitoring::slo_objective`](mcpo_config::Monitoring::slo_objective).
+    pub slo_objective: f64,
+    /// The number of the journal's newest entry.
+    pub journal_seq: u64,
+    /// What the history takes up, in its file or in memory; `None` before it is open.
+    pub history_bytes: Option<u64>,
+    /// How often the history could not be written or read.
+    pub history_errors: u64,
 }
 
 /// What holds for all upstreams together.
@@ -107,6 +123,8 @@ pub struct ServerPicture {
     pub last_error: Option<(SystemTime, FaultKind)>,
     /// Faults of the last hour, by kind, those kinds that there were.
     pub faults_last_hour: Vec<(FaultKind, u64)>,
+    /// Recoveries that were begun in the last hour.
+    pub recoveries_last_hour: u64,
     /// Answered and failed calls of the windows that burn rates are made from.
     pub burn: BurnWindows,
     /// Calls of all its tools together.
@@ -296,6 +314,16 @@ impl Tally {
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.good + self.bad
+    }
+
+    /// What came after `earlier`, which is an earlier state of the same. Numbers that are smaller
+    /// than before began anew.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Self {
+        if self.good < earlier.good || self.bad < earlier.bad {
+            return self;
+        }
+        Self { good: self.good - earlier.good, bad: self.bad - earlier.bad }
     }
 
     /// The share that failed, 0 to 1; 0 where there was none.

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{
     BreakerName, BurnWindows, CallPicture, Picture, Recent, ServerPicture, Standing, ToolPicture,
-    WholePicture, WindowPicture,
+    WatchPicture, WholePicture, WindowPicture,
 };
 use crate::requests::RequestSeries;
 use crate::resources::{MachineSample, ProcessSample};
@@ -36,6 +36,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) room: Room,
     pub(crate) process: Option<ProcessSample>,
     pub(crate) machine: Option<MachineSample>,
+    pub(crate) watch: WatchPicture,
     /// Of each upstream that has processes, by its name.
     pub(crate) children: &'a HashMap<String, ProcessSample>,
 }
@@ -69,6 +70,7 @@ pub(crate) fn take(sources: Sources<'_>) -> Picture {
         requests: sources.requests,
         process: sources.process,
         machine: sources.machine,
+        watch: sources.watch,
     };
     score::put(&mut picture, sources.baselines);
     picture
@@ -88,7 +90,9 @@ fn server(
     if let Some(reading) = reading {
         (calls.in_flight, calls.peak) = (reading.in_flight, reading.peak);
     }
-    calls.windows = sources.windows.whole_of(&view.name, &calls.windows, now);
+    sum_windows(&mut calls, sources.windows.empty(now));
+    let counters = sources.counters.upstreams.get(&view.name).cloned().unwrap_or_default();
+    let last_hour = sources.windows.last_hour(&view.name, &counters);
     ServerPicture {
         name: view.name.clone(),
         state: view.state.name(),
@@ -107,10 +111,11 @@ fn server(
         reconnects: view.reconnects,
         tools_offered: view.catalog.as_deref().map(|catalog| catalog.tools().len()),
         missing_tools: view.missing_tools.clone(),
-        counters: sources.counters.upstreams.get(&view.name).cloned().unwrap_or_default(),
+        counters,
         last_error: sources.recent.last_error(&view.name),
-        faults_last_hour: sources.windows.faults(&view.name, sources.counters),
-        burn: sources.windows.burn(&view.name, &calls.ended),
+        faults_last_hour: last_hour.faults,
+        recoveries_last_hour: last_hour.recoveries,
+        burn: sources.windows.burn(&view.name, calls.tally()),
         calls,
         tools,
         queued: reading.map_or(0, |reading| reading.queued),
@@ -141,6 +146,7 @@ fn whole(sources: &Sources<'_>, servers: &[ServerPicture]) -> WholePicture {
     let mut calls = sum(servers.iter().map(|server| &server.calls));
     let Room { max_concurrent, in_flight, peak, shed } = sources.room;
     (calls.in_flight, calls.peak) = (in_flight, peak);
+    sum_windows(&mut calls, sources.windows.empty(sources.now));
     let mut burn = BurnWindows::default();
     servers.iter().for_each(|server| burn += server.burn);
     let mut faults: Vec<_> = Vec::new();
@@ -168,6 +174,11 @@ fn sum<'a>(all: impl Iterator<Item = &'a CallPicture>) -> CallPicture {
     let mut sum = CallPicture::default();
     all.for_each(|one| sum.add(one));
     sum
+}
+
+/// Windows have their length also where nobody was called.
+fn sum_windows(calls: &mut CallPicture, empty: [WindowPicture; 3]) {
+    calls.windows.iter_mut().zip(&empty).for_each(|(window, empty)| window.add(empty));
 }
 
 // === impl CallPicture ===
