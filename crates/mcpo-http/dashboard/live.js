@@ -1,0 +1,136 @@
+// The live stream: one connection that is kept, and told about at once when it is not there.
+//
+//   connecting -> live -> lost -> connecting ...     gate (sign in, refused, off) -> connecting
+
+import { refusal } from './dashboard-base.js';
+
+/** mcpo tells how it is each second; after five without a word it is gone, whatever TCP says. */
+const SILENCE_MS_MAX = 5000;
+const WAIT_MS = [500, 1000, 2000, 4000];
+/** Where somebody must do something first, looking often is of no use. */
+const GATE_WAIT_MS = 15_000;
+/** No event is larger; whoever sends more is not mcpo. */
+const PENDING_LETTERS_MAX = 16 << 20;
+
+export class Live {
+  #told;
+  #last = null;
+  #tries = 0;
+  #wake = null;
+  #abort = null;
+  #anew = false;
+
+  /** `told` has `picture`, `journal`, `alerts`, and `phase(name, { problem, retryAt })`. */
+  constructor(told) {
+    this.#told = told;
+  }
+
+  /** Never returns. */
+  async run() {
+    for (;;) {
+      this.#anew = false;
+      const problem = await this.#once();
+      if (this.#anew) continue;
+      const gate = gateOf(problem);
+      const wait = gate ? GATE_WAIT_MS : WAIT_MS[Math.min(this.#tries, WAIT_MS.length - 1)];
+      this.#tries += 1;
+      this.#told.phase(gate ?? 'lost', { problem, retryAt: Date.now() + wait });
+      // Someone who types a key is not to be interrupted.
+      await this.#rest(gate === 'sign-in' ? null : wait);
+      if (!gate) this.#told.phase('connecting', { problem });
+    }
+  }
+
+  /** Tries at once. */
+  now() {
+    this.#tries = 0;
+    this.#wake?.();
+  }
+
+  /** Begins anew without a mark: for a mcpo that was started anew, and when signed in or out. */
+  again() {
+    this.#last = null;
+    this.#tries = 0;
+    this.#anew = true;
+    this.#abort?.abort();
+    this.#wake?.();
+  }
+
+  #rest(ms) {
+    return new Promise(resolve => {
+      const timer = ms === null ? null : setTimeout(resolve, ms);
+      this.#wake = () => { clearTimeout(timer); resolve(); };
+    });
+  }
+
+  /** One connection, to its end; the answer says why it ended. */
+  async #once() {
+    const abort = new AbortController();
+    this.#abort = abort;
+    let silence;
+    const heard = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => abort.abort(), SILENCE_MS_MAX);
+    };
+    try {
+      heard();
+      const headers = { accept: 'text/event-stream', 'x-mcpo-dashboard': '1' };
+      if (this.#last !== null) headers['last-event-id'] = this.#last;
+      const answer = await fetch('admin/live', { headers, cache: 'no-store', credentials: 'same-origin', signal: abort.signal });
+      if (!answer.ok) return await refusal(answer);
+      await this.#read(answer.body.getReader(), heard);
+      return null;
+    } catch {
+      return null;
+    } finally {
+      clearTimeout(silence);
+      abort.abort();
+    }
+  }
+
+  async #read(reader, heard) {
+    const decoder = new TextDecoder();
+    let pending = '';
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      heard();
+      pending += decoder.decode(value, { stream: true }).replaceAll('\r', '');
+      if (pending.length > PENDING_LETTERS_MAX) return;
+      const blocks = pending.split('\n\n');
+      pending = blocks.pop();
+      blocks.forEach(block => this.#take(block));
+    }
+  }
+
+  #take(block) {
+    let event = 'message';
+    let id = null;
+    const data = [];
+    for (const line of block.split('\n')) {
+      const colon = line.indexOf(':');
+      if (colon === 0) continue;
+      const name = colon < 0 ? line : line.slice(0, colon);
+      const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
+      if (name === 'event') event = value;
+      else if (name === 'id') id = value;
+      else if (name === 'data') data.push(value);
+    }
+    if (data.length === 0) return;
+    let said;
+    try { said = JSON.parse(data.join('\n')); } catch { return; }
+    if (id !== null) this.#last = id;
+    this.#tries = 0;
+    // The page's own slips must not end the stream.
+    try { this.#told[event]?.(said); } catch (error) { console.error(error); }
+  }
+}
+
+/** What stands in the way, where it is not just that nobody answers. */
+function gateOf(problem) {
+  if (problem?.code === 'monitoring_off') return 'off';
+  if (problem?.status === 401) return 'sign-in';
+  if (problem?.status === 403) return problem.code === 'forbidden' ? 'refused' : 'sign-in';
+  if (problem?.status === 404) return 'refused';
+  return null;
+}

@@ -1,0 +1,107 @@
+// What is wrong, why, and what to do; and the alerts.
+
+import { $, ask, h, put } from './dashboard-base.js';
+import { ago, clock, length, many, sentence } from './dashboard-words.js';
+
+/** A diagnosis may start commands to see why they fail: it is not asked for more often by itself. */
+const CHECK_MS_MIN = 10_000;
+const ISSUES_MAX = 50;
+const RESOLVED_MAX = 10;
+
+let checkedAt = 0;
+let checking = false;
+let again = null;
+let shown = '';
+let counted = () => {};
+
+export function init({ count }) {
+  counted = count;
+  $('issues-check').addEventListener('click', () => check());
+  setInterval(() => { if (checkedAt && !checking) put($('issues-at'), `Checked ${ago((Date.now() - checkedAt) / 1000)}`); }, 5000);
+}
+
+/** Asks for a diagnosis soon, since something changed. */
+export function changed() {
+  clearTimeout(again);
+  again = setTimeout(() => check(), Math.max(300, checkedAt + CHECK_MS_MIN - Date.now()));
+}
+
+async function check() {
+  if (checking) return;
+  clearTimeout(again);
+  checking = true;
+  $('issues-check').disabled = true;
+  put($('issues-at'), 'Checking …');
+  try {
+    const diagnosis = await ask('diagnostics');
+    checkedAt = Date.now();
+    put($('issues-at'), `Checked ${ago(0)}`);
+    showIssues(diagnosis);
+  } catch (refused) {
+    put($('issues-at'), `Not checked: ${refused.message}`);
+  } finally {
+    checking = false;
+    $('issues-check').disabled = false;
+  }
+}
+
+function showIssues({ issues, recommendations }) {
+  counted('issues', issues.length, issues.some(issue => issue.severity === 'critical') ? 'bad' : 'warn');
+  const said = JSON.stringify([issues, recommendations]);
+  if (said === shown) return;
+  shown = said;
+  const open = new Set([...document.querySelectorAll('#issues-list details[open]')].map(one => one.dataset.key));
+  const rows = issues.slice(0, ISSUES_MAX).map(issue => issueRow(issue, open));
+  if (issues.length > ISSUES_MAX) rows.push(h('p', { class: 'muted' }, `and ${issues.length - ISSUES_MAX} more`));
+  if (issues.length === 0) rows.push(h('p', { class: 'fine' }, 'Nothing is wrong.'));
+  if (recommendations?.length > 0) {
+    rows.push(h('div', { class: 'advice' }, h('h3', {}, 'Could be better'), h('ul', {}, ...recommendations.map(one => h('li', {}, one)))));
+  }
+  $('issues-list').replaceChildren(...rows);
+}
+
+function issueRow(issue, open) {
+  const key = `${issue.id} ${issue.server ?? ''}`;
+  const list = (tag, words, items) => (items?.length > 0 ? [h('h4', {}, words), h(tag, {}, ...items.map(item => h('li', {}, item)))] : []);
+  const [first, ...more] = issue.fix ?? [];
+  return h('article', { class: 'issue', 'data-tone': issue.severity === 'critical' ? 'bad' : 'warn' },
+    h('header', {},
+      h('span', { class: 'pill' }, issue.severity === 'critical' ? 'Critical' : 'Warning'),
+      h('h3', {}, issue.server && !issue.what.includes(issue.server) ? `${issue.server}: ${issue.what}` : issue.what),
+      issue.since ? h('span', { class: 'muted since' }, `since ${clock(issue.since * 1000)}`) : null),
+    first ? h('p', { class: 'fix' }, h('b', {}, 'What to do '), sentence(first)) : null,
+    h('details', { class: 'fold', 'data-key': key, open: open.has(key) },
+      h('summary', {}, 'Why, and what was seen'),
+      ...list('ol', 'What led to it', issue.cause),
+      ...list('ul', 'What was seen', issue.evidence),
+      ...list('ul', 'What else may help', more)));
+}
+
+// === Alerts ===
+
+export function showAlerts({ active, resolved }) {
+  const firing = active.filter(alert => alert.phase === 'firing');
+  counted('alerts', firing.length, firing.some(alert => alert.severity === 'critical') ? 'bad' : 'warn');
+  const rows = active.map(alertRow);
+  if (active.length === 0) rows.push(h('p', { class: 'fine' }, 'No alert is firing.'));
+  if (resolved.length > 0) {
+    const was = document.querySelector('#alerts-list details')?.open;
+    rows.push(h('details', { class: 'fold', open: was },
+      h('summary', {}, `${many(resolved.length, 'alert')} resolved of late`),
+      h('ul', { class: 'resolved' }, ...resolved.slice(0, RESOLVED_MAX).map(alert => h('li', {},
+        h('span', { class: 'muted' }, `${clock(alert.resolved_at * 1000)} `), `${alert.summary}`,
+        h('span', { class: 'muted' }, ` (${length(alert.resolved_at - alert.since)})`))))));
+  }
+  $('alerts-list').replaceChildren(...rows);
+}
+
+function alertRow(alert) {
+  const pending = alert.phase === 'pending';
+  const tone = pending ? 'off' : alert.severity === 'critical' ? 'bad' : 'warn';
+  const words = pending ? 'Pending' : alert.severity === 'critical' ? 'Critical' : 'Warning';
+  return h('article', { class: 'alert', 'data-tone': tone },
+    h('header', {}, h('span', { class: 'pill' }, words), h('h3', {}, alert.summary),
+      h('span', { class: 'muted since' }, `since ${clock(alert.since * 1000)}`)),
+    h('p', { class: 'fix' }, alert.fix),
+    alert.inhibited_by ? h('p', { class: 'muted' }, `Nobody is told: ${alert.inhibited_by.replaceAll('_', ' ')} says why.`) : null);
+}

@@ -1,0 +1,125 @@
+// Figures and names as people say them.
+
+const NONE = '–';
+const figure = (value, digits) => value.toLocaleString('en', { maximumFractionDigits: digits });
+/** One more digit where the number is small: 3.4, but 34. */
+const short = value => figure(value, Math.abs(value) < 10 ? 1 : 0);
+
+export function seconds(value) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
+  if (value <= 0) return '0 ms';
+  if (value < 0.001) return `${figure(value * 1e6, 0)} µs`;
+  if (value < 1) return `${short(value * 1e3)} ms`;
+  if (value < 60) return `${short(value)} s`;
+  return length(value);
+}
+
+/** A long time in its two largest units. */
+export function length(value) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
+  const all = Math.max(0, Math.round(value));
+  if (all < 60) return `${all} s`;
+  const [d, hours, m, s] = [Math.floor(all / 86400), Math.floor(all / 3600) % 24, Math.floor(all / 60) % 60, all % 60];
+  if (d > 0) return hours && d < 10 ? `${d} d ${hours} h` : `${d} d`;
+  if (hours > 0) return m ? `${hours} h ${m} min` : `${hours} h`;
+  return s && m < 10 ? `${m} min ${s} s` : `${m} min`;
+}
+
+export const ago = value => (value < 5 ? 'just now' : `${length(value < 60 ? value : Math.floor(value / 60) * 60)} ago`);
+
+export function rate(value) {
+  if (value === null || value === undefined) return NONE;
+  return value === 0 ? '0' : value < 0.1 ? '< 0.1' : short(value);
+}
+
+export function share(value) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
+  const percent = value * 100;
+  if (percent > 0 && percent < 0.1) return '< 0.1 %';
+  if (percent > 99.9 && percent < 100) return '99.9 %';
+  return `${figure(percent, percent < 10 || percent > 99 ? 1 : 0)} %`;
+}
+
+export function bytes(value) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
+  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
+  let at = 0;
+  let left = value;
+  while (left >= 1000 && at < units.length - 1) { left /= 1024; at += 1; }
+  return `${short(left)} ${units[at]}`;
+}
+
+export const whole = value => (value === null || value === undefined ? NONE : figure(value, 0));
+export const many = (count, one, more = `${one}s`) => `${figure(count, 0)} ${count === 1 ? one : more}`;
+
+const two = value => String(value).padStart(2, '0');
+/** A moment of today as 14:03:07, of another day with its date. */
+export function clock(ms) {
+  const date = new Date(ms);
+  const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  if (date.toDateString() === new Date().toDateString()) return time;
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
+}
+
+/** What failed, in a few words that fit after the server's name. */
+const FAULTS = {
+  unreachable: 'it cannot be reached',
+  not_startable: 'its command cannot be started',
+  disconnected: 'it went away',
+  timeout: 'it does not answer in time',
+  server_error: 'it failed inside',
+  session_lost: 'it forgot the session',
+  throttled: 'it takes no more for now',
+  unauthorized: 'it refuses the credentials',
+  nonsense: 'it does not speak MCP as expected',
+  overloaded: 'there is no room for more calls',
+  stopping: 'it is being stopped',
+  held: 'it is held',
+  breaker_open: 'it failed too often and is given a rest',
+};
+export const fault = code => FAULTS[code] ?? (code ? String(code).replaceAll('_', ' ') : 'no reason is known');
+
+/** How a server is, in one or two words, and in which tone: ok, busy, warn, bad, off. */
+export function state(server) {
+  switch (server.state) {
+    case 'ready':
+      if (server.standing === 'ok') return ['Ready', 'ok'];
+      return server.breaker === 'open' ? ['Given a rest', 'warn'] : ['Degraded', 'warn'];
+    case 'starting': return ['Starting', server.standing === 'down' ? 'bad' : 'busy'];
+    case 'resting': return ['Waiting to retry', 'bad'];
+    case 'held': return server.held_by === 'operator' ? ['Held', 'off'] : ['Needs you', 'bad'];
+    case 'dormant': return ['Asleep', 'ok'];
+    case 'stopped': return ['Stopped', 'off'];
+    default: return [String(server.state), server.standing === 'ok' ? 'ok' : 'warn'];
+  }
+}
+
+/** What holds for a server now, as one sentence without its name. */
+export function standing(server, left) {
+  const why = server.reason || (server.fault ? fault(server.fault) : '');
+  const next = left === null ? '' : left <= 0.5 ? '; trying again now' : `; next try in ${length(left)}`;
+  switch (server.state) {
+    case 'held':
+      if (server.held_by === 'operator') return 'Held by an operator: nothing is sent to it until it is released.';
+      return sentence(`${why || 'only a person can mend it'}${left === null ? '' : `; looked at again in ${length(left)}`}`);
+    case 'resting': return sentence(`${why || 'it failed'}${next}`);
+    case 'starting': return sentence(why ? `${why}; connecting again` : 'connecting');
+    case 'dormant': return 'Recovery is off: the next call connects it.';
+    case 'stopped': return 'It was removed, or mcpo is stopping.';
+    default: return ready(server, why);
+  }
+}
+
+function ready(server, why) {
+  if (server.breaker === 'open') return sentence(`${why || 'it failed too often'}; calls wait until it was given a rest`);
+  if (server.breaker === 'half_open') return 'After a rest one call at a time is let through to see whether it is well.';
+  const missing = server.missing_tools ?? [];
+  if (missing.length > 0) return `${many(missing.length, 'tool is', 'tools are')} missing: ${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ', …' : ''}.`;
+  if (server.sessions < server.pool_min) return `Only ${whole(server.sessions)} of ${whole(server.pool_min)} sessions.`;
+  return why ? sentence(why) : '';
+}
+
+export function sentence(words) {
+  const text = String(words).trim();
+  return text ? text[0].toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? '' : '.') : '';
+}
