@@ -1,8 +1,19 @@
 //! What was: samples and events kept in the state directory, or in memory.
 
+mod base;
+mod directory;
+mod export;
+mod failure;
+mod fold;
+mod frame;
+mod store;
+
 use std::time::SystemTime;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+pub use export::{Export, Point, export};
+pub use store::{Bounds, EVENTS_ANSWER_MAX, MEMORY_BYTES_MAX, Place, STORE_BYTES_MAX, Store};
 
 /// What is kept of each upstream, and of all together, at every sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -35,6 +46,48 @@ pub enum Metric {
     /// The health score, 0 to 100.
     Score,
 }
+
+/// One value for each [`Metric`], by [`Metric::index`]; `NaN` where there is none.
+pub type Row = [f32; Metric::ALL.len()];
+
+/// A row without any value.
+pub const ROW_EMPTY: Row = [f32::NAN; Metric::ALL.len()];
+
+/// One sample of everything.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frame {
+    /// When, in seconds since the Unix epoch.
+    pub at: u64,
+    /// All upstreams together.
+    pub whole: Row,
+    /// Each upstream by its name; beyond [`NAMES_MAX`] they are kept as one, [`OTHER`].
+    pub servers: Vec<(String, Row)>,
+}
+
+/// One event that is kept. It holds fixed words only, and nothing that a secret could be in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptEvent {
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// The event's stable name.
+    pub name: String,
+    /// Its level: `info`, `warn`, `error`.
+    pub level: String,
+    /// The upstream that it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// What happened, in words.
+    pub sentence: String,
+    /// The fault's code, if there was a fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+/// Upstreams of one frame that are kept by name: a page that shows more shows nothing.
+pub const NAMES_MAX: usize = 1024;
+
+/// The name of all upstreams beyond [`NAMES_MAX`] together.
+pub const OTHER: &str = "_other";
 
 /// What is asked of the history.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,3 +131,76 @@ pub enum HistoryError {
     #[error("the history cannot be read")]
     Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
+
+// === impl Metric ===
+
+impl Metric {
+    /// Each of them, in the order of [`Row`]. The order is part of the file's format: new ones come
+    /// last.
+    pub const ALL: [Self; 13] = [
+        Self::Rate,
+        Self::ErrorRate,
+        Self::P50,
+        Self::P90,
+        Self::P99,
+        Self::Wait,
+        Self::InFlight,
+        Self::Sessions,
+        Self::SessionsInUse,
+        Self::Recoveries,
+        Self::Cpu,
+        Self::Memory,
+        Self::Score,
+    ];
+
+    /// Its place in a [`Row`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Its stable name, as faces take and show it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::ErrorRate => "error_rate",
+            Self::P50 => "p50",
+            Self::P90 => "p90",
+            Self::P99 => "p99",
+            Self::Wait => "wait",
+            Self::InFlight => "in_flight",
+            Self::Sessions => "sessions",
+            Self::SessionsInUse => "sessions_in_use",
+            Self::Recoveries => "recoveries",
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+            Self::Score => "score",
+        }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|metric| metric.name() == name)
+    }
+
+    /// What its values count: `1/s`, `1` (a share or a number of things), `s`, `By`, `points`.
+    #[must_use]
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Rate | Self::Recoveries => "1/s",
+            Self::ErrorRate
+            | Self::InFlight
+            | Self::Sessions
+            | Self::SessionsInUse
+            | Self::Cpu => "1",
+            Self::P50 | Self::P90 | Self::P99 | Self::Wait => "s",
+            Self::Memory => "By",
+            Self::Score => "points",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

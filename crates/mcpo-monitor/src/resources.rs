@@ -1,5 +1,14 @@
 //! What processes and the machine use, read from `/proc` and from cgroup v2.
 
+mod cgroup;
+mod machine;
+mod processes;
+
+use std::path::{Path, PathBuf};
+
+use machine::Machine;
+use processes::{Look, Trees};
+
 /// One process, or a tree of them added up.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ProcessSample {
@@ -37,3 +46,83 @@ pub struct MachineSample {
     /// Free bytes of the disk that the state directory is on; `None` without one.
     pub state_disk_bytes_free: Option<u64>,
 }
+
+/// What one look at everything found. What cannot be read is `None` or left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampled {
+    /// This process alone.
+    pub own: Option<ProcessSample>,
+    /// The machine, or the container that we are in.
+    pub machine: Option<MachineSample>,
+    /// The process trees of each server that has any, by the index that was given.
+    pub servers: Vec<(usize, ProcessSample)>,
+}
+
+/// Reads what is used, and remembers what the look before found, since shares of processor time
+/// are differences.
+#[derive(Debug)]
+pub struct Reader {
+    places: Places,
+    state_directory: Option<PathBuf>,
+    trees: Trees,
+    machine: Machine,
+}
+
+/// Where the system tells of itself; elsewhere in tests.
+#[derive(Debug, Clone)]
+struct Places {
+    /// `/proc`.
+    proc: PathBuf,
+    /// Where cgroup v2 is mounted.
+    cgroup: PathBuf,
+    /// Our own process.
+    own_id: u32,
+    /// Processors that we may run on.
+    processors: f64,
+}
+
+// === impl Reader ===
+
+impl Reader {
+    /// A reader of this machine. The directory is the one whose disk is looked at; it need not
+    /// exist yet.
+    #[must_use]
+    pub fn new(state_directory: Option<PathBuf>) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let places = Places {
+            proc: PathBuf::from("/proc"),
+            cgroup: PathBuf::from("/sys/fs/cgroup"),
+            own_id: std::process::id(),
+            processors: f64::from(u32::try_from(processors).unwrap_or(u32::MAX)),
+        };
+        Self::of(places, state_directory)
+    }
+
+    fn of(places: Places, state_directory: Option<PathBuf>) -> Self {
+        Self { places, state_directory, trees: Trees::default(), machine: Machine::default() }
+    }
+
+    /// Looks at this process, the machine, and the children of each server with all that they
+    /// started. Children that are not ours (any more) are left out. Shares of processor time are 0
+    /// the first time. Waits for the system: a few milliseconds for a thousand processes.
+    pub fn sample(&mut self, children: &[(usize, Vec<u32>)]) -> Sampled {
+        let look = Look::now(&self.places.proc);
+        let (own, servers) = self.trees.sample(&look, self.places.own_id, children);
+        let mut machine = self.machine.sample(&look, &self.places);
+        if let Some(machine) = &mut machine {
+            machine.state_disk_bytes_free =
+                self.state_directory.as_deref().and_then(disk_bytes_free);
+        }
+        Sampled { own, machine, servers }
+    }
+}
+
+/// Bytes that we may still write on the disk of a directory, or of where it will be made.
+fn disk_bytes_free(directory: &Path) -> Option<u64> {
+    let existing = directory.ancestors().find(|path| path.exists())?;
+    let disk = rustix::fs::statvfs(existing).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! The machine, or the container that we are in where it has limits.
+
+use std::fs;
+use std::path::Path;
+
+use procfs::{FromRead, Meminfo};
+
+use super::processes::Look;
+use super::{MachineSample, Places, cgroup};
+
+/// What is remembered from look to look.
+#[derive(Debug, Default)]
+pub(super) struct Machine {
+    before: Option<Before>,
+}
+
+#[derive(Debug)]
+struct Before {
+    uptime_seconds: f64,
+    times: Option<Times>,
+    used_seconds: Option<f64>,
+}
+
+/// Processor time of the machine, in ticks over all processors.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    idle: u64,
+    all: u64,
+}
+
+// === impl Machine ===
+
+impl Machine {
+    /// `None` where the memory cannot be read, from either.
+    pub(super) fn sample(&mut self, look: &Look, places: &Places) -> Option<MachineSample> {
+        let limits = cgroup::read(places);
+        let times = times(&places.proc);
+        let used_seconds = limits.processors.as_ref().map(|limit| limit.used_seconds);
+        let cpu = self.cpu(look, times, limits.processors.as_ref());
+        let uptime_seconds = look.uptime_seconds;
+        self.before = Some(Before { uptime_seconds, times, used_seconds });
+        let (memory_used, memory_bytes_max) = memory(&places.proc, &limits)?;
+        Some(MachineSample {
+            cpu,
+            memory: ratio(memory_used, memory_bytes_max),
+            memory_bytes_max,
+            processors: limits.processors.as_ref().map_or(places.processors, |limit| limit.quota),
+            is_container: limits.processors.is_some() || limits.memory.is_some(),
+            state_disk_bytes_free: None,
+        })
+    }
+
+    /// The used share of what we may use, since the look before.
+    fn cpu(&self, look: &Look, times: Option<Times>, limit: Option<&cgroup::Processors>) -> f64 {
+        let Some(before) = &self.before else { return 0.0 };
+        let share = match (limit, before.used_seconds, before.times, times) {
+            (Some(limit), Some(used_before), _, _) => {
+                let elapsed = look.uptime_seconds - before.uptime_seconds;
+                (limit.used_seconds - used_before) / (elapsed * limit.quota)
+            }
+            (None, _, Some(before), Some(now)) => {
+                let all = now.all.saturating_sub(before.all);
+                1.0 - ratio(now.idle.saturating_sub(before.idle), all)
+            }
+            (Some(_), None, _, _) | (None, _, None, _) | (None, _, _, None) => 0.0,
+        };
+        if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 }
+    }
+}
+
+/// Used and usable bytes. A limit above what the machine has is none.
+fn memory(proc: &Path, limits: &cgroup::Limits) -> Option<(u64, u64)> {
+    let machine = Meminfo::from_file(proc.join("meminfo")).ok().map(|memory| {
+        let free = memory.mem_available.unwrap_or(memory.mem_free);
+        (memory.mem_total.saturating_sub(free), memory.mem_total)
+    });
+    let limit = limits.memory.as_ref().map(|limit| (limit.used_bytes, limit.bytes_max));
+    limit.or(machine)
+}
+
+/// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal; what
+/// guests use is in the first two already (proc_stat(5)).
+fn times(proc: &Path) -> Option<Times> {
+    let stat = fs::read_to_string(proc.join("stat")).ok()?;
+    let fields = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let ticks: Vec<u64> =
+        fields.split_whitespace().take(8).map_while(|field| field.parse().ok()).collect();
+    let idle = ticks.get(3)? + ticks.get(4).unwrap_or(&0);
+    Some(Times { idle, all: ticks.iter().sum() })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share needs no more digits than f64 has")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { (part as f64 / whole as f64).clamp(0.0, 1.0) }
+}
