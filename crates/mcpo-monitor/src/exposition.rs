@@ -134,6 +134,3 @@ impl ServerNames {
         tools * LINES.0 + (self.own.len() + REST) * LINES.1
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,7 +2,7 @@
 
 use super::{Chapter, Distribution, Emit, Facts, Kind, Metric, Read, SERVER, Source, Unit};
 use crate::alerts::{Alert, Phase, Severity};
-use crate::picture::Picture;
+use crate::picture::{BurnWindows, Picture};
 use crate::requests::Route;
 use crate::resources::{MachineSample, ProcessSample};
 
@@ -96,7 +96,7 @@ const METRICS: [Metric; 29] = [
         help: "Share of the calls that must come to an answer",
         labels: &[],
         source: Source::Own,
-        read: Read::Whole(|_facts| None),
+        read: Read::Whole(|facts| Some(facts.picture.watch.slo_objective)),
     },
     Metric {
         name: "mcpo_slo_burn_rate",
@@ -105,7 +105,10 @@ const METRICS: [Metric; 29] = [
         help: "How many times faster than allowed all calls together use up the error budget",
         labels: &["window"],
         source: Source::Own,
-        read: Read::WholeEach(|_facts, _emit| {}),
+        read: Read::WholeEach(|facts, emit| {
+            let burn = &facts.picture.whole.burn;
+            burn_rates(burn, facts).into_iter().for_each(|(window, rate)| emit(&[window], rate));
+        }),
     },
     Metric {
         name: "mcpo_alerts",
@@ -132,7 +135,7 @@ const METRICS: [Metric; 29] = [
         help: "Notices of alerts to webhooks, by what became of them",
         labels: &["result"],
         source: Source::Own,
-        read: Read::WholeEach(|_facts, _emit| {}),
+        read: Read::WholeEach(deliveries),
     },
     Metric {
         name: "mcpo_journal_entries_total",
@@ -141,7 +144,7 @@ const METRICS: [Metric; 29] = [
         help: "Events that the journal kept, those that it dropped since included",
         labels: &[],
         source: Source::Own,
-        read: Read::Whole(|_facts| None),
+        read: Read::Whole(|facts| Some(facts.picture.watch.journal_seq as f64)),
     },
     Metric {
         name: "mcpo_history_bytes",
@@ -150,7 +153,7 @@ const METRICS: [Metric; 29] = [
         help: "What the history takes up, in its file or in memory",
         labels: &[],
         source: Source::Own,
-        read: Read::Whole(|_facts| None),
+        read: Read::Whole(|facts| facts.picture.watch.history_bytes.map(|bytes| bytes as f64)),
     },
     Metric {
         name: "mcpo_history_errors_total",
@@ -159,7 +162,7 @@ const METRICS: [Metric; 29] = [
         help: "Times that the history could not be written or read",
         labels: &[],
         source: Source::Own,
-        read: Read::Whole(|_facts| None),
+        read: Read::Whole(|facts| Some(facts.picture.watch.history_errors as f64)),
     },
     Metric {
         name: "process_cpu_seconds_total",
@@ -309,20 +312,13 @@ pub const fn route_template(route: Route) -> &'static str {
     }
 }
 
-fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Warning => "warning",
-        Severity::Critical => "critical",
-    }
-}
-
 /// All four counts, so that none appears out of nowhere.
 fn count_alerts(facts: Facts<'_>, emit: Emit<'_>) {
     let active = &facts.alerts.active;
     for severity in [Severity::Warning, Severity::Critical] {
         for (phase, name) in [(Phase::Pending, "pending"), (Phase::Firing, "firing")] {
             let is_one = |alert: &&Alert| alert.severity == severity && alert.phase == phase;
-            emit(&[severity_name(severity), name], active.iter().filter(is_one).count() as f64);
+            emit(&[severity.name(), name], active.iter().filter(is_one).count() as f64);
         }
     }
 }
@@ -330,6 +326,21 @@ fn count_alerts(facts: Facts<'_>, emit: Emit<'_>) {
 fn firing_alerts(facts: Facts<'_>, emit: Emit<'_>) {
     for alert in facts.alerts.active.iter().filter(|alert| alert.phase == Phase::Firing) {
         let server = alert.server.as_deref().unwrap_or_default();
-        emit(&[server, &alert.rule, severity_name(alert.severity)], 1.0);
+        emit(&[server, &alert.rule, alert.severity.name()], 1.0);
     }
+}
+
+/// How many times faster than allowed the error budget is used up, by window.
+pub(super) fn burn_rates(burn: &BurnWindows, facts: Facts<'_>) -> [(&'static str, f64); 4] {
+    let budget = 1.0 - facts.picture.watch.slo_objective;
+    [("5m", burn.five_minutes), ("30m", burn.half_hour), ("1h", burn.hour), ("6h", burn.six_hours)]
+        .map(|(window, tally)| (window, tally.error_rate() / budget))
+}
+
+/// Of all webhooks together: their addresses are secrets, and their places change.
+fn deliveries(facts: Facts<'_>, emit: Emit<'_>) {
+    let webhooks = &facts.alerts.webhooks;
+    emit(&["sent"], webhooks.iter().map(|one| one.sent).sum::<u64>() as f64);
+    emit(&["failed"], webhooks.iter().map(|one| one.failed).sum::<u64>() as f64);
+    emit(&["dropped"], webhooks.iter().map(|one| one.dropped).sum::<u64>() as f64);
 }

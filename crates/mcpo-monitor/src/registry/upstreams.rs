@@ -6,6 +6,7 @@ use mcpo_core::fault::FaultKind;
 use mcpo_core::life::HeldBy;
 use mcpo_upstream::journal::RECOVERY_BUCKETS_SECONDS;
 
+use super::itself::burn_rates;
 use super::{Chapter, Distribution, Kind, Metric, Read, SERVER, Source, Unit};
 use crate::picture::{BreakerName, Standing};
 
@@ -233,7 +234,11 @@ const METRICS: [Metric; 27] = [
         help: "How many times faster than allowed the server's calls use up the error budget",
         labels: &[SERVER, "window"],
         source: Source::Own,
-        read: Read::ServerEach(|_facts, _server, _emit| {}),
+        read: Read::ServerEach(|facts, server, emit| {
+            burn_rates(&server.burn, facts)
+                .into_iter()
+                .for_each(|(window, rate)| emit(window, rate));
+        }),
     },
     Metric {
         name: "mcpo_server_processes",
