@@ -1,19 +1,30 @@
 //! Telling webhooks of alerts. Each one has a bounded queue in which the newest state of an alert
 //! replaces older ones, and a task of its own: a slow receiver delays neither the rules nor others.
 
+mod body;
+mod mailbox;
+mod post;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mcpo_config::Webhook;
+use mcpo_config::{Webhook, WebhookFormat};
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::Notice;
+use super::{Alert, Notice, Phase, Severity};
+use mailbox::{Batch, Mailbox};
+use post::Poster;
+
+/// When all stops, what is queued is given this long: half of what the monitor has.
+const STOP_GRACE: Duration = Duration::from_secs(1);
 
 /// Tells webhooks of alerts.
 #[derive(Debug)]
 pub struct Deliverer {
-    webhooks: Vec<Webhook>,
-    instance: String,
+    desks: Vec<Arc<Desk>>,
 }
 
 /// What came of telling one webhook, since the start.
@@ -21,11 +32,11 @@ pub struct Deliverer {
 pub struct WebhookState {
     /// Its place in the configuration and its format, as `1:slack`: its address is a secret.
     pub name: String,
-    /// Changes of alerts that it took.
+    /// Alerts that it took, those told again to an Alertmanager included.
     pub sent: u64,
-    /// Changes of alerts that it refused, or that were given up.
+    /// Alerts that it refused, or that were given up.
     pub failed: u64,
-    /// Changes of alerts for which the queue had no room.
+    /// Alerts for which the queue had no room.
     pub dropped: u64,
     /// Alerts that wait to be told.
     pub queued: usize,
@@ -36,7 +47,7 @@ pub struct WebhookState {
 /// Why a webhook was not told. Says no address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryError {
-    /// Its address or a header cannot be used.
+    /// Its address or a header cannot be used, or there is no TLS here.
     #[error("its address or headers cannot be used")]
     Unusable,
     /// No connection: refused, DNS, TLS.
@@ -51,7 +62,7 @@ pub enum DeliveryError {
     /// Not now; after that time, if it says so.
     #[error("it takes no more for now (429)")]
     Throttled(Option<Duration>),
-    /// It failed inside. It may have been told.
+    /// It failed inside, and asks for that much time, if it does. It may have been told.
     #[error("it failed inside ({0})")]
     Failed(u16, Option<Duration>),
     /// It points elsewhere, where we do not go: the alert is meant for the configured address.
@@ -62,32 +73,142 @@ pub enum DeliveryError {
     Refused(u16),
 }
 
+/// All that belongs to one webhook.
+#[derive(Debug)]
+struct Desk {
+    name: String,
+    min_severity: Severity,
+    poster: Poster,
+    mailbox: Mutex<Mailbox>,
+    /// Something was put into the mailbox.
+    news: Notify,
+}
+
 // === impl Deliverer ===
 
 impl Deliverer {
     /// One that tells these webhooks; `instance` says who tells (see [`instance`]).
     #[must_use]
-    pub fn new(webhooks: Vec<Webhook>, instance: String) -> Self {
-        Self { webhooks, instance }
+    pub fn new(webhooks: Vec<Webhook>, instance: &str) -> Self {
+        let desk = |(place, webhook)| Arc::new(Desk::new(place, webhook, instance));
+        Self { desks: webhooks.into_iter().enumerate().map(desk).collect() }
     }
 
     /// Queues what is to be told. Never waits.
     pub fn tell(&self, notices: &[Notice]) {
-        let _later = (notices, &self.instance);
+        let now = Instant::now();
+        let told: Vec<_> =
+            notices.iter().filter(|notice| notice.is_told).map(|notice| &notice.alert).collect();
+        for desk in self.desks.iter().filter(|_| !told.is_empty()) {
+            let mut mailbox = desk.mailbox();
+            told.iter().for_each(|alert| desk.put(&mut mailbox, alert, now));
+            drop(mailbox);
+            desk.news.notify_one();
+        }
     }
 
     /// What came of it so far, in the order of the configuration.
     #[must_use]
     pub fn states(&self) -> Vec<WebhookState> {
-        Vec::new()
+        self.desks.iter().map(|desk| desk.mailbox().state(&desk.name)).collect()
     }
 
     /// Delivers until `stop` is true or gone, then what is queued for one more second.
     ///
     /// Dropping it leaves what is queued untold; it can be run again.
-    pub async fn run(&self, mut stop: watch::Receiver<bool>) {
-        let _stopped = stop.wait_for(|stop| *stop).await;
+    pub async fn run(&self, stop: watch::Receiver<bool>) {
+        let mut tasks = JoinSet::new();
+        for desk in &self.desks {
+            tasks.spawn(Arc::clone(desk).run(stop.clone()));
+        }
+        // One that panicked has said so; the others go on.
+        while tasks.join_next().await.is_some() {}
     }
+}
+
+// === impl Desk ===
+
+impl Desk {
+    fn new(place: usize, webhook: Webhook, instance: &str) -> Self {
+        Self {
+            name: name(place, webhook.format),
+            min_severity: webhook.min_severity.into(),
+            mailbox: Mutex::new(Mailbox::new(webhook.format)),
+            poster: Poster::new(webhook, instance),
+            news: Notify::new(),
+        }
+    }
+
+    fn mailbox(&self) -> MutexGuard<'_, Mailbox> {
+        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, mailbox: &mut Mailbox, alert: &Alert, now: Instant) {
+        // The end of what was told is told, also where the rule is less severe by now.
+        if alert.severity >= self.min_severity || alert.phase == Phase::Resolved {
+            mailbox.put(alert, now);
+        }
+    }
+
+    /// Cancel-safe but for what is under way, which is told again.
+    async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            let due = self.mailbox().next_due();
+            let due = async {
+                match due {
+                    Some(due) => sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                stopped = stop.changed() => if stopped.is_err() { break },
+                () = self.news.notified() => {}
+                () = due => {}
+            }
+            if !self.deliver(&mut stop).await {
+                break;
+            }
+        }
+        let rest = async { while self.deliver_one().await == Some(Ok(())) {} };
+        let _untold = timeout(STOP_GRACE, rest).await;
+    }
+
+    /// Delivers all that is due. False: it was stopped meanwhile.
+    async fn deliver(&self, stop: &mut watch::Receiver<bool>) -> bool {
+        while self.mailbox().is_due(Instant::now()) {
+            let one = self.deliver_one();
+            tokio::pin!(one);
+            tokio::select! {
+                _delivered = &mut one => {}
+                () = until_stopped(stop) => {
+                    let _untold = timeout(STOP_GRACE, one).await;
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Delivers one batch; `None` if none is due.
+    async fn deliver_one(&self) -> Option<Result<(), DeliveryError>> {
+        let batch = self.mailbox().take(Instant::now())?;
+        let result = self.poster.post(batch.alerts()).await;
+        self.report(batch, result);
+        Some(result)
+    }
+
+    fn report(&self, batch: Batch, result: Result<(), DeliveryError>) {
+        if let Err(error) = &result {
+            let (webhook, alerts) = (self.name.as_str(), batch.len());
+            tracing::warn!(webhook, alerts, "a webhook was not told of alerts: {error}");
+        }
+        self.mailbox().report(batch, result, Instant::now(), fastrand::f64());
+    }
+}
+
+async fn until_stopped(stop: &mut watch::Receiver<bool>) {
+    // Gone is stopped.
+    let _stopped = stop.wait_for(|stop| *stop).await;
 }
 
 /// Sends a test alert, marked as such, to each webhook at once, and says what came of it, in the
@@ -98,8 +219,22 @@ pub async fn test(
     webhooks: &[Webhook],
     instance: &str,
 ) -> Vec<(String, Result<(), DeliveryError>)> {
-    let _later = (webhooks, instance);
-    Vec::new()
+    let mut tasks = JoinSet::new();
+    for (place, webhook) in webhooks.iter().cloned().enumerate() {
+        let poster = Poster::new(webhook, instance);
+        tasks.spawn(async move { (place, poster.post_test().await) });
+    }
+    let mut results: Vec<_> = webhooks
+        .iter()
+        .enumerate()
+        .map(|(place, webhook)| (name(place, webhook.format), Err(DeliveryError::Broken)))
+        .collect();
+    while let Some(done) = tasks.join_next().await {
+        if let Ok((place, result)) = done {
+            results[place].1 = result;
+        }
+    }
+    results
 }
 
 /// Who tells: the machine's name and the port, so that two of us are told apart.
@@ -109,3 +244,57 @@ pub fn instance(port: u16) -> String {
     let name = name.trim();
     format!("{}:{port}", if name.is_empty() { "mcpo" } else { name })
 }
+
+/// What a webhook is called where its address must not be seen.
+fn name(place: usize, format: WebhookFormat) -> String {
+    let format = match format {
+        WebhookFormat::Json => "json",
+        WebhookFormat::Slack => "slack",
+        WebhookFormat::Alertmanager => "alertmanager",
+    };
+    format!("{}:{format}", place + 1)
+}
+
+// === impl DeliveryError ===
+
+impl DeliveryError {
+    /// Whether the receiver may have taken it all the same.
+    const fn may_have_arrived(self) -> bool {
+        match self {
+            Self::Timeout | Self::Broken | Self::Failed(..) => true,
+            Self::Unusable
+            | Self::Unreachable
+            | Self::Throttled(_)
+            | Self::Redirected(_)
+            | Self::Refused(_) => false,
+        }
+    }
+
+    /// Whether the same would come of another attempt.
+    const fn is_final(self) -> bool {
+        match self {
+            Self::Unusable | Self::Redirected(_) | Self::Refused(_) => true,
+            Self::Unreachable
+            | Self::Timeout
+            | Self::Broken
+            | Self::Throttled(_)
+            | Self::Failed(..) => false,
+        }
+    }
+
+    /// How long it asks to be left alone.
+    const fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::Throttled(wait) | Self::Failed(_, wait) => wait,
+            Self::Unusable
+            | Self::Unreachable
+            | Self::Timeout
+            | Self::Broken
+            | Self::Redirected(_)
+            | Self::Refused(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
