@@ -1,12 +1,14 @@
 //! What is wrong, why, and what a person can do about it: rules as data ([`RULES`]) look at
 //! [`Facts`], and what one cause explains is told once.
 
+mod case;
 pub mod check;
 pub mod docs;
 mod doctor;
 mod facts;
 mod judge;
 mod rules;
+mod words;
 
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -15,7 +17,7 @@ use crate::alerts::Severity;
 
 pub use doctor::doctor;
 pub use facts::{CacheFacts, Facts, TrendFact};
-pub use judge::diagnose;
+pub use judge::{diagnose, examine};
 pub use rules::{RULES, Rule};
 
 /// How all is, in one word.

@@ -3,8 +3,7 @@
 use mcpo_config::Config;
 use tokio::time::Instant;
 
-use super::check::{self, Depth};
-use super::{Diagnosis, Facts, diagnose};
+use super::{Diagnosis, Facts, check, diagnose};
 
 /// Connects to each configured upstream once, in parallel, until the deadline at the latest, and
 /// says what is wrong. Needs no running mcpo and does not touch one.
@@ -13,8 +12,7 @@ use super::{Diagnosis, Facts, diagnose};
 #[expect(clippy::disallowed_methods, reason = "a diagnosis says when it was made")]
 pub async fn doctor(config: &Config, deadline: Instant) -> Diagnosis {
     let servers = std::sync::Arc::new(config.servers.clone());
-    let wanted = servers.iter().cloned().map(|server| (server, Depth::Through)).collect();
-    let chains = check::look_all(wanted, deadline).await;
+    let chains = check::look_all(config.servers.clone(), deadline).await;
     let slo_objective = config.monitoring.slo_objective;
     let facts = Facts::new(std::time::SystemTime::now(), servers);
     diagnose(&Facts { chains, slo_objective, ..facts })

@@ -1,12 +1,13 @@
 //! What a diagnosis is made from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use mcpo_config::Server;
 use mcpo_upstream::journal::Entry;
 
+use super::case::Case;
 use super::check::Chain;
 use crate::history::Metric;
 use crate::picture::Picture;
@@ -68,6 +69,33 @@ impl Facts {
             chains: BTreeMap::new(),
             slo_objective: mcpo_config::Monitoring::SLO_OBJECTIVE,
             cache: None,
+        }
+    }
+
+    /// What is known of one upstream.
+    pub(super) fn case<'a>(&'a self, name: &'a str) -> Case<'a> {
+        let of_it = |entry: &&Entry| entry.event.upstream() == Some(name);
+        Case::new(self, name, self.entries.iter().filter(of_it).collect())
+    }
+
+    /// The same of each upstream, in the order of the configuration.
+    pub(super) fn cases(&self) -> Vec<Case<'_>> {
+        let mut entries: HashMap<&str, Vec<&Entry>> = HashMap::new();
+        for entry in &self.entries {
+            if let Some(name) = entry.event.upstream() {
+                entries.entry(name).or_default().push(entry);
+            }
+        }
+        let of = |name: &'_ str| entries.get(name).cloned().unwrap_or_default();
+        match &self.picture {
+            Some(picture) => {
+                let names = picture.servers.iter().map(|server| server.name.as_str());
+                names.map(|name| Case::new(self, name, of(name))).collect()
+            }
+            None => {
+                let names = self.servers.iter().map(|server| server.name.as_str());
+                names.map(|name| Case::new(self, name, of(name))).collect()
+            }
         }
     }
 }

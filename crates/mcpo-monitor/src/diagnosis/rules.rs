@@ -1,5 +1,15 @@
-//! The rules, as data.
+//! The rules, as data: when each applies, what it explains, and what a person can do.
 
+mod calls;
+mod connection;
+mod own;
+mod resources;
+mod tools;
+
+use std::time::SystemTime;
+
+use super::case::Case;
+use super::{Facts, Issue, words};
 use crate::alerts::Severity;
 
 /// One rule.
@@ -7,17 +17,129 @@ use crate::alerts::Severity;
 pub struct Rule {
     /// Its stable name.
     pub id: &'static str,
-    /// How bad it usually is.
+    /// How bad it is, as a rule; a single case may be less bad.
     pub severity: Severity,
     /// In a few words.
     pub title: &'static str,
     /// When it applies, in words.
     pub when: &'static str,
-    /// What a person can do, the likeliest first; `{server}` stands for the upstream's name.
+    /// What a person can do, the likeliest first; `{server}` stands for the upstream's name. A
+    /// single case may know something better, which then stands before these.
     pub fix: &'static [&'static str],
-    /// Which other issues of the same upstream it explains, so that they are not told.
+    /// Issues that it explains, so that they are not told beside it: of the same upstream, of mcpo
+    /// and the machine, and, where it is about these itself, of every upstream.
     pub explains: &'static [&'static str],
+    judge: Judge,
+}
+
+/// What looks at the facts.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Judge {
+    /// At each upstream.
+    Server(fn(&Case<'_>) -> Option<Finding>),
+    /// At mcpo and the machine.
+    Own(fn(&Facts, &[Case<'_>]) -> Option<Finding>),
+}
+
+/// What a rule found: an issue but for what the rule itself says.
+#[derive(Debug, Default)]
+pub(super) struct Finding {
+    /// Less or more than the rule's own.
+    severity: Option<Severity>,
+    what: String,
+    since: Option<SystemTime>,
+    evidence: Vec<String>,
+    cause: Vec<String>,
+    /// Stands before what the rule says.
+    fix: Vec<String>,
 }
 
 /// All rules, in the order in which they are told where they are equally bad.
-pub const RULES: &[Rule] = &[];
+pub const RULES: &[Rule] = &[
+    connection::COMMAND_NOT_FOUND,
+    connection::COMMAND_FAILS,
+    connection::CRASH_LOOP,
+    connection::DNS_FAILED,
+    connection::UPSTREAM_UNREACHABLE,
+    connection::TLS_FAILED,
+    connection::UNAUTHORIZED,
+    connection::NOT_MCP,
+    connection::HANDSHAKE_TIMEOUT,
+    connection::UPSTREAM_DOWN,
+    connection::HELD_BY_OPERATOR,
+    calls::SERVER_ERRORS,
+    calls::THROTTLED,
+    calls::SILENT_UPSTREAM,
+    calls::SESSION_CHURN,
+    calls::POOL_SATURATED,
+    calls::SLOW_UPSTREAM,
+    calls::SLOW_MCPO,
+    calls::ERROR_BUDGET_BURN,
+    calls::LOW_CACHE_USE,
+    resources::MEMORY_GROWTH,
+    resources::MEMORY_PRESSURE,
+    resources::CPU_SATURATED,
+    resources::FD_LIMIT,
+    resources::DISK_FULL,
+    resources::NO_ROOM,
+    tools::TOOLS_VANISHED,
+    tools::TOOLS_FLAWED,
+    tools::TOOLS_UNKNOWN,
+    own::CONFIG_REFUSED,
+    own::CLOCK_JUMP,
+];
+
+/// What comes of it that calls to an upstream fail, or are late.
+const SYMPTOMS: &[&str] = &[
+    "server_errors",
+    "throttled",
+    "silent_upstream",
+    "session_churn",
+    "pool_saturated",
+    "slow_upstream",
+    "slow_mcpo",
+    "error_budget_burn",
+    "upstream_down",
+];
+
+// === impl Rule ===
+
+impl Rule {
+    /// What it finds, upstream by upstream.
+    pub(super) fn issues(&self, facts: &Facts, cases: &[Case<'_>]) -> Vec<Issue> {
+        match self.judge {
+            Judge::Server(judge) => cases
+                .iter()
+                .filter_map(|case| Some(self.issue(Some(case.name), judge(case)?)))
+                .collect(),
+            Judge::Own(judge) => {
+                judge(facts, cases).map(|finding| self.issue(None, finding)).into_iter().collect()
+            }
+        }
+    }
+
+    /// Whether it looks at each upstream rather than at mcpo and the machine.
+    #[must_use]
+    pub const fn is_about_servers(&self) -> bool {
+        match self.judge {
+            Judge::Server(_) => true,
+            Judge::Own(_) => false,
+        }
+    }
+
+    fn issue(&self, server: Option<&str>, finding: Finding) -> Issue {
+        let Finding { severity, what, since, evidence, cause, fix } = finding;
+        let general =
+            self.fix.iter().map(|text| text.replace("{server}", server.unwrap_or("mcpo")));
+        Issue {
+            id: self.id,
+            severity: severity.unwrap_or(self.severity),
+            server: server.map(str::to_owned),
+            what,
+            since: since.map(words::epoch),
+            evidence,
+            cause,
+            fix: fix.into_iter().chain(general).collect(),
+        }
+    }
+}
