@@ -57,6 +57,7 @@ impl Slots {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.packed.capacity()
     }
