@@ -20,6 +20,7 @@ let picture = null;
 let startedAt = null;
 let phase = 'connecting';
 let retryAt = 0;
+let lostWhy = '';
 
 // === What the stream tells ===
 
@@ -31,7 +32,7 @@ const live = new Live({
     startedAt = start;
     setPhase('live', {});
     if (restarted) {
-      events.restarted();
+      events.restarted('mcpo was started anew');
       say('mcpo was started anew.');
       live.again();
     }
@@ -41,6 +42,7 @@ const live = new Live({
     showAll(next);
   },
   journal: entry => { events.add([entry]); charts.happened(entry); },
+  lost: ({ entries }) => events.note(`${many(entries, 'entry', 'entries')} of the journal came too fast to be told here`),
   alerts: problems.showAlerts,
   phase: setPhase,
 });
@@ -53,7 +55,7 @@ function showAll(next) {
   offer($('events-server'), [['', 'All servers'], ...names]);
   offer($('tools-server'), names.length > 0 ? names : [['', 'No server']]);
   const down = next.servers.filter(server => server.standing === 'down').length;
-  count('servers', next.servers.length, down > 0 ? 'bad' : 'off');
+  count('servers', down > 0 ? `${down} down` : next.servers.length, down > 0 ? 'bad' : 'off');
   tools.show(next);
 }
 
@@ -68,7 +70,7 @@ async function catchUp() {
 }
 
 function count(of, number, tone) {
-  put($(`count-${of}`), number > 0 ? number : '');
+  put($(`count-${of}`), number === 0 ? '' : number);
   mark($(`count-${of}`), 'data-tone', tone);
 }
 
@@ -101,11 +103,11 @@ function setPhase(next, { problem, retryAt: at }) {
   $('gate').hidden = !isGate;
   $('lost').hidden = phase !== 'lost';
   servers.stale(phase === 'lost');
-  mark($('overview'), 'data-stale', phase === 'lost' || null);
+  for (const part of ['overview', 'issues', 'alerts']) mark($(part), 'data-stale', phase === 'lost' || null);
   if (isGate) showGate(problem);
   if (phase === 'lost') overview.title('Lost', 'off');
   if (phase === 'live' && was === 'lost') say('Connected again.');
-  if (phase === 'live') events.live();
+  if (phase === 'live') lostWhy = '';
   $('sign-out').hidden = isGate || kept.get('signed-in') === null;
   showLink(problem);
 }
@@ -116,8 +118,9 @@ function showLink(problem) {
   mark($('link'), 'data-link', phase);
   if (phase !== 'lost') return;
   const left = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
-  const why = problem ? ` It says: ${problem.message}.` : '';
-  put($('lost-words'), `The connection to mcpo is lost, trying again${left > 1 ? ` in ${left} s` : ''}.${why} What you see is how it was.`);
+  lostWhy = problem?.message ?? lostWhy;
+  put($('lost-words'), `Connection lost, trying again${left > 1 ? ` in ${left} s` : ''}`);
+  $('lost').title = `${lostWhy ? `mcpo says: ${lostWhy}. ` : ''}What you see is how it was.`;
 }
 
 function showGate(problem) {
@@ -198,7 +201,7 @@ function nextTheme() {
 // === Start ===
 
 overview.init();
-problems.init({ count });
+problems.init({ count, findServer: servers.find });
 charts.init();
 events.init();
 tools.init();

@@ -18,9 +18,9 @@ const CHARTS = [
   { title: 'Response time', lines: [['p50', 'p50'], ['p99', 'p99']], words: seconds, least: 0.01 },
   { title: 'Errors', lines: [['error_rate', 'share of calls']], words: share, least: 0.01, bad: true },
   { title: 'Calls a second', lines: [['rate', 'calls']], words: rate, least: 1 },
-  { title: 'Sessions', lines: [['sessions_in_use', 'in use'], ['sessions', 'open']], words: value => (value === null ? '–' : whole(Math.round(value * 10) / 10)), least: 2 },
+  { title: 'Sessions', lines: [['sessions_in_use', 'in use'], ['sessions', 'open']], words: whole, least: 2, steps: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] },
   { title: 'Processor', lines: [['cpu', 'of one processor']], words: share, least: 0.05 },
-  { title: 'Memory', lines: [['memory', 'resident']], words: bytes, least: 10 << 20 },
+  { title: 'Memory', lines: [['memory', 'resident']], words: bytes, least: 10 << 20, steps: Array.from({ length: 50 }, (_, power) => 2 ** power) },
 ];
 
 let range = { seconds: 3600 };
@@ -207,7 +207,7 @@ function draw(box) {
     scales: { x: { range: () => [data.from, data.to] }, y: { range: (_, least, most) => [0, Math.max(most ?? 0, chart.least) * 1.1] } },
     axes: [
       { ...axis, size: 26, space: 70, values: dates, grid: { show: false } },
-      { ...axis, size: 62, space: 34, values: (_, ticks) => ticks.map(tick => (tick === 0 ? '0' : chart.words(tick))) },
+      { ...axis, size: 62, space: 34, incrs: chart.steps, values: (_, ticks) => ticks.map(tick => (tick === 0 ? '0' : chart.words(tick))) },
     ],
     series: [{}, ...chart.lines.map((_, at) => ({
       stroke: tints[at], width: 1.5, dash: at === 1 && chart.lines.length > 1 ? [5, 3] : undefined,

@@ -11,8 +11,7 @@ const LEVELS = ['debug', 'info', 'warn', 'error'];
 /** The oldest first. */
 let told = [];
 let seen = new Set();
-/** Entries count anew with every start of mcpo. */
-let start = 0;
+let notes = 0;
 let paused = false;
 let waiting = 0;
 let shownMax = SHOWN_STEP;
@@ -32,17 +31,16 @@ export function init() {
   });
 }
 
-/** The stream is there: nothing to say is then nothing that happened. */
-export function live() {
-  put($('events-none'), 'Nothing has happened yet.');
+/** mcpo counts its entries from 1 again. */
+export function restarted(sentence) {
+  seen = new Set();
+  note(sentence);
 }
 
-/** mcpo counts its entries from 1 again. */
-export function restarted() {
-  start += 1;
-  seen = new Set();
-  const ms = Date.now();
-  tell({ seq: `start ${start}`, ms, event: 'restarted', level: 'info', server: null, sentence: 'mcpo was started anew', fields: {} });
+/** Something that is no entry of the journal, but explains what is there. */
+export function note(sentence) {
+  notes += 1;
+  tell({ seq: `note ${notes}`, ms: Date.now(), event: 'note', level: 'info', server: null, sentence, fields: {} });
   later();
 }
 
@@ -103,20 +101,19 @@ function render() {
   }
   arrange($('events-list'), rows);
   $('events-none').hidden = rows.length > 0;
-  if (told.length > 0) put($('events-none'), 'No event fits.');
+  put($('events-none'), told.length > 0 ? 'No event fits.' : 'Nothing has happened yet.');
   $('events-more').hidden = !more;
 }
 
 function rowOf(story) {
-  if (story.row?.isConnected || story.row) return story.row;
-  const open = story.key ? story.opened : false;
-  const details = h('details', { open },
+  if (story.row) return story.row;
+  const details = h('details', { open: story.opened },
     h('summary', {},
       h('time', { datetime: new Date(story.first).toISOString() }, clock(story.first)),
       h('span', { class: 'dot', 'data-tone': stories.tone(story), 'aria-hidden': 'true' }),
       h('span', { class: 'line' }, story.server ? h('b', {}, `${story.server}: `) : null, stories.line(story))),
     h('ol', {}, ...story.entries.map(piece)));
-  details.addEventListener('toggle', () => { story.key = true; story.opened = details.open; });
+  details.addEventListener('toggle', () => { story.opened = details.open; });
   story.row = h('li', {}, details);
   return story.row;
 }

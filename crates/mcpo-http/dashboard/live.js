@@ -2,15 +2,20 @@
 //
 //   connecting -> live -> lost -> connecting ...     gate (sign in, refused, off) -> connecting
 
-import { refusal } from './dashboard-base.js';
+import { Refusal, refusal } from './dashboard-base.js';
 
 /** mcpo tells how it is each second; after five without a word it is gone, whatever TCP says. */
 const SILENCE_MS_MAX = 5000;
+/** mcpo ends a stream now and then on purpose: whoever comes again this soon lost nothing. */
+const AGAIN_MS_MAX = 300;
 const WAIT_MS = [500, 1000, 2000, 4000];
 /** Where somebody must do something first, looking often is of no use. */
 const GATE_WAIT_MS = 15_000;
 /** No event is larger; whoever sends more is not mcpo. */
 const PENDING_LETTERS_MAX = 16 << 20;
+
+/** The stream came to its end, as one does that is closed on purpose. */
+const ENDED = Symbol('ended');
 
 export class Live {
   #told;
@@ -19,8 +24,9 @@ export class Live {
   #wake = null;
   #abort = null;
   #anew = false;
+  #late = 0;
 
-  /** `told` has `picture`, `journal`, `alerts`, and `phase(name, { problem, retryAt })`. */
+  /** `told` has `picture`, `journal`, `alerts`, `lost`, and `phase(name, { problem, retryAt })`. */
   constructor(told) {
     this.#told = told;
   }
@@ -30,14 +36,20 @@ export class Live {
     for (;;) {
       this.#anew = false;
       const problem = await this.#once();
+      clearTimeout(this.#late);
       if (this.#anew) continue;
+      if (problem === ENDED && this.#tries === 0) {
+        this.#tries = 1;
+        this.#late = setTimeout(() => this.#told.phase('lost', { retryAt: Date.now() }), AGAIN_MS_MAX);
+        continue;
+      }
       const gate = gateOf(problem);
       const wait = gate ? GATE_WAIT_MS : WAIT_MS[Math.min(this.#tries, WAIT_MS.length - 1)];
       this.#tries += 1;
-      this.#told.phase(gate ?? 'lost', { problem, retryAt: Date.now() + wait });
+      this.#told.phase(gate ?? 'lost', { problem: problem instanceof Refusal ? problem : null, retryAt: Date.now() + wait });
       // Someone who types a key is not to be interrupted.
       await this.#rest(gate === 'sign-in' ? null : wait);
-      if (!gate) this.#told.phase('connecting', { problem });
+      if (!gate) this.#told.phase('connecting', {});
     }
   }
 
@@ -79,7 +91,7 @@ export class Live {
       const answer = await fetch('admin/live', { headers, cache: 'no-store', credentials: 'same-origin', signal: abort.signal });
       if (!answer.ok) return await refusal(answer);
       await this.#read(answer.body.getReader(), heard);
-      return null;
+      return ENDED;
     } catch {
       return null;
     } finally {
@@ -121,6 +133,7 @@ export class Live {
     try { said = JSON.parse(data.join('\n')); } catch { return; }
     if (id !== null) this.#last = id;
     this.#tries = 0;
+    clearTimeout(this.#late);
     // The page's own slips must not end the stream.
     try { this.#told[event]?.(said); } catch (error) { console.error(error); }
   }
@@ -128,9 +141,10 @@ export class Live {
 
 /** What stands in the way, where it is not just that nobody answers. */
 function gateOf(problem) {
-  if (problem?.code === 'monitoring_off') return 'off';
-  if (problem?.status === 401) return 'sign-in';
-  if (problem?.status === 403) return problem.code === 'forbidden' ? 'refused' : 'sign-in';
-  if (problem?.status === 404) return 'refused';
+  if (!(problem instanceof Refusal)) return null;
+  if (problem.code === 'monitoring_off') return 'off';
+  if (problem.status === 401) return 'sign-in';
+  if (problem.status === 403) return problem.code === 'forbidden' ? 'refused' : 'sign-in';
+  if (problem.status === 404) return 'refused';
   return null;
 }

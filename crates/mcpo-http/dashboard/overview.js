@@ -1,21 +1,22 @@
 // How all is: one word, one number, what pulls it down, and the figures of the last minute.
 
 import { $, arrange, h, mark, put } from './dashboard-base.js';
-import { bytes, length, many, rate, seconds, share, whole } from './dashboard-words.js';
+import { bytes, length, rate, seconds, share, whole } from './dashboard-words.js';
 
 const STATUS = {
   healthy: ['Healthy', 'ok'],
   degraded: ['Degraded', 'warn'],
   unhealthy: ['Unhealthy', 'bad'],
 };
-const PULLS_MAX = 6;
+/** As many as fit beside the verdict: the page below does not move when there are more. */
+const PULLS_MAX = 4;
 const ICON_COLOURS = { ok: '#1f9d63', warn: '#d98e04', bad: '#d6393f', off: '#6b7686' };
 
 const FIGURES = [
   ['Calls a second', picture => [rate(picture.whole.calls_per_second), `${whole(picture.whole.total)} since the start`]],
   ['Errors', picture => [share(picture.whole.error_rate), picture.whole.shed > 0 ? `${whole(picture.whole.shed)} sent away` : 'of the last minute']],
-  ['Half within', picture => [seconds(picture.whole.p50), 'p50']],
-  ['99 of 100 within', picture => [seconds(picture.whole.p99), 'p99']],
+  ['Response p50', picture => [seconds(picture.whole.p50), 'half are faster']],
+  ['Response p99', picture => [seconds(picture.whole.p99), '99 of 100 are faster']],
   ['In flight', picture => [whole(picture.whole.in_flight), picture.whole.queued > 0 ? `${whole(picture.whole.queued)} wait for a place` : `of ${whole(picture.whole.max_concurrent)}`]],
   ['Memory', ({ process, machine }) => [bytes(process?.rss_bytes), machine ? `${share(machine.memory)} of the ${machine.is_container ? 'container' : 'machine'}` : 'mcpo itself']],
   ['Processor', ({ process, machine }) => [process ? share(process.cpu) : '–', machine ? `${share(machine.cpu)} of the ${machine.is_container ? 'container' : 'machine'}` : 'of one']],
@@ -28,7 +29,7 @@ let shownTone = null;
 /** Makes the tiles before there is anything to show in them, so that nothing moves later. */
 export function init() {
   figures = FIGURES.map(([name, read]) => {
-    const [value, note] = [h('dd', { class: 'value' }, '–'), h('dd', { class: 'note' }, '\u00a0')];
+    const [value, note] = [h('dd', { class: 'value' }, '–'), h('dd', { class: 'small' }, '\u00a0')];
     $('figures').append(h('div', {}, h('dt', {}, name), value, note));
     return { value, note, read };
   });
@@ -62,26 +63,23 @@ export function title(word, tone) {
 }
 
 function inWords(servers) {
+  const of = standing => servers.filter(server => server.standing === standing).map(server => server.name);
+  const [down, degraded] = [of('down'), of('degraded')];
   if (servers.length === 0) return 'No server is configured.';
-  const named = of => {
-    const names = servers.filter(server => server.standing === of).map(server => server.name);
-    return names.length > 3 ? `${names.slice(0, 2).join(', ')} and ${names.length - 2} more` : names.join(', ');
-  };
-  const count = of => servers.filter(server => server.standing === of).length;
-  const [down, degraded] = [count('down'), count('degraded')];
-  if (down + degraded === 0) {
-    return servers.length === 1 ? 'Its one server can be called.' : `All ${many(servers.length, 'server')} can be called.`;
-  }
+  if (down.length + degraded.length === 0) return servers.length === 1 ? 'The server can be called.' : `All ${servers.length} servers can be called.`;
   const said = [];
-  if (down > 0) said.push(`${down === servers.length ? `${down > 1 ? 'All' : 'Its one'}` : down} of ${many(servers.length, 'server')} cannot be called: ${named('down')}.`);
-  if (degraded > 0) said.push(`${many(degraded, 'is', 'are')} degraded: ${named('degraded')}.`);
-  return said.join(' ').replace(/^(All|Its one) of \d+ servers?/, (_, all) => (all === 'All' ? `All ${servers.length} servers` : 'Its one server')).replace('Its one server cannot', 'Its one server cannot');
+  if (down.length === servers.length) said.push(servers.length === 1 ? 'The server cannot be called.' : `None of ${servers.length} servers can be called.`);
+  else if (down.length > 0) said.push(`${down.length} of ${servers.length} servers cannot be called: ${few(down)}.`);
+  if (degraded.length > 0) said.push(`${degraded.length === 1 ? 'One is' : `${degraded.length} are`} degraded: ${few(degraded)}.`);
+  return said.join(' ');
 }
+
+const few = names => (names.length > 3 ? `${names.slice(0, 2).join(', ')} and ${names.length - 2} more` : names.join(', '));
 
 const pulls = new Map();
 
 function showPulls({ reasons }) {
-  const shown = reasons.slice(0, PULLS_MAX);
+  const shown = reasons.length > PULLS_MAX ? reasons.slice(0, PULLS_MAX - 1) : reasons;
   const rows = shown.map(reason => {
     const key = `${reason.part} ${reason.server ?? ''}`;
     let row = pulls.get(key);
@@ -90,13 +88,15 @@ function showPulls({ reasons }) {
       pulls.set(key, row);
     }
     put(row.firstChild, `−${reason.points < 1 ? '1' : Math.round(reason.points)}`);
-    put(row.lastChild, reason.server && !reason.why.includes(reason.server) ? `${reason.server}: ${reason.why}` : reason.why);
+    const words = reason.server && !reason.why.includes(reason.server) ? `${reason.server}: ${reason.why}` : reason.why;
+    put(row.lastChild, words);
+    row.title = words;
     return row;
   });
-  if (reasons.length > PULLS_MAX) {
+  if (shown.length < reasons.length) {
     const row = pulls.get('') ?? h('li', { class: 'muted' });
     pulls.set('', row);
-    put(row, `and ${reasons.length - PULLS_MAX} more`);
+    put(row, `and ${reasons.length - shown.length} more`);
     rows.push(row);
   }
   arrange($('pulls'), rows);

@@ -13,9 +13,11 @@ let checking = false;
 let again = null;
 let shown = '';
 let counted = () => {};
+let toServer = () => {};
 
-export function init({ count }) {
+export function init({ count, findServer }) {
   counted = count;
+  toServer = findServer;
   $('issues-check').addEventListener('click', () => check());
   setInterval(() => { if (checkedAt && !checking) put($('issues-at'), `Checked ${ago((Date.now() - checkedAt) / 1000)}`); }, 5000);
 }
@@ -67,14 +69,15 @@ function issueRow(issue, open) {
   return h('article', { class: 'issue', 'data-tone': issue.severity === 'critical' ? 'bad' : 'warn' },
     h('header', {},
       h('span', { class: 'pill' }, issue.severity === 'critical' ? 'Critical' : 'Warning'),
-      h('h3', {}, issue.server && !issue.what.includes(issue.server) ? `${issue.server}: ${issue.what}` : issue.what),
       issue.since ? h('span', { class: 'muted since' }, `since ${clock(issue.since * 1000)}`) : null),
+    h('h3', {}, issue.server && !issue.what.includes(issue.server) ? `${issue.server}: ${issue.what}` : issue.what),
     first ? h('p', { class: 'fix' }, h('b', {}, 'What to do '), sentence(first)) : null,
     h('details', { class: 'fold', 'data-key': key, open: open.has(key) },
       h('summary', {}, 'Why, and what was seen'),
       ...list('ol', 'What led to it', issue.cause),
       ...list('ul', 'What was seen', issue.evidence),
-      ...list('ul', 'What else may help', more)));
+      ...list('ul', 'What else may help', more)),
+    issue.server ? h('button', { type: 'button', class: 'link-like', onclick: () => toServer(issue.server) }, `Show ${issue.server}`) : null);
 }
 
 // === Alerts ===
@@ -100,8 +103,8 @@ function alertRow(alert) {
   const tone = pending ? 'off' : alert.severity === 'critical' ? 'bad' : 'warn';
   const words = pending ? 'Pending' : alert.severity === 'critical' ? 'Critical' : 'Warning';
   return h('article', { class: 'alert', 'data-tone': tone },
-    h('header', {}, h('span', { class: 'pill' }, words), h('h3', {}, alert.summary),
-      h('span', { class: 'muted since' }, `since ${clock(alert.since * 1000)}`)),
-    h('p', { class: 'fix' }, alert.fix),
+    h('header', {}, h('span', { class: 'pill' }, words), h('span', { class: 'muted since' }, `since ${clock(alert.since * 1000)}`)),
+    h('h3', {}, sentence(alert.summary)),
+    h('p', { class: 'fix' }, h('b', {}, 'What to do '), sentence(alert.fix)),
     alert.inhibited_by ? h('p', { class: 'muted' }, `Nobody is told: ${alert.inhibited_by.replaceAll('_', ' ')} says why.`) : null);
 }

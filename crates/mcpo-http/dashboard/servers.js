@@ -36,6 +36,14 @@ export function show(picture) {
   layOut(false);
 }
 
+/** Brings one server's card into sight. */
+export function find(name) {
+  $('servers-search').value = name;
+  layOut(true);
+  $('servers').scrollIntoView();
+  $('servers-search').focus({ preventScroll: true });
+}
+
 /** What is lost is not shown as if it were so. */
 export function stale(is) {
   mark($('servers-grid'), 'data-stale', is || null);
@@ -83,12 +91,12 @@ function layOut(asked) {
 // === One card ===
 
 const FACTS = [
-  ['Calls a second', server => rate(server.calls_per_second)],
+  ['Calls/s', server => rate(server.calls_per_second)],
   ['Errors', server => share(server.total > 0 || server.calls_per_second > 0 ? server.error_rate : null)],
   ['p50', server => seconds(server.p50)],
   ['p99', server => seconds(server.p99)],
   ['Sessions', server => `${whole(server.sessions)} of ${whole(server.pool_max)}`],
-  ['Recovered', server => (server.recoveries?.tried > 0 ? share(server.recoveries.rate) : '–')],
+  ['Healed', server => (server.recoveries?.tried > 0 ? share(server.recoveries.rate) : '–')],
   ['Memory', server => bytes(server.processes?.rss_bytes)],
   ['Processor', server => (server.processes ? share(server.processes.cpu) : '–')],
 ];

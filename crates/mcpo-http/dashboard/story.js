@@ -29,7 +29,7 @@ function isAway({ entries }) {
 }
 
 export function begin(entry) {
-  return { server: entry.server, first: entry.ms, last: entry.ms, entries: [entry], row: null };
+  return { server: entry.server, first: entry.ms, last: entry.ms, entries: [entry], row: null, opened: false };
 }
 
 export function goOn(story, entry) {

@@ -7,10 +7,10 @@ const short = value => figure(value, Math.abs(value) < 10 ? 1 : 0);
 
 export function seconds(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
-  if (value <= 0) return '0 ms';
-  if (value < 0.001) return `${figure(value * 1e6, 0)} µs`;
-  if (value < 1) return `${short(value * 1e3)} ms`;
-  if (value < 60) return `${short(value)} s`;
+  if (value <= 0) return '0\u00a0ms';
+  if (value < 0.001) return `${figure(value * 1e6, 0)}\u00a0µs`;
+  if (value < 1) return `${short(value * 1e3)}\u00a0ms`;
+  if (value < 60) return `${short(value)}\u00a0s`;
   return length(value);
 }
 
@@ -18,26 +18,26 @@ export function seconds(value) {
 export function length(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
   const all = Math.max(0, Math.round(value));
-  if (all < 60) return `${all} s`;
+  if (all < 60) return `${all}\u00a0s`;
   const [d, hours, m, s] = [Math.floor(all / 86400), Math.floor(all / 3600) % 24, Math.floor(all / 60) % 60, all % 60];
-  if (d > 0) return hours && d < 10 ? `${d} d ${hours} h` : `${d} d`;
-  if (hours > 0) return m ? `${hours} h ${m} min` : `${hours} h`;
-  return s && m < 10 ? `${m} min ${s} s` : `${m} min`;
+  if (d > 0) return hours && d < 10 ? `${d}\u00a0d ${hours}\u00a0h` : `${d}\u00a0d`;
+  if (hours > 0) return m ? `${hours}\u00a0h ${m}\u00a0min` : `${hours}\u00a0h`;
+  return s && m < 10 ? `${m}\u00a0min ${s}\u00a0s` : `${m}\u00a0min`;
 }
 
 export const ago = value => (value < 5 ? 'just now' : `${length(value < 60 ? value : Math.floor(value / 60) * 60)} ago`);
 
 export function rate(value) {
   if (value === null || value === undefined) return NONE;
-  return value === 0 ? '0' : value < 0.1 ? '< 0.1' : short(value);
+  return value === 0 ? '0' : value < 0.1 ? '<\u00a00.1' : short(value);
 }
 
 export function share(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
   const percent = value * 100;
-  if (percent > 0 && percent < 0.1) return '< 0.1 %';
-  if (percent > 99.9 && percent < 100) return '99.9 %';
-  return `${figure(percent, percent < 10 || percent > 99 ? 1 : 0)} %`;
+  if (percent > 0 && percent < 0.1) return '<\u00a00.1\u00a0%';
+  if (percent > 99.9 && percent < 100) return '99.9\u00a0%';
+  return `${figure(percent, percent < 10 || percent > 99 ? 1 : 0)}\u00a0%`;
 }
 
 export function bytes(value) {
@@ -46,7 +46,7 @@ export function bytes(value) {
   let at = 0;
   let left = value;
   while (left >= 1000 && at < units.length - 1) { left /= 1024; at += 1; }
-  return `${short(left)} ${units[at]}`;
+  return `${short(left)}\u00a0${units[at]}`;
 }
 
 export const whole = value => (value === null || value === undefined ? NONE : figure(value, 0));
