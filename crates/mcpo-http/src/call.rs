@@ -11,17 +11,19 @@ use mcpo_core::arguments::Checked;
 use mcpo_core::catalog::Tool;
 use mcpo_core::fault::FaultKind;
 use mcpo_core::outcome::{Outcome, OutcomeKind};
+use mcpo_core::trace::{TRACEPARENT, TRACESTATE, TraceContext};
 use mcpo_mcp::answer::Answer as Said;
 use mcpo_policy::idempotency::{KEY_BYTES_MAX, KeyMisused};
 use mcpo_policy::pipeline::{Call, Pipeline, Report};
 use mcpo_upstream::directory::{State, Upstream};
+use mcpo_upstream::meter::{CallResult, Ended};
 use tokio::time::Instant;
 
 use crate::answer::{Answer, JSON, answer, put};
 use crate::body::{BODY_TIME_MAX, Bodies, Room};
 use crate::idempotency_key::{IDEMPOTENT_REPLAYED, idempotency_key};
 use crate::problem::Problem;
-use crate::reply::{Told, tell};
+use crate::reply::{Told, is_error, tell};
 
 const TOOL_TIMEOUT: HeaderName = HeaderName::from_static("x-tool-timeout");
 const OUTCOME: HeaderName = HeaderName::from_static("x-mcpo-outcome");
@@ -50,13 +52,15 @@ pub(crate) struct Calls {
     limits: Limits,
     bodies: Bodies,
     pipeline: Pipeline,
+    /// Whether calls are counted.
+    is_metered: bool,
 }
 
 // === impl Calls ===
 
 impl Calls {
-    pub(crate) fn new(limits: Limits, pipeline: Pipeline) -> Self {
-        Self { bodies: Bodies::new(limits.body_bytes_max), limits, pipeline }
+    pub(crate) fn new(limits: Limits, pipeline: Pipeline, is_metered: bool) -> Self {
+        Self { bodies: Bodies::new(limits.body_bytes_max), limits, pipeline, is_metered }
     }
 
     /// Reads the arguments, makes the call, and answers it. Who may call has been asked before.
@@ -68,13 +72,35 @@ impl Calls {
     {
         match self.prepare(target, headers, body).await {
             Err(problem) => Called { answer: problem.answer(), outcome: None },
-            Ok((call, _room)) => match self.pipeline.call(call).await {
-                Err(misused) => Called { answer: refused(misused).answer(), outcome: None },
-                Ok(report) => {
-                    told(&target.upstream.view.name, target.tool, report, wants_raw(headers))
-                }
-            },
+            Ok((call, _room)) => self.made(call, wants_raw(headers)).await,
         }
+    }
+
+    /// Makes a call, and counts it.
+    async fn made(&self, call: Call<'_>, raw: bool) -> Called {
+        let (upstream, tool) = (call.upstream, call.tool);
+        let metered = self.is_metered.then(|| upstream.meter().begin(&tool.definition.name));
+        let bytes_in = call.arguments.len() as u64;
+        // Of a trace that is not sampled nobody finds anything.
+        let trace = call.trace.as_ref().filter(|trace| trace.sampled());
+        let trace_id = trace.map(TraceContext::trace_id);
+        let report = match self.pipeline.call(call).await {
+            Ok(report) => report,
+            Err(misused) => {
+                if let Some(metered) = metered {
+                    metered.void();
+                }
+                return Called { answer: refused(misused).answer(), outcome: None };
+            }
+        };
+        let Report { waited, upstream: in_upstream, .. } = report;
+        let bytes_out = bytes_out(&report);
+        let (called, result) = told(&upstream.view.name, tool, report, raw);
+        if let Some(metered) = metered {
+            let upstream = in_upstream;
+            metered.end(Ended { result, waited, upstream, bytes_in, bytes_out, trace_id });
+        }
+        called
     }
 
     /// The call, and the room of its body.
@@ -91,12 +117,13 @@ impl Calls {
         let timeout = timeout(&self.limits, set, headers)?;
         let is_hurried = timeout < usual(&self.limits, set);
         let idempotency_key = idempotency_key(headers)?;
+        let trace = trace(headers);
         let body = self.bodies.read(headers, body, Instant::now() + BODY_TIME_MAX).await?;
         let arguments = arguments(target.tool, headers, body.bytes)?;
         // The tool gets its whole time, however long the body took.
         let deadline = Instant::now() + timeout;
         let Target { upstream, tool } = target;
-        let call = Call { upstream, tool, arguments, deadline, is_hurried, idempotency_key };
+        let call = Call { upstream, tool, arguments, deadline, is_hurried, idempotency_key, trace };
         Ok((call, body.room))
     }
 }
@@ -146,6 +173,28 @@ const fn refused(misused: KeyMisused) -> Problem {
     }
 }
 
+/// The trace that the caller says the call belongs to. It goes on to the upstream as it came, also
+/// where nothing is recorded of it here.
+fn trace(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut parents = headers.get_all(TRACEPARENT).iter();
+    // Of two nobody knows which one holds.
+    let (Some(parent), None) = (parents.next(), parents.next()) else { return None };
+    let states = headers.get_all(TRACESTATE).iter().map(HeaderValue::as_bytes);
+    TraceContext::parse(parent.as_bytes(), states)
+}
+
+/// What the upstream has sent as its answer.
+fn bytes_out(report: &Report) -> u64 {
+    let bytes = match &report.outcome {
+        Outcome::Reply(Said::Result(result)) => result.len(),
+        Outcome::Reply(Said::Error(error)) => {
+            error.message.len() + error.data.as_ref().map_or(0, |data| data.get().len())
+        }
+        Outcome::NotSent(_) | Outcome::Refused(_) | Outcome::Unknown(_) => 0,
+    };
+    bytes as u64
+}
+
 /// Whether the body is said to be JSON. Nothing said counts as JSON.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(sent) = headers.get(CONTENT_TYPE) else { return true };
@@ -163,26 +212,34 @@ fn wants_raw(headers: &HeaderMap) -> bool {
     accepted.flat_map(|list| list.split([',', ';'])).any(|part| part.trim() == RAW_RESULT)
 }
 
-/// What a call came to, as an answer.
-fn told(upstream: &str, tool: &Tool, report: Report, raw: bool) -> Called {
+/// What a call came to, as an answer and as it is counted.
+fn told(upstream: &str, tool: &Tool, report: Report, raw: bool) -> (Called, CallResult) {
     let outcome = report.outcome.kind();
     let upstream = || upstream.to_owned();
-    let mut answer = match report.outcome {
+    let (mut answer, result) = match report.outcome {
         Outcome::Reply(Said::Result(result)) if raw => {
-            answer(StatusCode::OK, HeaderValue::from_static(RAW_RESULT), result)
+            let counts = if is_error(&result) { CallResult::ToolError } else { CallResult::Ok };
+            (answer(StatusCode::OK, HeaderValue::from_static(RAW_RESULT), result), counts)
         }
         Outcome::Reply(Said::Result(result)) => {
             match tell(&result, tool.definition.output_schema.is_some()) {
-                Told::Value(value) => answer(StatusCode::OK, JSON, value),
+                Told::Value(value) => (answer(StatusCode::OK, JSON, value), CallResult::Ok),
                 Told::Failed { message, content } => {
-                    Problem::ToolFailed { message, content }.answer()
+                    (Problem::ToolFailed { message, content }.answer(), CallResult::ToolError)
                 }
-                Told::Nonsense => Problem::NotAResult { upstream: upstream() }.answer(),
+                // It may have acted, and what it says of that cannot be read.
+                Told::Nonsense => {
+                    (Problem::NotAResult { upstream: upstream() }.answer(), CallResult::Unknown)
+                }
             }
         }
-        Outcome::Reply(Said::Error(error)) => Problem::Refused(error).answer(),
+        Outcome::Reply(Said::Error(error)) => {
+            (Problem::Refused(error).answer(), CallResult::ToolError)
+        }
         Outcome::NotSent(fault) | Outcome::Refused(fault) | Outcome::Unknown(fault) => {
-            Problem::NoReply { upstream: upstream(), outcome, fault: Box::new(fault) }.answer()
+            let fault = Box::new(fault);
+            let problem = Problem::NoReply { upstream: upstream(), outcome, fault };
+            (problem.answer(), failed(outcome))
         }
     };
     answer.headers_mut().insert(OUTCOME, HeaderValue::from_static(outcome.name()));
@@ -193,7 +250,18 @@ fn told(upstream: &str, tool: &Tool, report: Report, raw: bool) -> Called {
     if report.repeated {
         answer.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
-    Called { answer, outcome: Some(outcome) }
+    (Called { answer, outcome: Some(outcome) }, result)
+}
+
+/// As what a call counts that was not answered.
+const fn failed(outcome: OutcomeKind) -> CallResult {
+    match outcome {
+        OutcomeKind::NotSent => CallResult::NotSent,
+        OutcomeKind::Refused => CallResult::Refused,
+        OutcomeKind::Unknown => CallResult::Unknown,
+        // It was, and does not come here.
+        OutcomeKind::Reply => CallResult::Ok,
+    }
 }
 
 /// Why an upstream whose tools are not known cannot be called; `None` if it has no place yet.

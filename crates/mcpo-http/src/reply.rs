@@ -92,6 +92,19 @@ pub(crate) fn tell(result: &Bytes, prefers_structured: bool) -> Told {
     }
 }
 
+/// Whether the tool says in its result that it failed.
+pub(crate) fn is_error(result: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Flag<'a> {
+        #[serde(borrow, rename = "isError")]
+        is_error: Option<&'a RawValue>,
+    }
+    // Most results do not hold the word at all.
+    memchr::memmem::find(result, b"\"isError\"").is_some()
+        && serde_json::from_slice::<Flag<'_>>(result)
+            .is_ok_and(|parts| parts.is_error.is_some_and(|flag| flag.get() == "true"))
+}
+
 fn failed(items: &[Shown<'_>]) -> Told {
     let mut message = Vec::new();
     match items.first() {

@@ -94,7 +94,7 @@ impl Surface {
             routes: Routes::new(mode, &site),
             documents: Documents::new(mode, site, gate.needs_key()),
             gate,
-            calls: Calls::new(limits, pipeline),
+            calls: Calls::new(limits, pipeline, monitor.is_enabled()),
             request_ids: RequestIds::new(),
             admin: Admin::new(directory.clone()),
             directory,

@@ -83,7 +83,7 @@ fn deadline() -> Instant {
 async fn measure(session: &Session, tool: &str, body: &str, times: u32) {
     let begun = Instant::now();
     for time in 0..times {
-        let answer = session.call_tool(tool, body.as_bytes(), deadline()).await;
+        let answer = session.call_tool(tool, body.as_bytes(), deadline(), None).await;
         if time == 0 {
             println!("answer: {answer:?}");
         }
@@ -93,9 +93,9 @@ async fn measure(session: &Session, tool: &str, body: &str, times: u32) {
     let begun = Instant::now();
     for _ in 0..times {
         let (session, tool, body) = (session.clone(), tool.to_owned(), body.to_owned());
-        calls.spawn(
-            async move { session.call_tool(&tool, body.as_bytes(), deadline()).await.is_ok() },
-        );
+        calls.spawn(async move {
+            session.call_tool(&tool, body.as_bytes(), deadline(), None).await.is_ok()
+        });
     }
     let answered = calls.join_all().await.into_iter().filter(|&answered| answered).count();
     println!("{times} calls at once, {answered} answered: {:?}", begun.elapsed());

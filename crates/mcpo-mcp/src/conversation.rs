@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use mcpo_core::trace::TraceContext;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -11,7 +12,7 @@ use crate::answer::Answer;
 use crate::error::{Cause, RequestError};
 use crate::frame::METHOD_NOT_FOUND;
 use crate::multiplex::{Manner, Multiplexer, Request};
-use crate::protocol::{self, Dialect, Discovery, Introduction, Pager};
+use crate::protocol::{self, Dialect, Discovery, Introduction, Pager, trace_members};
 use crate::session::ConnectOptions;
 
 /// A subscription is asked for anew at least this often: an upstream that forgot it is found out.
@@ -95,9 +96,11 @@ impl Conversation {
         name: &str,
         arguments: &[u8],
         deadline: Instant,
+        trace: Option<&TraceContext>,
     ) -> Result<Answer, RequestError> {
         let name = serde_json::to_string(name).expect("a string is JSON");
-        let params = self.dialect.call_tool(&name, arguments);
+        let trace = trace.map(trace_members);
+        let params = self.dialect.call_tool(&name, arguments, trace.as_deref());
         let answer = self.ask("tools/call", &params, deadline).await?;
         if let Answer::Result(result) = &answer {
             self.dialect.check_result(result).map_err(RequestError::maybe_sent)?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcpo_core::catalog::ServerIdentity;
+use mcpo_core::trace::TraceContext;
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -46,12 +47,13 @@ pub trait Wire: Debug + Send + Sync {
     /// Calls a tool; `arguments` is one JSON object as the caller wrote it, and empty stands for
     /// `{}`. An answer after the deadline is not heard; an error says whether the upstream can
     /// have seen the request, and one that does not come before the deadline counts as one that
-    /// it may have seen.
+    /// it may have seen. The trace that the call belongs to, if any, is the wire's to hand on.
     fn call(
         &self,
         name: &str,
         arguments: &[u8],
         deadline: Instant,
+        trace: Option<&TraceContext>,
     ) -> BoxFuture<Result<Answer, RequestError>>;
     /// All of `tools/list`, each entry as it came.
     fn list(&self, deadline: Instant) -> BoxFuture<Result<Vec<Value>, RequestError>>;
@@ -99,8 +101,9 @@ impl Handle {
         name: &str,
         arguments: &[u8],
         deadline: Instant,
+        trace: Option<&TraceContext>,
     ) -> Result<Answer, RequestError> {
-        in_time(deadline, self.wire.call(name, arguments, deadline)).await
+        in_time(deadline, self.wire.call(name, arguments, deadline, trace)).await
     }
 
     pub(crate) async fn list_tools(&self, deadline: Instant) -> Result<Vec<Value>, RequestError> {

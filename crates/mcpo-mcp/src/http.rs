@@ -20,6 +20,7 @@ mod streamable;
 use std::sync::Arc;
 
 use mcpo_core::catalog::ServerIdentity;
+use mcpo_core::trace::TraceContext;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -73,10 +74,13 @@ impl Handle {
         name: &str,
         arguments: &[u8],
         deadline: Instant,
+        trace: Option<&TraceContext>,
     ) -> Result<Answer, RequestError> {
         match self {
-            Self::Streamable(session) => session.call_tool(name, arguments, deadline).await,
-            Self::Sse(conversation) => conversation.call_tool(name, arguments, deadline).await,
+            Self::Streamable(session) => session.call_tool(name, arguments, deadline, trace).await,
+            Self::Sse(conversation) => {
+                conversation.call_tool(name, arguments, deadline, trace).await
+            }
         }
     }
 

@@ -5,6 +5,7 @@ mod pager;
 
 use bytes::Bytes;
 use mcpo_core::catalog::ServerIdentity;
+use mcpo_core::trace::{TRACEPARENT, TRACESTATE, TraceContext};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -73,11 +74,27 @@ impl Dialect {
     }
 
     /// The parameters of `tools/call`, in parts to be written one after the other. `name` is a JSON
-    /// string, `arguments` a JSON object; no arguments at all become `{}`.
-    pub(crate) fn call_tool<'a>(&'a self, name: &'a str, arguments: &'a [u8]) -> [&'a [u8]; 7] {
+    /// string, `arguments` a JSON object; no arguments at all become `{}`. `trace` is
+    /// [`trace_members`].
+    pub(crate) fn call_tool<'a>(
+        &'a self,
+        name: &'a str,
+        arguments: &'a [u8],
+        trace: Option<&'a str>,
+    ) -> [&'a [u8]; 9] {
         let arguments = if arguments.is_empty() { b"{}" } else { arguments };
-        let (key, meta) = self.meta_member();
-        [b"{\"name\":", name.as_bytes(), b",\"arguments\":", arguments, key, meta, b"}"]
+        let [key, meta, more, close] = self.meta_with(trace.map(str::as_bytes));
+        [
+            b"{\"name\":",
+            name.as_bytes(),
+            b",\"arguments\":",
+            arguments,
+            key,
+            meta,
+            more,
+            close,
+            b"}",
+        ]
     }
 
     /// The parameters of a request that has none of its own.
@@ -121,12 +138,35 @@ impl Dialect {
         }
     }
 
+    /// `_meta` with members of one request's own, which begin with a comma.
+    fn meta_with<'a>(&'a self, own: Option<&'a [u8]>) -> [&'a [u8]; 4] {
+        match (self, own) {
+            (Self::Legacy, None) => [b"", b"", b"", b""],
+            (Self::Legacy, Some(own)) => [b",\"_meta\":{", b"", &own[1..], b"}"],
+            (Self::Modern { meta }, None) => [b",\"_meta\":", meta, b"", b""],
+            (Self::Modern { meta }, Some(own)) => {
+                [b",\"_meta\":", meta.strip_suffix(b"}").unwrap_or(meta), own, b"}"]
+            }
+        }
+    }
+
     fn meta_member(&self) -> (&[u8], &[u8]) {
         match self {
             Self::Legacy => (b"", b""),
             Self::Modern { meta } => (b",\"_meta\":", meta),
         }
     }
+}
+
+/// What tells in `_meta` which trace a request belongs to: members as JSON, each after a comma. The
+/// keys have no prefix, as an exception (MCP 2026-07-28, basic, "Distributed Tracing Conventions").
+pub(crate) fn trace_members(trace: &TraceContext) -> String {
+    let mut members = format!(",\"{TRACEPARENT}\":\"{}\"", trace.traceparent());
+    if let Some(state) = trace.tracestate() {
+        // It may hold quotes and backslashes.
+        members.push_str(&format!(",\"{TRACESTATE}\":{}", Value::from(state)));
+    }
+    members
 }
 
 fn check_complete(result: &[u8]) -> Result<(), Cause> {

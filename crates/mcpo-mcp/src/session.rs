@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcpo_core::catalog::ServerIdentity;
+use mcpo_core::trace::TraceContext;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -102,6 +103,9 @@ impl Session {
     /// A result is a slice of the message, and of the read buffer, that it came in: copy what is
     /// kept for long.
     ///
+    /// The trace that it belongs to, if any, goes along in `_meta` (MCP 2026-07-28, basic,
+    /// "Distributed Tracing Conventions"; SEP-414), and over Streamable HTTP in headers as well.
+    ///
     /// Cancel-safe: dropping the future, and the deadline, cancel the request towards the
     /// upstream; one that was not written yet never is.
     ///
@@ -112,8 +116,9 @@ impl Session {
         name: &str,
         arguments: &[u8],
         deadline: Instant,
+        trace: Option<&TraceContext>,
     ) -> Result<Answer, RequestError> {
-        let answer = self.shared.handle.call_tool(name, arguments, deadline).await;
+        let answer = self.shared.handle.call_tool(name, arguments, deadline, trace).await;
         answer.map_err(|error| self.shared.told(error))
     }
 

@@ -1,6 +1,7 @@
 //! The transports side by side, each with a handle for requests and a driver that keeps it alive.
 
 use mcpo_core::catalog::ServerIdentity;
+use mcpo_core::trace::TraceContext;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -75,11 +76,14 @@ impl Handle {
         name: &str,
         arguments: &[u8],
         deadline: Instant,
+        trace: Option<&TraceContext>,
     ) -> Result<Answer, RequestError> {
         match self {
-            Self::Stdio(handle) => handle.conversation().call_tool(name, arguments, deadline).await,
-            Self::Http(handle) => handle.call_tool(name, arguments, deadline).await,
-            Self::Custom(handle) => handle.call_tool(name, arguments, deadline).await,
+            Self::Stdio(handle) => {
+                handle.conversation().call_tool(name, arguments, deadline, trace).await
+            }
+            Self::Http(handle) => handle.call_tool(name, arguments, deadline, trace).await,
+            Self::Custom(handle) => handle.call_tool(name, arguments, deadline, trace).await,
         }
     }
 

@@ -110,7 +110,8 @@ async fn send(call: &Call<'_>, way: Way<'_>, tries: &mut Tries<'_>) -> Result<An
     }
     tries.sending();
     let name = &call.tool.definition.name;
-    let answer = live.session.call_tool(name, &call.arguments, call.deadline).await;
+    let trace = call.trace.as_ref();
+    let answer = live.session.call_tool(name, &call.arguments, call.deadline, trace).await;
     let now = Instant::now();
     tries.upstream += now - at;
     in_flight.end(now);

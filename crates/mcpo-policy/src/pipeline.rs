@@ -11,6 +11,7 @@ use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind};
 use mcpo_core::outcome::Outcome;
 use mcpo_core::retry::RetryPolicy;
+use mcpo_core::trace::TraceContext;
 use mcpo_mcp::answer::Answer;
 use mcpo_upstream::directory::Upstream;
 use mcpo_upstream::journal::Journal;
@@ -51,6 +52,8 @@ pub struct Call<'a> {
     /// The caller's word that the call may be sent again, and that a call of the same tool with
     /// the same key is the same call.
     pub idempotency_key: Option<String>,
+    /// The trace that it belongs to, if any; the upstream is told.
+    pub trace: Option<TraceContext>,
 }
 
 /// What a call came to, and how often it was sent.

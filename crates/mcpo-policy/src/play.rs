@@ -11,6 +11,7 @@ use mcpo_config::{Endpoint, Era, Http, HttpKind, PoolSizes, Server, ServerName};
 use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition, ToolPolicy};
 use mcpo_core::fault::{FaultKind, Stage};
 use mcpo_core::outcome::OutcomeKind;
+use mcpo_core::trace::TraceContext;
 use mcpo_mcp::answer::Answer;
 use mcpo_mcp::custom::{BoxFuture, Custom, Dial, Wire};
 use mcpo_mcp::endpoint;
@@ -198,6 +199,7 @@ impl Wire for Line {
         _name: &str,
         arguments: &[u8],
         _deadline: Instant,
+        _trace: Option<&TraceContext>,
     ) -> BoxFuture<Result<Answer, RequestError>> {
         if let Some(cause) = self.ended.borrow().clone() {
             return Box::pin(ready(Err(RequestError::not_sent(cause))));
@@ -394,6 +396,7 @@ impl Bench {
             deadline: Instant::now() + limit,
             is_hurried,
             idempotency_key: key.map(str::to_owned),
+            trace: None,
         };
         self.pipeline.call(call).await
     }

@@ -12,6 +12,7 @@ use mcpo_core::catalog::{CatalogPolicy, ServerIdentity};
 use mcpo_core::event::Event;
 use mcpo_core::fault::{FaultKind, Stage};
 use mcpo_core::outcome::Outcome;
+use mcpo_core::trace::TraceContext;
 use mcpo_mcp::answer::Answer;
 use mcpo_mcp::custom::{BoxFuture, Custom, Dial, Wire};
 use mcpo_mcp::endpoint;
@@ -218,7 +219,13 @@ impl Dial for Dialled {
 }
 
 impl Wire for Line {
-    fn call(&self, _: &str, _: &[u8], _: Instant) -> BoxFuture<Result<Answer, RequestError>> {
+    fn call(
+        &self,
+        _: &str,
+        _: &[u8],
+        _: Instant,
+        _trace: Option<&TraceContext>,
+    ) -> BoxFuture<Result<Answer, RequestError>> {
         let (up, number, mut ended) = (Arc::clone(&self.up), self.number, self.ended.subscribe());
         Box::pin(async move {
             let over = ended.borrow().clone();
@@ -368,7 +375,7 @@ impl Bench {
             let deadline = Instant::now() + limit;
             let in_flight = live.begin(Instant::now(), deadline);
             calls.spawn(async move {
-                let result = live.session.call_tool("read", b"{}", deadline).await;
+                let result = live.session.call_tool("read", b"{}", deadline, None).await;
                 let outcome = classify(result);
                 live.note(&outcome, Instant::now());
                 drop(in_flight);
@@ -407,7 +414,7 @@ impl Bench {
 pub(crate) async fn attempt(live: &LiveSession, limit: Duration) -> (Outcome<Answer>, Noted) {
     let deadline = Instant::now() + limit;
     let _in_flight = live.begin(Instant::now(), deadline);
-    let outcome = classify(live.session.call_tool("read", b"{}", deadline).await);
+    let outcome = classify(live.session.call_tool("read", b"{}", deadline, None).await);
     let noted = live.note(&outcome, Instant::now());
     (outcome, noted)
 }

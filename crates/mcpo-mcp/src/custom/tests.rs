@@ -41,9 +41,14 @@ impl Wire for Echo {
         name: &str,
         arguments: &[u8],
         _deadline: Instant,
+        trace: Option<&TraceContext>,
     ) -> BoxFuture<Result<Answer, RequestError>> {
         if *self.closed.borrow() {
             return Box::pin(ready(Err(RequestError::not_sent(Cause::Closed))));
+        }
+        if let ("trace", Some(trace)) = (name, trace) {
+            let said = Bytes::from(trace.traceparent());
+            return Box::pin(ready(Ok(Answer::Result(said))));
         }
         if name != "echo" {
             return Box::pin(pending());
@@ -85,8 +90,11 @@ async fn it_carries_what_a_session_needs() {
     let Connected { session, driver } = dial(Some(Arc::clone(&echo))).await.expect("it connects");
     assert_eq!(session.identity().name, "echo");
     let deadline = Instant::now() + Duration::from_secs(3);
-    let answer = session.call_tool("echo", b"{\"n\":1.10}", deadline).await;
+    let answer = session.call_tool("echo", b"{\"n\":1.10}", deadline, None).await;
     assert!(matches!(answer, Ok(Answer::Result(raw)) if raw == "{\"n\":1.10}"));
+    let trace = TraceContext::begin([1, 2, 3], true);
+    let answer = session.call_tool("trace", b"", deadline, Some(&trace)).await;
+    assert!(matches!(answer, Ok(Answer::Result(raw)) if raw == trace.traceparent()));
     assert_eq!(session.list_tools(deadline).await.expect("it lists").len(), 1);
     session.probe(deadline).await.expect("it lives");
     let changed = session.tools_changed();
@@ -94,13 +102,13 @@ async fn it_carries_what_a_session_needs() {
     assert!(changed.has_changed().expect("it is there"));
     assert_eq!(session.last_words(), None);
 
-    let late = session.call_tool("silent", b"", deadline).await.expect_err("it is silent");
+    let late = session.call_tool("silent", b"", deadline, None).await.expect_err("it is silent");
     assert!(matches!(late, RequestError { sent: Sent::Maybe, cause: Cause::Deadline }));
     assert_eq!(Instant::now(), deadline);
 
     session.close();
     assert!(matches!(driver.run().await, Cause::Closed));
-    let refused = session.call_tool("echo", b"", deadline).await.expect_err("it is closed");
+    let refused = session.call_tool("echo", b"", deadline, None).await.expect_err("it is closed");
     assert!(matches!(refused, RequestError { sent: Sent::No, cause: Cause::Closed }));
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use mcpo_core::trace::{TRACEPARENT, TRACESTATE, TraceContext};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -20,7 +21,9 @@ use crate::http::mirror::{Mirrors, header_value};
 use crate::http::peer::Peer;
 use crate::http::refusal::{is_session_lost, names_lost_session};
 use crate::http::{HttpConnected, listen};
-use crate::protocol::{self, Dialect, Discovery, Introduction, Pager, UNSUPPORTED_VERSION};
+use crate::protocol::{
+    self, Dialect, Discovery, Introduction, Pager, UNSUPPORTED_VERSION, trace_members,
+};
 use crate::session::ConnectOptions;
 
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
@@ -160,6 +163,20 @@ pub(crate) fn method_header(method: &'static str) -> HeaderMap {
     HeaderMap::from_iter([(METHOD, HeaderValue::from_static(method))])
 }
 
+/// W3C Trace Context, sections 3.2 and 3.3.
+fn show_trace(trace: &TraceContext, headers: &mut HeaderMap) {
+    let parts = [
+        (TRACEPARENT, Some(trace.traceparent())),
+        (TRACESTATE, trace.tracestate().map(str::to_owned)),
+    ];
+    for (name, value) in parts {
+        // Both are printable ASCII.
+        if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}
+
 // === impl Session ===
 
 impl Session {
@@ -169,15 +186,16 @@ impl Session {
         name: &str,
         arguments: &[u8],
         deadline: Instant,
+        trace: Option<&TraceContext>,
     ) -> Result<Answer, RequestError> {
-        let answer = match self.call_once(name, arguments, deadline).await {
+        let answer = match self.call_once(name, arguments, deadline, trace).await {
             Err(error) if self.is_modern() && is_header_mismatch(&error.cause) => {
                 // It was refused unseen: the tool's schema, and so its headers, may have changed.
                 let before = self.mirrors.of(name);
                 if self.list_tools(deadline).await.is_err() || self.mirrors.of(name) == before {
                     return Err(error);
                 }
-                self.call_once(name, arguments, deadline).await?
+                self.call_once(name, arguments, deadline, trace).await?
             }
             answered => answered?,
         };
@@ -192,14 +210,20 @@ impl Session {
         name: &str,
         arguments: &[u8],
         deadline: Instant,
+        trace: Option<&TraceContext>,
     ) -> Result<Answer, RequestError> {
         let mut headers = self.headers_for(CALL);
         if self.is_modern() {
             headers.insert(NAME, header_value(name));
             self.mirrors.show(name, arguments, &mut headers);
         }
+        if let Some(trace) = trace {
+            show_trace(trace, &mut headers);
+        }
         let name = Value::from(name).to_string();
-        self.ask(CALL, &self.dialect.call_tool(&name, arguments), headers, deadline).await
+        let trace = trace.map(trace_members);
+        let params = self.dialect.call_tool(&name, arguments, trace.as_deref());
+        self.ask(CALL, &params, headers, deadline).await
     }
 
     /// See [`Session::list_tools`](crate::session::Session::list_tools). In the modern era a tool

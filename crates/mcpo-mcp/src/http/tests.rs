@@ -5,6 +5,7 @@ mod legacy;
 mod modern;
 mod peer;
 mod sse;
+mod trace;
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ impl Running {
     }
 
     async fn call(&self) -> Result<Answer, RequestError> {
-        self.session.call_tool("t", b"{\"a\":1}", soon()).await
+        self.session.call_tool("t", b"{\"a\":1}", soon(), None).await
     }
 
     async fn ended(&mut self) -> Cause {

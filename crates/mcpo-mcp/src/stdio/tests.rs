@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use mcpo_core::trace::TraceContext;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -66,7 +67,7 @@ async fn end_of(mut running: JoinSet<Cause>) -> Cause {
 }
 
 async fn call(session: &Session) -> Result<Answer, RequestError> {
-    session.call_tool("t", b"{}", Instant::now() + LONG).await
+    session.call_tool("t", b"{}", Instant::now() + LONG, None).await
 }
 
 /// Waits for the first words on stderr.
@@ -98,7 +99,7 @@ async fn a_session_connects_calls_and_closes() {
     let arguments = br#"{"n":1.10,
         "s":"\u00e9"}"#;
     let Ok(Answer::Result(echo)) =
-        session.call_tool("a\"b", arguments, Instant::now() + LONG).await
+        session.call_tool("a\"b", arguments, Instant::now() + LONG, None).await
     else {
         panic!("it answers")
     };
@@ -115,6 +116,23 @@ async fn a_session_connects_calls_and_closes() {
     assert_eq!(session.last_words().as_deref(), Some("bye"), "it had its time to end");
     let refused = call(&session).await.expect_err("it is closed");
     assert!(matches!(refused, RequestError { sent: Sent::No, cause: Cause::Closed }));
+}
+
+#[tokio::test]
+async fn a_session_tells_its_child_and_hands_on_the_trace_of_a_call() {
+    let (session, running) = live(r#"while read -r l; do answer "[$$,$l]"; done"#).await;
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let trace = TraceContext::parse(parent.as_bytes(), []).expect("it is one");
+    let Ok(Answer::Result(said)) =
+        session.call_tool("t", b"", Instant::now() + LONG, Some(&trace)).await
+    else {
+        panic!("it answers")
+    };
+    let said: Value = serde_json::from_slice(&said).expect("it is our request");
+    assert_eq!(session.process_id().map(Value::from).as_ref(), Some(&said[0]));
+    assert_eq!(said[1]["params"]["_meta"], serde_json::json!({ "traceparent": parent }));
+    session.close();
+    assert!(matches!(end_of(running).await, Cause::Closed));
 }
 
 #[tokio::test]
@@ -201,7 +219,7 @@ async fn a_child_that_never_reads_costs_calls_their_deadline_and_nothing_else() 
     for _ in 0..100 {
         let (session, large) = (session.clone(), large.clone());
         let deadline = Instant::now() + Duration::from_millis(300);
-        calls.spawn(async move { session.call_tool("t", large.as_bytes(), deadline).await });
+        calls.spawn(async move { session.call_tool("t", large.as_bytes(), deadline, None).await });
     }
     let answers = timeout(LONG, calls.join_all()).await.expect("every call ends");
     let (mut maybe, mut no) = (0, 0);

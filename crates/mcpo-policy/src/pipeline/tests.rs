@@ -93,6 +93,7 @@ impl Bench {
             deadline,
             is_hurried: false,
             idempotency_key: None,
+            trace: None,
         };
         self.pipeline.call(call).await.expect("it has no key")
     }

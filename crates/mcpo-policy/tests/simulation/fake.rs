@@ -11,6 +11,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use mcpo_core::catalog::ServerIdentity;
 use mcpo_core::fault::Stage;
+use mcpo_core::trace::TraceContext;
 use mcpo_mcp::answer::Answer;
 use mcpo_mcp::custom::{BoxFuture, Custom, Dial, Wire};
 use mcpo_mcp::error::{Cause, RequestError};
@@ -299,6 +300,7 @@ impl Wire for Session {
         name: &str,
         arguments: &[u8],
         deadline: Instant,
+        _trace: Option<&TraceContext>,
     ) -> BoxFuture<Result<Answer, RequestError>> {
         if let Some(cause) = self.ended() {
             return Box::pin(std::future::ready(Err(RequestError::not_sent(cause))));

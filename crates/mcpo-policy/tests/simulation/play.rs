@@ -148,6 +148,7 @@ async fn make_call(world: Arc<World>, plan: CallPlan) {
         // Less than what the operator would give it.
         is_hurried: plan.timeout < world.scenario.servers[plan.server].needed(),
         idempotency_key: plan.key.map(|key| format!("key-{key}")),
+        trace: None,
     });
     let report = match plan.dropped_after {
         None => made.await,
@@ -321,6 +322,7 @@ impl World {
             deadline: Instant::now() + Duration::from_secs(30),
             is_hurried: false,
             idempotency_key: None,
+            trace: None,
         };
         self.pipeline.call(call).await.expect("it has no key")
     }

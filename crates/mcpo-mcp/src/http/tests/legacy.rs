@@ -224,8 +224,10 @@ async fn a_connection_that_breaks_after_the_request_leaves_the_outcome_open() {
 #[tokio::test]
 async fn a_call_that_nobody_waits_for_is_cancelled() {
     let (peer, running) = calls(vec![events([Piece::Pause])]).await;
-    let late =
-        running.session.call_tool("t", b"{}", Instant::now() + Duration::from_millis(300)).await;
+    let late = running
+        .session
+        .call_tool("t", b"{}", Instant::now() + Duration::from_millis(300), None)
+        .await;
     let (sent, cause) = failed(late);
     assert_eq!(sent, Sent::Maybe);
     assert!(matches!(cause, Cause::Deadline));
@@ -372,11 +374,11 @@ async fn a_body_over_the_bound_is_refused() {
 async fn closing_waits_for_the_calls_that_are_under_way() {
     let (peer, running) = calls(vec![events([Piece::Pause, message(1, ANSWER)])]).await;
     let session = running.session.clone();
-    let call = async { session.call_tool("t", b"{}", soon()).await };
+    let call = async { session.call_tool("t", b"{}", soon(), None).await };
     let close = async {
         peer.saw("POST tools/call", 1).await;
         session.close();
-        assert_eq!(failed(session.call_tool("t", b"{}", soon()).await).0, Sent::No);
+        assert_eq!(failed(session.call_tool("t", b"{}", soon(), None).await).0, Sent::No);
         peer.go();
     };
     assert_eq!(result_of(tokio::join!(call, close).0), r#"{"ok":1}"#);
@@ -398,7 +400,7 @@ async fn dropping_the_driver_ends_the_calls() {
         peer.saw("POST tools/call", 1).await;
         drop(driver);
     };
-    let (answered, ()) = tokio::join!(session.call_tool("t", b"{}", soon()), drop_it);
+    let (answered, ()) = tokio::join!(session.call_tool("t", b"{}", soon(), None), drop_it);
     let (sent, cause) = failed(answered);
     assert_eq!(sent, Sent::Maybe);
     assert!(matches!(cause, Cause::Closed));

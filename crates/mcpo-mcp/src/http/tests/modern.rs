@@ -28,7 +28,7 @@ async fn every_request_says_what_the_specification_wants() {
     assert_eq!(running.session.identity().protocol_version, "2026-07-28");
     assert_eq!(names(&running.session.list_tools(soon()).await.unwrap()), ["t"]);
     running.call().await.unwrap();
-    running.session.call_tool("größe", b"{}", soon()).await.unwrap();
+    running.session.call_tool("größe", b"{}", soon(), None).await.unwrap();
     let calls = peer.all("POST tools/call");
     for (seen, method) in [
         (&peer.all("POST server/discover")[0], "server/discover"),
@@ -90,8 +90,10 @@ async fn giving_up_closes_the_stream_and_sends_no_notification() {
     ])
     .await;
     let running = open(&peer, Era::Auto).await;
-    let late =
-        running.session.call_tool("t", b"{}", Instant::now() + Duration::from_millis(300)).await;
+    let late = running
+        .session
+        .call_tool("t", b"{}", Instant::now() + Duration::from_millis(300), None)
+        .await;
     assert!(matches!(failed(late), (Sent::Maybe, Cause::Deadline)));
     peer.was_abandoned().await;
     assert!(matches!(running.close().await, Cause::Closed));

@@ -114,8 +114,10 @@ async fn a_refused_post_is_its_callers_and_a_lost_session_everybodys() {
 async fn a_call_that_nobody_waits_for_is_cancelled() {
     let peer = upstream([Piece::Pause], vec![status(202, "")]).await;
     let running = open_sse(&peer).await;
-    let late =
-        running.session.call_tool("t", b"{}", Instant::now() + Duration::from_millis(300)).await;
+    let late = running
+        .session
+        .call_tool("t", b"{}", Instant::now() + Duration::from_millis(300), None)
+        .await;
     assert!(matches!(failed(late), (Sent::Maybe, Cause::Deadline)));
     let cancelled = &peer.saw("POST notifications/cancelled", 1).await[0];
     assert_eq!(cancelled.body["params"]["requestId"], 2);
@@ -145,7 +147,7 @@ async fn calls_end_with_the_driver_that_is_dropped() {
         peer.saw("POST tools/call", 1).await;
         drop(driver);
     };
-    let (answered, ()) = tokio::join!(session.call_tool("t", b"{}", soon()), drop_it);
+    let (answered, ()) = tokio::join!(session.call_tool("t", b"{}", soon(), None), drop_it);
     assert!(matches!(failed(answered), (Sent::Maybe, Cause::Closed)));
 }
 
@@ -158,7 +160,7 @@ async fn posts_whose_answers_never_end_do_not_hold_their_places_for_ever() {
     for _ in 0..=POSTS_MAX {
         let session = running.session.clone();
         let deadline = Instant::now() + POST_WAIT_MAX * 10;
-        calls.spawn(async move { session.call_tool("t", b"{}", deadline).await });
+        calls.spawn(async move { session.call_tool("t", b"{}", deadline, None).await });
     }
     peer.saw("POST tools/call", POSTS_MAX).await;
     // Their heads must have come back as well; then the clock may run.
@@ -181,7 +183,7 @@ async fn fill(running: &Running, peer: &Peer) -> JoinSet<Result<Answer, RequestE
     let mut calls = JoinSet::new();
     for _ in 0..POSTS_MAX {
         let session = running.session.clone();
-        calls.spawn(async move { session.call_tool("t", b"{}", soon()).await });
+        calls.spawn(async move { session.call_tool("t", b"{}", soon(), None).await });
     }
     peer.saw("POST tools/call", POSTS_MAX).await;
     calls
@@ -218,10 +220,10 @@ async fn a_call_that_is_given_up_before_its_turn_is_never_posted() {
     let running = open_sse(&peer).await;
     let mut calls = fill(&running, &peer).await;
     let soon_over = Instant::now() + Duration::from_millis(50);
-    let given_up = running.session.call_tool("given-up", b"{}", soon_over).await;
+    let given_up = running.session.call_tool("given-up", b"{}", soon_over, None).await;
     assert!(matches!(failed(given_up), (Sent::No, Cause::Deadline)));
     let session = running.session.clone();
-    calls.spawn(async move { session.call_tool("next", b"{}", soon()).await });
+    calls.spawn(async move { session.call_tool("next", b"{}", soon(), None).await });
     // The stream is the first to wait for it.
     peer.go();
     peer.go();
@@ -239,7 +241,7 @@ async fn a_post_that_is_held_open_lives_as_long_as_its_call() {
     let session = running.session.clone();
     let mut calls = JoinSet::new();
     let deadline = Instant::now() + POST_WAIT_MAX * 10;
-    calls.spawn(async move { session.call_tool("t", b"{}", deadline).await });
+    calls.spawn(async move { session.call_tool("t", b"{}", deadline, None).await });
     peer.saw("POST tools/call", 1).await;
     for _ in 0..3 {
         tokio::time::pause();
@@ -318,7 +320,7 @@ async fn calls_beside_the_one_that_finds_the_session_lost_are_refused_themselves
     let running = open_sse(&peer).await;
     let session = running.session.clone();
     let mut early = JoinSet::new();
-    early.spawn(async move { session.call_tool("t", b"{}", soon()).await });
+    early.spawn(async move { session.call_tool("t", b"{}", soon(), None).await });
     peer.saw("POST tools/call", 1).await;
     assert_eq!(status_of(&failed(running.call().await).1), 404);
     // Both are waited for: the stream and the call.

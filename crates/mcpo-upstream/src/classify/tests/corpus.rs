@@ -98,7 +98,7 @@ impl Case {
             Ok(_) if self.at_connect => return "a session".to_owned(),
             Ok(connected) => {
                 // Without its driver nothing is lost but the farewell.
-                classify(connected.session.call_tool("play", b"{}", deadline).await)
+                classify(connected.session.call_tool("play", b"{}", deadline, None).await)
             }
         };
         in_words(&outcome)
