@@ -11,6 +11,7 @@ mod heal;
 mod http;
 mod inflight;
 mod memory;
+mod otlp;
 mod places;
 mod probe;
 mod process;

@@ -37,7 +37,7 @@ impl Mcpo {
     }
 
     /// The same, with these variables in its environment.
-    fn start_in(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_in(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let port = free_port();
         let log = scratch().join(format!("mcpo-{port}.log"));
         let file = File::create(&log).expect("the scratch folder is writable");
@@ -45,6 +45,8 @@ impl Mcpo {
         // The port goes before the arguments, which may end in `-- COMMAND`.
         let (verb, rest) = arguments.split_at(usize::from(arguments.first() == Some(&"demo")));
         command.args(verb).args(["--host", "127.0.0.1", "--port", &port.to_string()]).args(rest);
+        // What is kept stays out of the home of whoever runs the tests.
+        command.env("XDG_STATE_HOME", scratch().join(format!("state-{port}")));
         command.envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).kill_on_drop(true);
         let child = command.spawn().expect("the program is built before its tests");
@@ -158,7 +160,7 @@ impl Mcpo {
 }
 
 /// A configuration file of these servers.
-fn written(servers: &Value) -> PathBuf {
+pub(crate) fn written(servers: &Value) -> PathBuf {
     let file = scratch().join("config.json");
     std::fs::write(&file, json!({"mcpServers": servers}).to_string())
         .expect("the scratch folder is writable");
