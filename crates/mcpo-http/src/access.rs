@@ -1,5 +1,6 @@
 //! Who may come in. Answers as the original does, case by case, but under strict authentication:
-//! Basic works for tool calls, too, and browsers understand that they may ask for it.
+//! Basic works for tool calls, too, and browsers understand that they may ask for it. Who has logged
+//! in on the dashboard has a cookie that stands for the key.
 
 use base64::Engine;
 use base64::alphabet;
@@ -10,15 +11,20 @@ use http::header::AUTHORIZATION;
 use mcpo_config::Access;
 use subtle::ConstantTimeEq;
 
+use crate::login::Logins;
 use crate::problem::Problem;
+use crate::shown::Shown;
 
 const MISSING: &str = "Missing or invalid Authorization header";
-const WRONG_KEY: &str = "Invalid API key";
+pub(crate) const WRONG_KEY: &str = "Invalid API key";
+const NOT_OUR_PAGE: &str = "With a login of the dashboard only the dashboard itself may change \
+     anything: send the header `x-mcpo-dashboard: 1`, or show the key";
 
 /// Checks credentials.
 #[derive(Debug)]
 pub(crate) struct Gate {
     access: Access,
+    logins: Option<Logins>,
 }
 
 /// Some clients leave the padding out.
@@ -28,8 +34,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 impl Gate {
-    pub(crate) const fn new(access: Access) -> Self {
-        Self { access }
+    pub(crate) fn new(access: Access) -> Self {
+        let logins = access.api_key.as_ref().map(|key| Logins::new(key.expose()));
+        Self { access, logins }
     }
 
     /// Whether calls need a key.
@@ -43,25 +50,65 @@ impl Gate {
     }
 
     /// Whether a tool may be called.
-    pub(crate) fn call(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        match &self.access.api_key {
-            None => Ok(()),
-            Some(key) if self.access.strict => strict(key.expose(), headers),
-            Some(key) => lax(key.expose(), headers),
-        }
+    pub(crate) fn call(&self, shown: Shown<'_>) -> Result<(), Problem> {
+        let checked = match &self.access.api_key {
+            None => return Ok(()),
+            Some(key) if self.access.strict => strict(key.expose(), shown.headers),
+            Some(key) => lax(key.expose(), shown.headers),
+        };
+        checked.or_else(|problem| self.logged_in(shown, problem))
     }
 
     /// Whether somebody has shown that they are an operator, where there is a key: as Bearer or as
-    /// Basic, strict or not.
-    pub(crate) fn admin(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    /// Basic, strict or not, or by their login.
+    pub(crate) fn admin(&self, shown: Shown<'_>) -> Result<(), Problem> {
         let Some(key) = &self.access.api_key else { return Ok(()) };
-        lax(key.expose(), headers).or_else(|_| strict(key.expose(), headers))
+        lax(key.expose(), shown.headers)
+            .or_else(|_| strict(key.expose(), shown.headers))
+            .or_else(|problem| self.logged_in(shown, problem))
+            .map_err(|problem| unasked(shown, problem))
     }
 
     /// Whether anything else may be seen.
-    pub(crate) fn look(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        if self.is_strict() { self.call(headers) } else { Ok(()) }
+    pub(crate) fn look(&self, shown: Shown<'_>) -> Result<(), Problem> {
+        if self.is_strict() { self.call(shown) } else { Ok(()) }
     }
+
+    /// Whether that is the key, where there is one.
+    pub(crate) fn is_key(&self, shown: &str) -> bool {
+        self.access.api_key.as_ref().is_some_and(|key| is_key(shown.as_bytes(), key.expose()))
+    }
+
+    /// Who has logged in; `None` where there is no key to show.
+    pub(crate) const fn logins(&self) -> Option<&Logins> {
+        self.logins.as_ref()
+    }
+
+    /// A login stands for the key. Cookies are sent by browsers unasked: they count for nothing on
+    /// behalf of other origins, and nothing is changed on behalf of a page that is not ours.
+    fn logged_in(&self, shown: Shown<'_>, problem: Problem) -> Result<(), Problem> {
+        if !self.logins.as_ref().is_some_and(|logins| logins.knows(shown)) {
+            return Err(problem);
+        }
+        if shown.is_of_other_site() {
+            return Err(problem);
+        }
+        if !shown.only_looks() && !shown.is_of_our_page() {
+            return Err(Problem::Forbidden { why: NOT_OUR_PAGE });
+        }
+        Ok(())
+    }
+}
+
+/// Browsers ask their users for a password where they are challenged for one, also when a script
+/// asked that has its own way to ask.
+fn unasked(shown: Shown<'_>, mut problem: Problem) -> Problem {
+    if let Problem::NoCredentials { challenges, .. } = &mut problem
+        && shown.is_of_script()
+    {
+        *challenges = &["Bearer"];
+    }
+    problem
 }
 
 fn lax(key: &str, headers: &HeaderMap) -> Result<(), Problem> {

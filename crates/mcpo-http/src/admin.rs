@@ -3,9 +3,9 @@
 //! not part of that.
 
 mod counters;
-mod entry;
-mod guard;
-mod query;
+pub(crate) mod entry;
+pub(crate) mod guard;
+mod login;
 mod servers;
 mod validate;
 
@@ -17,20 +17,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request};
 use http_body::Body;
 use mcpo_upstream::directory::{Directory, Upstream};
 use mcpo_upstream::journal::ENTRIES_MAX;
 use mcpo_upstream::order::Order;
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::access::Gate;
-use crate::answer::{Answer, JSON, answer};
+use crate::answer::{Answer, json};
 use crate::body::{BODY_TIME_MAX, Bodies};
+use crate::insight::Insight;
 use crate::problem::Problem;
-use query::Query;
+use crate::query::Query;
 
 /// Nothing that is asked here has a body; what a careless script sends along fits.
 const BODY_BYTES_MAX: usize = 16 << 10;
@@ -46,6 +47,9 @@ const ENTRIES_DEFAULT: u64 = 100;
 #[derive(Debug)]
 pub(crate) struct Admin {
     directory: Arc<Directory>,
+    insight: Arc<Insight>,
+    /// For which paths browsers show a login.
+    cookie_path: String,
     /// Their own, so that no flood of calls takes their room.
     bodies: Bodies,
 }
@@ -58,13 +62,18 @@ enum Ask<'p> {
     Order(Cow<'p, str>, Cow<'p, str>),
     Validate,
     Journal,
+    Live,
+    Login,
+    Logout,
 }
 
 // === impl Admin ===
 
 impl Admin {
-    pub(crate) fn new(directory: Arc<Directory>) -> Self {
-        Self { directory, bodies: Bodies::new(BODY_BYTES_MAX) }
+    /// Behind that root path, if there is one.
+    pub(crate) fn new(directory: Arc<Directory>, insight: Arc<Insight>, root_path: &str) -> Self {
+        let cookie_path = if root_path.is_empty() { "/" } else { root_path }.to_owned();
+        Self { directory, insight, cookie_path, bodies: Bodies::new(BODY_BYTES_MAX) }
     }
 
     /// Answers a request for what is at `path`, which stands behind `/admin/`.
@@ -81,10 +90,8 @@ impl Admin {
         B: Body<Data = Bytes> + Unpin,
     {
         let (parts, body) = request.into_parts();
-        let mut told = match self.answered(gate, path, (parts, body), peer).await {
-            Ok(value) => answer(StatusCode::OK, JSON, value.to_string()),
-            Err(problem) => problem.answer(),
-        };
+        let told = self.answered(gate, path, (parts, body), peer).await;
+        let mut told = told.unwrap_or_else(|problem| problem.answer());
         told.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         told
     }
@@ -95,37 +102,45 @@ impl Admin {
         path: &str,
         (parts, body): (Parts, B),
         peer: IpAddr,
-    ) -> Result<Value, Problem>
+    ) -> Result<Answer, Problem>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        guard::admit(gate, &parts, peer)?;
-        let ask = Ask::find(path).ok_or(Problem::NotFound)?;
+        let ask = Ask::find(path);
+        match ask {
+            Some(Ask::Login | Ask::Logout) => login::admit(gate, &parts, peer)?,
+            Some(_) | None => guard::admit(gate, &parts, peer)?,
+        }
+        let ask = ask.ok_or(Problem::NotFound)?;
         ask.check(&parts.method)?;
         let read = self.bodies.read(&parts.headers, body, Instant::now() + BODY_TIME_MAX).await?;
-        drop(read);
         let sent = parts.uri.query();
+        let snapshot = Arc::clone(&self.directory.load());
         match ask {
             Ask::Servers => {
                 Query::read(sent, &[])?;
-                Ok(servers::all(&self.directory.load(), &self.directory.journal().counters()))
+                Ok(json(&servers::all(&snapshot, &self.directory.journal().counters())))
             }
             Ask::Server(name) => {
                 Query::read(sent, &[])?;
-                Ok(self.shown(&self.upstream(&name)?))
+                Ok(json(&self.shown(&self.upstream(&name)?)))
             }
             Ask::Order(name, order) => {
                 Query::read(sent, &[])?;
-                self.order(&name, &order).await
+                Ok(json(&self.order(&name, &order).await?))
             }
             Ask::Validate => {
                 let query = Query::read(sent, &["timeout"])?;
                 let time = query.seconds("timeout", validate::VALIDATE_TIME_MAX)?;
                 let time = time.unwrap_or(validate::VALIDATE_TIME_DEFAULT);
-                let snapshot = Arc::clone(&self.directory.load());
-                Ok(validate::all(snapshot.upstreams(), time).await)
+                Ok(json(&validate::all(snapshot.upstreams(), time).await))
             }
-            Ask::Journal => self.journal(&Query::read(sent, &["after", "server", "limit"])?),
+            Ask::Journal => {
+                Ok(json(&self.journal(&Query::read(sent, &["after", "server", "limit"])?)?))
+            }
+            Ask::Live => self.insight.live(&parts),
+            Ask::Login => login::begin(gate, &parts, &read.bytes, &self.cookie_path),
+            Ask::Logout => Ok(login::end(gate, &parts, &self.cookie_path)),
         }
     }
 
@@ -162,10 +177,10 @@ impl Admin {
         let newest = shown.last().map(|entry| entry.seq);
         let next = if shown.len() == limit { newest } else { newest.max(Some(last)) };
         let counters = journal.counters();
-        Ok(json!({
+        Ok(serde_json::json!({
             "entries": shown
                 .iter()
-                .map(|entry| entry::entry(entry.seq, entry.at, &entry.event))
+                .map(entry::entry)
                 .collect::<Vec<_>>(),
             "next_after": next.or(after).unwrap_or(0),
             "counters": match server {
@@ -194,16 +209,21 @@ impl<'p> Ask<'p> {
             }
             ["validate"] => Some(Self::Validate),
             ["journal"] => Some(Self::Journal),
+            ["live"] => Some(Self::Live),
+            ["login"] => Some(Self::Login),
+            ["logout"] => Some(Self::Logout),
             _ => None,
         }
     }
 
     fn check(&self, method: &Method) -> Result<(), Problem> {
         let (allowed, allow): (&[Method], _) = match self {
-            Self::Servers | Self::Server(_) | Self::Journal => {
+            Self::Servers | Self::Server(_) | Self::Journal | Self::Live => {
                 (&[Method::GET, Method::HEAD], "GET, HEAD")
             }
-            Self::Order(..) | Self::Validate => (&[Method::POST], "POST"),
+            Self::Order(..) | Self::Validate | Self::Login | Self::Logout => {
+                (&[Method::POST], "POST")
+            }
         };
         if allowed.contains(method) {
             return Ok(());

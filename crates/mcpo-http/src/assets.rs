@@ -28,13 +28,14 @@ enum Content {
     Gzip(&'static [u8]),
 }
 
-const SCRIPT: &str = "text/javascript; charset=utf-8";
+pub(crate) const SCRIPT: &str = "text/javascript; charset=utf-8";
+pub(crate) const STYLE: &str = "text/css; charset=utf-8";
 
 /// The ETags name the version; the first letters are those of the product.
 static ASSETS: [Asset; 5] = [
     Asset {
         name: "swagger-ui.css",
-        content_type: "text/css; charset=utf-8",
+        content_type: STYLE,
         etag: "\"swagger-ui-5.35.0\"",
         content: Content::Gzip(include_bytes!("../assets/swagger-ui.css.gz")),
     },
@@ -102,7 +103,8 @@ impl Asset {
     }
 }
 
-fn takes_gzip(headers: &HeaderMap) -> bool {
+/// Whether the downstream unpacks what is packed.
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
     let sent = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     sent.flat_map(|list| list.split(',')).any(|coding| {
         let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));

@@ -249,11 +249,7 @@ fn not_yet(description: &str) -> String {
 impl Document {
     fn new(value: &serde_json::Value) -> Self {
         let bytes = Bytes::from(value.to_string());
-        let mut etag = String::from("\"");
-        for byte in &Sha256::digest(&bytes)[..16] {
-            let _fits = write!(etag, "{byte:02x}");
-        }
-        etag.push('"');
+        let etag = etag_of(&bytes);
         Self { bytes, etag }
     }
 
@@ -268,6 +264,16 @@ impl Document {
         told.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         told
     }
+}
+
+/// A name for what is in there, and for nothing else.
+pub(crate) fn etag_of(bytes: &[u8]) -> String {
+    let mut etag = String::from("\"");
+    for byte in &Sha256::digest(bytes)[..16] {
+        let _fits = write!(etag, "{byte:02x}");
+    }
+    etag.push('"');
+    etag
 }
 
 /// Whether the downstream has what carries this ETag (RFC 9110, weak comparison).

@@ -9,6 +9,8 @@ use mcpo_upstream::directory::{Snapshot, State, Upstream};
 use percent_encoding::percent_decode_str;
 
 use crate::assets::{Asset, asset};
+use crate::dashboard::{self, File};
+use crate::insight::Ask;
 
 /// Where everything is mounted.
 #[derive(Debug)]
@@ -40,6 +42,10 @@ pub(crate) enum Page<'s> {
     Asset(&'static Asset),
     /// Signs of life.
     Probe(Probe),
+    /// What is known of everything.
+    Insight(Ask),
+    /// The dashboard, and what it is made of.
+    Dashboard(&'static File),
 }
 
 /// What a document is about.
@@ -118,14 +124,18 @@ impl Routes {
     fn find_inner<'s>(&self, snapshot: &'s Snapshot, path: &str) -> Found<'s> {
         let Some(rest) = path.strip_prefix('/') else { return Found::default() };
         match self.mode {
-            Mode::Single => Found {
-                page: probe(rest).or_else(|| page(rest, Scope::Whole)),
-                callee: callee(snapshot.upstreams().first(), rest),
-            },
-            Mode::Many => match probe(rest).or_else(|| page(rest, Scope::Whole)) {
-                Some(page) => Found { page: Some(page), callee: None },
-                None => self.find_mounted(snapshot, path).unwrap_or_default(),
-            },
+            Mode::Single => {
+                Found { page: root_page(rest), callee: callee(snapshot.upstreams().first(), rest) }
+            }
+            Mode::Many => {
+                let mounted = || self.find_mounted(snapshot, path).unwrap_or_default();
+                match root_page(rest) {
+                    // A server may be called `metrics`, and have a tool `history`.
+                    Some(page @ Page::Insight(_)) => Found { page: Some(page), ..mounted() },
+                    Some(page) => Found { page: Some(page), callee: None },
+                    None => mounted(),
+                }
+            }
         }
     }
 
@@ -134,6 +144,14 @@ impl Routes {
         let upstream = snapshot.upstream(&decoded(server)?)?;
         Some(Found { page: page(rest, Scope::One(upstream)), callee: callee(Some(upstream), rest) })
     }
+}
+
+/// What stands at the root beside the servers.
+fn root_page(rest: &str) -> Option<Page<'static>> {
+    probe(rest)
+        .or_else(|| Ask::find(rest).map(Page::Insight))
+        .or_else(|| (rest == "dashboard").then(|| Page::Dashboard(dashboard::page())))
+        .or_else(|| page(rest, Scope::Whole))
 }
 
 fn probe(rest: &str) -> Option<Page<'static>> {
@@ -150,7 +168,11 @@ fn page<'s>(rest: &str, scope: Scope<'s>) -> Option<Page<'s>> {
         "openapi.json" => Some(Page::Document(scope)),
         "docs" => Some(Page::Swagger(scope)),
         "redoc" => Some(Page::Redoc(scope)),
-        _ => rest.strip_prefix("docs/assets/").and_then(asset).map(Page::Asset),
+        _ => {
+            let name = rest.strip_prefix("docs/assets/")?;
+            let file = || dashboard::file(name).map(Page::Dashboard);
+            asset(name).map(Page::Asset).or_else(file)
+        }
     }
 }
 

@@ -68,6 +68,7 @@ pub async fn serve(
     }
     drop(listeners);
     stopping.send_replace(true);
+    surface.end_views();
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if timeout(options.grace, all_ended).await.is_err() {
         tracing::warn!(connections = connections.len(), "connections cut off after the grace");

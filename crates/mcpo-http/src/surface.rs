@@ -10,7 +10,6 @@ use futures_util::FutureExt;
 use http::header::{ACCEPT, LOCATION};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
-use http_body_util::Full;
 use mcpo_config::{Access, Limits, Mode, Site};
 use mcpo_core::outcome::OutcomeKind;
 use mcpo_monitor::monitor::Monitor;
@@ -20,15 +19,17 @@ use tokio::time::{Instant, timeout};
 
 use crate::access::Gate;
 use crate::admin::Admin;
-use crate::answer::{Answer, empty, put};
+use crate::answer::{Answer, Content, empty, put};
 use crate::call::{Calls, Target, not_ready};
 use crate::cors::Cors;
 use crate::documents::Documents;
 use crate::health;
+use crate::insight::{Ask, Insight};
 use crate::pages;
 use crate::problem::Problem;
 use crate::request_id::{REQUEST_ID, RequestIds};
 use crate::route::{Callee, Found, Page, Probe, Routes};
+use crate::shown::Shown;
 
 /// How long a call waits for an upstream that is just being started: most children are up in a
 /// second. Whoever then gets 503 knows when to come again.
@@ -57,6 +58,7 @@ pub struct Surface {
     calls: Calls,
     request_ids: RequestIds,
     admin: Admin,
+    insight: Arc<Insight>,
     directory: Arc<Directory>,
     monitor: Monitor,
 }
@@ -88,6 +90,8 @@ impl Surface {
     ) -> Self {
         let SurfaceOptions { access, site, limits, mode } = options;
         let cors = Cors::new(&access.cors_origins);
+        let insight = Arc::new(Insight::new(monitor.clone(), directory.clone()));
+        let admin = Admin::new(directory.clone(), insight.clone(), &site.root_path);
         let gate = Gate::new(access);
         Self {
             cors,
@@ -96,16 +100,22 @@ impl Surface {
             gate,
             calls: Calls::new(limits, pipeline, monitor.is_enabled()),
             request_ids: RequestIds::new(),
-            admin: Admin::new(directory.clone()),
+            admin,
+            insight,
             directory,
             monitor,
         }
     }
 
+    /// Ends what is told live, at once and from now on: those who watch never end by themselves.
+    pub fn end_views(&self) {
+        self.insight.viewers().end();
+    }
+
     /// Answers one request of a downstream at that address. What fails inside is answered, too.
     ///
     /// Cancel-safe: dropping it cancels the call that it makes, if any.
-    pub async fn handle<B>(&self, request: Request<B>, peer: IpAddr) -> Response<Full<Bytes>>
+    pub async fn handle<B>(&self, request: Request<B>, peer: IpAddr) -> Response<Content>
     where
         B: Body<Data = Bytes> + Unpin,
     {
@@ -146,12 +156,19 @@ impl Surface {
             // Pages of other sites have no business there, whatever they may call.
             return self.admin.answer(&self.gate, &rest, request, peer).await;
         }
+        let mut snapshot = &seen.first;
+        let mut found = self.routes.find(snapshot, request.uri().path());
+        if let Some(Page::Insight(ask)) = found.page
+            && Ask::is_meant(request.method(), request.headers())
+        {
+            // Pages of other origins read nothing of it, whatever they may call.
+            let (parts, _body) = request.into_parts();
+            return self.insight.answer(&self.gate, ask, &parts, peer).await;
+        }
         if let Some(answer) = self.cors.preflight(request.method(), request.headers()) {
             return answer;
         }
         let permit = self.cors.permit(request.headers());
-        let mut snapshot = &seen.first;
-        let mut found = self.routes.find(snapshot, request.uri().path());
         if (found.is_starting() || found.dormant().is_some()) && self.may_call(&request) {
             if let Some(dormant) = found.dormant() {
                 woken(dormant).await;
@@ -167,7 +184,7 @@ impl Surface {
     }
 
     fn may_call<B>(&self, request: &Request<B>) -> bool {
-        request.method() == Method::POST && self.gate.call(request.headers()).is_ok()
+        request.method() == Method::POST && self.gate.call(Shown::from(request)).is_ok()
     }
 
     /// The snapshot in which the upstream behind a path is through with its first start, or the
@@ -203,13 +220,18 @@ impl Surface {
         {
             return Ok(self.probe(snapshot, probe, &parts));
         }
+        if let Some(Page::Dashboard(file)) = page
+            && looks
+        {
+            return Ok(file.answer(&parts.headers));
+        }
         if parts.method != Method::OPTIONS {
-            self.gate.look(&parts.headers)?;
+            self.gate.look(Shown::from(&parts))?;
         }
         match (page, callee) {
             (Some(page), _) if looks => Ok(self.page(snapshot, page, &parts.headers)),
             (_, Some(callee)) if parts.method == Method::POST => {
-                self.gate.call(&parts.headers)?;
+                self.gate.call(Shown::from(&parts))?;
                 match callee {
                     Callee::Unready(upstream) => Err(not_ready(upstream)),
                     Callee::Tool(upstream, tool) => {
@@ -247,12 +269,13 @@ impl Surface {
             Page::Swagger(scope) => pages::swagger(&self.documents.title(snapshot, scope)),
             Page::Redoc(scope) => pages::redoc(&self.documents.title(snapshot, scope)),
             Page::Asset(asset) => asset.answer(headers),
-            Page::Probe(_) => Problem::NotFound.answer(),
+            // These are answered before, each in its own way.
+            Page::Probe(_) | Page::Insight(_) | Page::Dashboard(_) => Problem::NotFound.answer(),
         }
     }
 
     fn probe(&self, snapshot: &Snapshot, probe: Probe, parts: &http::request::Parts) -> Answer {
-        let with_names = self.gate.look(&parts.headers).is_ok();
+        let with_names = self.gate.look(Shown::from(parts)).is_ok();
         match probe {
             Probe::Live => health::live(),
             Probe::Ready => {

@@ -75,7 +75,7 @@ impl Scene {
                 monitoring: Monitoring::default(),
                 port: 0,
                 servers: wanted_rx.clone(),
-                max_concurrent: 10_000,
+                pipeline: pipeline.gauge(),
             },
             directory.clone(),
         );

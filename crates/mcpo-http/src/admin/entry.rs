@@ -3,19 +3,21 @@
 use std::time::{Duration, SystemTime};
 
 use mcpo_core::event::{Event, Level};
+use mcpo_upstream::journal::Entry;
 use serde_json::{Map, Value, json};
 
 use crate::standing::held_by;
 
 /// An entry.
-pub(super) fn entry(seq: u64, at: SystemTime, event: &Event) -> Value {
+pub(crate) fn entry(Entry { seq, at, event }: &Entry) -> Value {
     let mut out = Map::new();
     let mut put = |name: &str, value: Value| drop(out.insert(name.to_owned(), value));
-    put("seq", seq.into());
-    put("at", rfc_3339(at).into());
+    put("seq", (*seq).into());
+    put("at", rfc_3339(*at).into());
     put("event", event.name().into());
     put("level", level(event.level()).into());
     put("server", event.upstream().into());
+    put("sentence", event.sentence().into());
     if let Some(fault) = event.fault() {
         put("severity", fault.kind.severity().name().into());
         put("cure", fault.kind.cure().name().into());

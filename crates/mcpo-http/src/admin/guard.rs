@@ -3,15 +3,13 @@
 
 use std::net::IpAddr;
 
-use http::header::{FORWARDED, HOST, HeaderName, ORIGIN, VIA};
+use http::Version;
+use http::header::{FORWARDED, HeaderName, VIA};
 use http::request::Parts;
-use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Version};
 
 use crate::access::Gate;
 use crate::problem::Problem;
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+use crate::shown::Shown;
 
 /// What proxies add of their own accord or by the usual examples.
 const FORWARDING: [HeaderName; 3] = [FORWARDED, VIA, HeaderName::from_static("x-real-ip")];
@@ -30,11 +28,9 @@ const OTHER_NAME: &str = "Without an API key the admin interface answers only un
 pub(crate) fn admit(gate: &Gate, parts: &Parts, peer: IpAddr) -> Result<(), Problem> {
     let refused = |why| Err(Problem::Forbidden { why });
     // First of all, and with a key, too: a browser may know the key and send it by itself.
-    if is_of_other_site(parts) {
-        return refused(OTHER_SITE);
-    }
+    refuse_other_sites(parts)?;
     if gate.needs_key() {
-        return gate.admin(&parts.headers);
+        return gate.admin(Shown::from(parts));
     }
     if !peer.to_canonical().is_loopback() {
         return refused(NOT_HERE);
@@ -44,31 +40,20 @@ pub(crate) fn admit(gate: &Gate, parts: &Parts, peer: IpAddr) -> Result<(), Prob
     }
     // The name of another site may be made to lead here (DNS rebinding); the page that does it is
     // of the same origin then, but cannot call itself localhost.
-    if !names(parts).all(|name| name.is_some_and(|name| is_loopback(name.host()))) {
+    if !Shown::from(parts).names().all(|name| name.is_some_and(|name| is_loopback(name.host()))) {
         return refused(OTHER_NAME);
     }
     Ok(())
 }
 
-fn is_of_other_site(parts: &Parts) -> bool {
-    let site = parts.headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
-    if matches!(site, Some(b"cross-site" | b"same-site")) {
-        return true;
-    }
-    let own = names(parts).next().flatten();
-    parts.headers.get_all(ORIGIN).iter().any(|origin| !is_same(origin, own.as_ref()))
+/// What nobody else may send, a login above all.
+pub(crate) fn refuse_other_sites(parts: &Parts) -> Result<(), Problem> {
+    if Shown::from(parts).is_of_other_site() { Err(other_site()) } else { Ok(()) }
 }
 
-/// Whether an origin is the host that was asked. `null` is nobody.
-fn is_same(origin: &HeaderValue, own: Option<&Authority>) -> bool {
-    let parsed = || {
-        let (scheme, rest) = origin.to_str().ok()?.split_once("://")?;
-        let port = if scheme == "https" { 443 } else { 80 };
-        Some((rest.parse::<Authority>().ok()?, port))
-    };
-    let (Some((origin, default)), Some(own)) = (parsed(), own) else { return false };
-    origin.host().eq_ignore_ascii_case(own.host())
-        && origin.port_u16().unwrap_or(default) == own.port_u16().unwrap_or(default)
+/// Not for pages of other origins.
+pub(crate) const fn other_site() -> Problem {
+    Problem::Forbidden { why: OTHER_SITE }
 }
 
 fn came_through_proxy(parts: &Parts) -> bool {
@@ -78,18 +63,6 @@ fn came_through_proxy(parts: &Parts) -> bool {
     // nginx before 1.29.7 speaks HTTP/1.0 to what is behind it unless it is told otherwise, and
     // nobody else does.
     parts.version < Version::HTTP_11 || parts.headers.keys().any(is_forwarding)
-}
-
-/// The names under which we were asked, one of them at least; `None` for one that is none.
-fn names(parts: &Parts) -> impl Iterator<Item = Option<Authority>> {
-    let of_uri = parts.uri.authority().cloned().map(Some);
-    let of_headers: Vec<_> = hosts(&parts.headers).collect();
-    let nobody = (of_uri.is_none() && of_headers.is_empty()).then_some(None);
-    of_uri.into_iter().chain(of_headers).chain(nobody)
-}
-
-fn hosts(headers: &HeaderMap) -> impl Iterator<Item = Option<Authority>> {
-    headers.get_all(HOST).iter().map(|host| Authority::try_from(host.as_bytes()).ok())
 }
 
 fn is_loopback(host: &str) -> bool {

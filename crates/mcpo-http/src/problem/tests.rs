@@ -1,5 +1,7 @@
 use http_body_util::BodyExt;
+use mcpo_core::fault::Said;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -172,9 +174,26 @@ async fn orders_that_cannot_be_carried_out_say_why() {
         (Problem::BadIdempotencyKey { bytes_max: 9 }, 400, "bad_idempotency_key"),
         (Problem::IdempotencyKeyUsed, 422, "idempotency_key_used"),
         (Problem::Forbidden { why: "no" }, 403, "forbidden"),
+        (Problem::BadLogin, 400, "bad_login"),
+        (Problem::Busy { why: "no" }, 503, "overloaded"),
     ] {
         let (got, retry_after, body) = told(problem).await;
         assert_eq!((got, &body["detail"]["code"]), (status, &json!(code)));
         assert_eq!(retry_after.is_some(), status == 503, "{code}");
     }
+}
+
+#[tokio::test]
+async fn who_tries_too_many_keys_is_told_when_the_next_one_is_looked_at() {
+    let retry_after = Duration::from_millis(41_200);
+    let (status, retry_after, body) = told(Problem::TooManyLogins { retry_after }).await;
+    assert_eq!((status, retry_after.as_deref()), (429, Some("42")));
+    assert_eq!(body["detail"]["code"], "throttled");
+}
+
+#[tokio::test]
+async fn where_nothing_is_measured_no_other_try_makes_sense() {
+    let (status, retry_after, body) = told(Problem::MonitoringOff).await;
+    assert_eq!((status, retry_after), (503, None));
+    assert_eq!(body["detail"]["code"], "monitoring_off");
 }

@@ -35,7 +35,7 @@ async fn serving(grace: Duration) -> Serving {
             monitoring: Monitoring::default(),
             port: 0,
             servers: watch::channel(Arc::default()).1,
-            max_concurrent: 10_000,
+            pipeline: pipeline.gauge(),
         },
         directory.clone(),
     );

@@ -1,5 +1,5 @@
 use http::HeaderValue;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use mcpo_config::{Monitoring, Secret};
 use mcpo_monitor::monitor::MonitorOptions;
 use mcpo_policy::pipeline::PipelineOptions;
@@ -53,7 +53,7 @@ impl Scene {
                 monitoring: Monitoring::default(),
                 port: 0,
                 servers: watch::channel(Arc::default()).1,
-                max_concurrent: 10_000,
+                pipeline: pipeline.gauge(),
             },
             directory.clone(),
         );

@@ -30,17 +30,23 @@ fn an_entry_says_all_that_its_event_says() {
     };
     let expected = json!({
         "seq": 7, "at": "1970-01-01T00:00:01.000Z", "event": "session_lost", "level": "warn",
-        "server": "time", "severity": "medium", "cure": "reconnect",
+        "server": "time",
+        "sentence": "session lost (it went away); a new one is made after 1.5 s",
+        "severity": "medium", "cure": "reconnect",
         "fields": {
             "retry_in_ms": 1500, "fault": "disconnected", "detail": "it ended with code 1",
         },
     });
-    assert_eq!(entry(7, at(1000), &event), expected);
+    assert_eq!(entry(&Entry { seq: 7, at: at(1000), event }), expected);
 }
 
 #[test]
 fn what_happened_to_mcpo_itself_names_no_server() {
-    let entry = entry(1, at(0), &Event::ClockJumped { by: Duration::from_secs(2) });
+    let entry = entry(&Entry {
+        seq: 1,
+        at: at(0),
+        event: Event::ClockJumped { by: Duration::from_secs(2) },
+    });
     assert_eq!((&entry["server"], &entry["fields"]["by_ms"]), (&Value::Null, &json!(2000)));
     assert_eq!(entry.get("cure"), None);
 }

@@ -1,0 +1,237 @@
+//! `/admin/live`: all that is known, as it changes, as server-sent events (WHATWG HTML, 9.2). Each
+//! piece is made when the viewer has taken the one before: who is slow sees fewer pictures rather
+//! than old ones, and nothing waits for it in memory.
+
+use std::fmt::Write as _;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::request::Parts;
+use http::{Method, StatusCode};
+use mcpo_monitor::alerts::Alerts;
+use mcpo_monitor::faces;
+use mcpo_monitor::monitor::Monitor;
+use mcpo_monitor::picture::Picture;
+use mcpo_upstream::directory::Directory;
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+use super::Insight;
+use crate::admin::entry;
+use crate::answer::{Answer, Content, empty};
+use crate::problem::Problem;
+use crate::query::Query;
+
+/// From picture to picture.
+const PICTURE_EVERY: Duration = Duration::from_secs(1);
+
+/// How long one viewer is told of what happens before it has to ask again, and to show again that
+/// it may: browsers do so by themselves.
+const VIEW_TIME_MAX: Duration = Duration::from_secs(3600);
+
+/// How many entries of the journal are told in one piece.
+const ENTRIES_MAX: usize = 256;
+
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// nginx keeps back what it is not told to pass on at once.
+const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Which process numbers the entries: a viewer that comes again after a restart must not take the
+/// new numbers for old ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Boot(u32);
+
+/// The last picture as it is told, so that it is written once for all viewers.
+#[derive(Debug, Default)]
+pub(super) struct Pictures(Mutex<Option<(Arc<Picture>, Bytes)>>);
+
+/// What one viewer is told from.
+struct Viewer {
+    monitor: Monitor,
+    directory: Arc<Directory>,
+    pictures: Arc<Pictures>,
+    boot: Boot,
+    is_new: bool,
+    /// The last entry that it knows.
+    after: u64,
+    newest: watch::Receiver<u64>,
+    alerts: watch::Receiver<Arc<Alerts>>,
+    ending: watch::Receiver<bool>,
+    until: Instant,
+    beat: Interval,
+}
+
+/// What is to be told.
+enum Due {
+    Picture,
+    Alerts,
+    Entries,
+}
+
+// === impl Insight ===
+
+impl Insight {
+    /// Everything as it changes: a picture at once and then each second, the entries of the journal
+    /// after the last one that the viewer knows, and the alerts.
+    ///
+    /// # Errors
+    /// When nothing is measured, or as many watch already as may.
+    pub(crate) fn live(&self, parts: &Parts) -> Result<Answer, Problem> {
+        let query = Query::read(parts.uri.query(), &["after"])?;
+        self.needs_monitor()?;
+        let mut told = empty(StatusCode::OK);
+        let headers = told.headers_mut();
+        headers.insert(CONTENT_TYPE, EVENTS);
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(BUFFERING, HeaderValue::from_static("no"));
+        if parts.method == Method::HEAD {
+            return Ok(told);
+        }
+        let full = Problem::Busy { why: "As many watch live already as may at once" };
+        let place = self.viewers.enter().ok_or(full)?;
+        // What a browser says when it comes again is newer than what its page once asked for.
+        let known = parts.headers.get(LAST_EVENT_ID).and_then(|id| self.boot.read(id));
+        let viewer = self.viewer(known.or(query.number("after")?));
+        let pieces = stream::unfold(viewer, Viewer::next);
+        *told.body_mut() = Content::live(pieces, place);
+        Ok(told)
+    }
+
+    fn viewer(&self, known: Option<u64>) -> Viewer {
+        let newest = self.directory.journal().follow();
+        let last = *newest.borrow();
+        // A number that is not given yet is one of an earlier process.
+        let after = known.map_or(last, |known| if known > last { 0 } else { known });
+        let now = Instant::now();
+        let mut beat = interval_at(now + PICTURE_EVERY, PICTURE_EVERY);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Viewer {
+            monitor: self.monitor.clone(),
+            directory: self.directory.clone(),
+            pictures: self.pictures.clone(),
+            boot: self.boot,
+            is_new: true,
+            after,
+            newest,
+            alerts: self.monitor.alerts(),
+            ending: self.viewers.ending(),
+            until: now + VIEW_TIME_MAX,
+            beat,
+        }
+    }
+}
+
+// === impl Viewer ===
+
+impl Viewer {
+    /// The next piece; `None` when it is over.
+    async fn next(mut self) -> Option<(Bytes, Self)> {
+        if *self.ending.borrow() || Instant::now() >= self.until {
+            return None;
+        }
+        let piece = self.piece().await?;
+        Some((piece, self))
+    }
+
+    async fn piece(&mut self) -> Option<Bytes> {
+        if std::mem::take(&mut self.is_new) {
+            return Some(self.greeting());
+        }
+        match self.due().await? {
+            Due::Picture => Some(self.pictures.piece(&self.monitor)),
+            Due::Alerts => Some(self.alerts().into()),
+            Due::Entries => Some(self.entries().into()),
+        }
+    }
+
+    /// Waits for what is to be told next.
+    async fn due(&mut self) -> Option<Due> {
+        let after = self.after;
+        tokio::select! {
+            // Pictures first: no flood of entries keeps them back.
+            biased;
+            _over = self.ending.wait_for(|ending| *ending) => None,
+            _at = self.beat.tick() => Some(Due::Picture),
+            // The monitor and the journal live as long as the viewer, which holds them.
+            changed = self.alerts.changed() => changed.ok().map(|()| Due::Alerts),
+            newer = self.newest.wait_for(|&newest| newest > after) => {
+                newer.is_ok().then_some(Due::Entries)
+            }
+        }
+    }
+
+    /// Where it stands, so that a viewer that is cut off before the first entry can go on there.
+    fn greeting(&mut self) -> Bytes {
+        let mut said = format!("retry: 1000\nid: {}\n", self.boot.id(self.after)).into_bytes();
+        said.extend_from_slice(&self.pictures.piece(&self.monitor));
+        said.extend_from_slice(self.alerts().as_bytes());
+        said.into()
+    }
+
+    fn alerts(&mut self) -> String {
+        let alerts = self.alerts.borrow_and_update();
+        let alerts = serde_json::to_string(&**alerts).expect("alerts are JSON");
+        format!("event: alerts\ndata: {alerts}\n\n")
+    }
+
+    fn entries(&mut self) -> String {
+        let mut said = String::new();
+        for found in self.directory.journal().entries(self.after, None, ENTRIES_MAX) {
+            let lost = found.seq.saturating_sub(self.after + 1);
+            if lost > 0 {
+                let lost = json!({ "entries": lost });
+                let _infallible = write!(said, "event: lost\ndata: {lost}\n\n");
+            }
+            self.after = found.seq;
+            let (id, entry) = (self.boot.id(found.seq), entry::entry(&found));
+            let _infallible = write!(said, "id: {id}\nevent: journal\ndata: {entry}\n\n");
+        }
+        said
+    }
+}
+
+// === impl Pictures ===
+
+impl Pictures {
+    fn piece(&self, monitor: &Monitor) -> Bytes {
+        let picture = monitor.picture();
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, piece)) = &*last
+            && Arc::ptr_eq(known, &picture)
+        {
+            return piece.clone();
+        }
+        let piece = Bytes::from(format!("event: picture\ndata: {}\n\n", faces::live(&picture)));
+        *last = Some((picture, piece.clone()));
+        piece
+    }
+}
+
+// === impl Boot ===
+
+impl Boot {
+    pub(super) fn new() -> Self {
+        // The keys of the standard library's hash maps are random for each process.
+        Self((RandomState::new().hash_one(0) >> 32) as u32)
+    }
+
+    fn id(self, seq: u64) -> String {
+        format!("{:08x}-{seq}", self.0)
+    }
+
+    /// The number of an entry; 0, before all of them, for one that another process has told.
+    fn read(self, id: &HeaderValue) -> Option<u64> {
+        let (boot, seq) = id.to_str().ok()?.split_once('-')?;
+        let (boot, seq) = (u32::from_str_radix(boot, 16).ok()?, seq.parse().ok()?);
+        Some(if boot == self.0 { seq } else { 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests;
