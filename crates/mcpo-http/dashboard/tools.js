@@ -16,7 +16,7 @@ const OUTCOMES = {
 
 let latest = null;
 /** Of the server that is shown: its name, how many tools it had, its document and its tools. */
-let shown = { server: null, count: null, document: null, tools: [] };
+let shown = { server: undefined, count: null, document: null, tools: [] };
 let chosen = null;
 let visible = false;
 let reading = null;
