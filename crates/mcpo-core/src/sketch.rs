@@ -2,6 +2,10 @@
 //! error, and sketches that can be added up (DDSketch, Masson et al., VLDB 2019). The buckets are
 //! those of an OpenTelemetry exponential histogram of scale 6, so that it can be exported as it is.
 
+mod recorder;
+
+pub use recorder::Recorder;
+
 /// How many buckets there are between a length and its double.
 pub const BUCKETS_PER_OCTAVE: u16 = 64;
 

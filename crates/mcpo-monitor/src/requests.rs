@@ -1,11 +1,14 @@
 //! Requests of downstreams, counted by route, method and status class, as the surface tells them.
 
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use mcpo_core::sketch::Sketch;
+use http::Method;
+use mcpo_core::sketch::{Recorder, Sketch};
 
 /// What was asked for: a closed set, whatever paths downstreams send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Route {
     /// A tool's call.
     Tool,
@@ -38,17 +41,93 @@ pub struct RequestSeries {
     pub duration_sum: Duration,
 }
 
-/// Counts requests; shared by the surface and those who read.
+/// Series that are told apart by the very status. Our own are some hundreds at most; beyond that
+/// requests count by route and class of status alone, which are 35 more.
+pub const SERIES_MAX: usize = 1024;
+
+/// A method that is none of the standard ones, as OpenTelemetry has it (`http.request.method`).
+pub const OTHER_METHOD: &str = "_OTHER";
+
+/// Counts requests; shared by the surface and those who read. A request waits for nobody but the
+/// first one of another kind.
 #[derive(Debug, Default)]
-pub struct Requests {}
+pub struct Requests {
+    series: RwLock<HashMap<Kind, Arc<Recorder>>>,
+}
+
+/// Which requests are alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Kind {
+    route: Route,
+    method: &'static str,
+    status: u16,
+}
+
+/// A method's name in labels: downstreams may send any, and none may make a series of its own.
+#[must_use]
+pub fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::CONNECT => "CONNECT",
+        Method::OPTIONS => "OPTIONS",
+        Method::TRACE => "TRACE",
+        Method::PATCH => "PATCH",
+        _ => OTHER_METHOD,
+    }
+}
+
+// === impl Requests ===
 
 impl Requests {
     /// Counts one request that was answered.
-    pub fn record(&self, _route: Route, _method: &http::Method, _status: u16, _took: Duration) {}
+    pub fn record(&self, route: Route, method: &Method, status: u16, took: Duration) {
+        let kind = Kind { route, method: method_name(method), status };
+        let known = self.series.read().unwrap_or_else(PoisonError::into_inner).get(&kind).cloned();
+        known.unwrap_or_else(|| self.first(kind)).record(took);
+    }
+
+    fn first(&self, kind: Kind) -> Arc<Recorder> {
+        let mut series = self.series.write().unwrap_or_else(PoisonError::into_inner);
+        let is_full = series.len() >= SERIES_MAX && !series.contains_key(&kind);
+        let kind = if is_full { kind.coarse() } else { kind };
+        Arc::clone(series.entry(kind).or_default())
+    }
 
     /// All series that there were, in a stable order.
     #[must_use]
     pub fn read(&self) -> Vec<RequestSeries> {
-        Vec::new()
+        let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
+        let mut kinds: Vec<(Kind, Arc<Recorder>)> =
+            series.iter().map(|(kind, durations)| (*kind, Arc::clone(durations))).collect();
+        drop(series);
+        kinds.sort_by_key(|(kind, _)| *kind);
+        let read = |(kind, durations): (Kind, Arc<Recorder>)| RequestSeries {
+            route: kind.route,
+            method: kind.method,
+            status: kind.status,
+            duration: durations.sketch(),
+            duration_sum: durations.sum(),
+        };
+        kinds.into_iter().map(read).collect()
     }
 }
+
+// === impl Kind ===
+
+impl Kind {
+    /// The one that it counts as when there are too many.
+    const fn coarse(self) -> Self {
+        let class = match self.status / 100 {
+            class @ 1..=5 => class,
+            _ => 5,
+        };
+        Self { route: self.route, method: OTHER_METHOD, status: class * 100 }
+    }
+}
+
+#[cfg(test)]
+mod tests;

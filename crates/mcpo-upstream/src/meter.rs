@@ -139,3 +139,6 @@ impl CallResult {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -50,5 +52,31 @@ proptest! {
         // The logarithm may be off by its last digit.
         prop_assert!(lower_bound(bucket) <= length * (1.0 + 1e-12));
         prop_assert!(length <= lower_bound(bucket + 1) * (1.0 + 1e-12));
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_recorded_at_once_is_the_sketch_of_the_same_lengths(
+        nanos in proptest::collection::vec(any::<u64>().prop_map(|bits| bits >> (bits % 64)), 0..200)
+    ) {
+        let recorder = Recorder::default();
+        let (one, other) = nanos.split_at(nanos.len() / 2);
+        std::thread::scope(|scope| {
+            for part in [one, other] {
+                let recorder = &recorder;
+                scope.spawn(move || {
+                    part.iter().for_each(|&nanos| recorder.record(Duration::from_nanos(nanos)));
+                });
+            }
+        });
+        let lengths: Vec<Duration> = nanos.iter().copied().map(Duration::from_nanos).collect();
+        let mut expected = Sketch::default();
+        lengths.iter().for_each(|length| expected.add(length.as_secs_f64()));
+        prop_assert_eq!(recorder.sketch(), expected);
+        let sum = nanos.iter().fold(0_u64, |sum, &nanos| sum.wrapping_add(nanos));
+        prop_assert_eq!(recorder.sum(), Duration::from_nanos(sum));
+        let bounds = lengths.iter().min().copied().zip(lengths.iter().max().copied());
+        prop_assert_eq!(recorder.bounds(), bounds.filter(|(min, _)| min.as_nanos() != u64::MAX.into()));
     }
 }

@@ -6,13 +6,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mcpo_core::sketch::{self, BUCKETS, BUCKETS_PER_OCTAVE, Sketch};
+use mcpo_core::sketch::Recorder;
 
 use super::{CallResult, EXEMPLAR_BOUNDS_SECONDS, Ended, Exemplar, ToolReading};
-
-/// Buckets that are allocated together: calls of one tool are mostly within a few octaves.
-const CHUNK: usize = BUCKETS_PER_OCTAVE as usize;
-const CHUNKS: usize = BUCKETS / CHUNK;
 
 /// One for each bound, and one for what is longer than all of them.
 const EXEMPLARS_MAX: usize = EXEMPLAR_BOUNDS_SECONDS.len() + 1;
@@ -30,7 +26,7 @@ pub(super) struct Tool {
     name: Box<str>,
     pub(super) calls: Gauge,
     ended: [AtomicU64; CallResult::ALL.len()],
-    durations: Durations,
+    durations: Recorder,
     waited_ns: AtomicU64,
     upstream_ns: AtomicU64,
     bytes_in: AtomicU64,
@@ -39,16 +35,6 @@ pub(super) struct Tool {
 }
 
 type Exemplars = [Option<Exemplar>; EXEMPLARS_MAX];
-
-/// A [`Sketch`] that many write at once, with the sum and the ends of what it counted.
-#[derive(Debug)]
-struct Durations {
-    chunks: [OnceLock<Box<[AtomicU64; CHUNK]>>; CHUNKS],
-    sum_ns: AtomicU64,
-    /// `u64::MAX` before the first.
-    min_ns: AtomicU64,
-    max_ns: AtomicU64,
-}
 
 // === impl Gauge ===
 
@@ -82,7 +68,7 @@ impl Tool {
             name: name.into(),
             calls: Gauge::default(),
             ended: array::from_fn(|_| AtomicU64::new(0)),
-            durations: Durations::new(),
+            durations: Recorder::default(),
             waited_ns: AtomicU64::new(0),
             upstream_ns: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
@@ -102,7 +88,7 @@ impl Tool {
         if ended.result == CallResult::Cancelled {
             return;
         }
-        self.durations.count(took);
+        self.durations.record(took);
         add(&self.waited_ns, nanos(ended.waited));
         add(&self.upstream_ns, nanos(ended.upstream));
         add(&self.bytes_in, ended.bytes_in);
@@ -133,7 +119,7 @@ impl Tool {
             in_flight: self.calls.now(),
             peak: self.calls.peak(),
             duration: self.durations.sketch(),
-            duration_sum: length(&self.durations.sum_ns),
+            duration_sum: self.durations.sum(),
             duration_bounds: self.durations.bounds(),
             waited_sum: length(&self.waited_ns),
             upstream_sum: length(&self.upstream_ns),
@@ -141,51 +127,6 @@ impl Tool {
             bytes_out: self.bytes_out.load(Ordering::Relaxed),
             exemplars: exemplars.unwrap_or_default(),
         }
-    }
-}
-
-// === impl Durations ===
-
-impl Durations {
-    fn new() -> Self {
-        Self {
-            chunks: array::from_fn(|_| OnceLock::new()),
-            sum_ns: AtomicU64::new(0),
-            min_ns: AtomicU64::new(u64::MAX),
-            max_ns: AtomicU64::new(0),
-        }
-    }
-
-    fn count(&self, took: Duration) {
-        let bucket = usize::from(sketch::bucket(took.as_secs_f64()));
-        let chunk = self.chunks[bucket / CHUNK]
-            .get_or_init(|| Box::new(array::from_fn(|_| AtomicU64::new(0))));
-        add(&chunk[bucket % CHUNK], 1);
-        let took = nanos(took);
-        add(&self.sum_ns, took);
-        if took < self.min_ns.load(Ordering::Relaxed) {
-            self.min_ns.fetch_min(took, Ordering::Relaxed);
-        }
-        if took > self.max_ns.load(Ordering::Relaxed) {
-            self.max_ns.fetch_max(took, Ordering::Relaxed);
-        }
-    }
-
-    fn sketch(&self) -> Sketch {
-        let chunks = self.chunks.iter().enumerate();
-        let used = chunks.filter_map(|(index, chunk)| Some((index, chunk.get()?)));
-        Sketch::from_buckets(used.flat_map(|(index, chunk)| {
-            let counts = chunk.iter().map(|count| count.load(Ordering::Relaxed));
-            // There are `BUCKETS` of them, which fit.
-            ((index * CHUNK) as u16..).zip(counts)
-        }))
-    }
-
-    fn bounds(&self) -> Option<(Duration, Duration)> {
-        let min = self.min_ns.load(Ordering::Relaxed);
-        // The first call may have written only the one of them.
-        let max = self.max_ns.load(Ordering::Relaxed).max(min);
-        (min != u64::MAX).then(|| (Duration::from_nanos(min), Duration::from_nanos(max)))
     }
 }
 
