@@ -12,6 +12,8 @@ mod measure;
 mod promql;
 mod reconnects;
 pub mod rules;
+#[cfg(test)]
+mod scene;
 
 use std::time::SystemTime;
 
