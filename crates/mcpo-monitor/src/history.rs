@@ -6,6 +6,7 @@ mod export;
 mod failure;
 mod fold;
 mod frame;
+mod past;
 mod store;
 
 use std::time::SystemTime;
@@ -13,6 +14,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 pub use export::{Export, Point, export};
+pub(crate) use past::{Past, past};
 pub use store::{Bounds, EVENTS_ANSWER_MAX, MEMORY_BYTES_MAX, Place, STORE_BYTES_MAX, Store};
 
 /// What is kept of each upstream, and of all together, at every sample.
@@ -190,11 +192,9 @@ impl Metric {
     pub const fn unit(self) -> &'static str {
         match self {
             Self::Rate | Self::Recoveries => "1/s",
-            Self::ErrorRate
-            | Self::InFlight
-            | Self::Sessions
-            | Self::SessionsInUse
-            | Self::Cpu => "1",
+            Self::ErrorRate | Self::InFlight | Self::Sessions | Self::SessionsInUse | Self::Cpu => {
+                "1"
+            }
             Self::P50 | Self::P90 | Self::P99 | Self::Wait => "s",
             Self::Memory => "By",
             Self::Score => "points",

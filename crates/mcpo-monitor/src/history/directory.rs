@@ -80,27 +80,28 @@ fn open_file(path: &Path, bounds: Bounds) -> Result<Base, Failure> {
 #[expect(clippy::disallowed_methods, reason = "the name of what is set aside says when it was")]
 fn set_aside(directory: &Path) -> io::Result<PathBuf> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let aside = (now..)
-        .map(|name| directory.join(format!("{ASIDE}{name}")))
-        .find(|path| fs::symlink_metadata(path).is_err())
-        .expect("there are more names than files");
+    // Later than all others, whatever the clock says: the newest are the ones that stay.
+    let others = found_aside(directory);
+    let when = others.first().map_or(now, |newest| now.max(newest.saturating_add(1)));
+    let aside = directory.join(format!("{ASIDE}{when}"));
     fs::rename(directory.join(FILE), &aside)?;
-    remove_oldest(directory);
+    for old in others.iter().skip(ASIDE_MAX - 1) {
+        let path = directory.join(format!("{ASIDE}{old}"));
+        if fs::remove_file(&path).is_err() {
+            let _full_ones_stay = fs::remove_dir(&path);
+        }
+    }
     Ok(aside)
 }
 
-/// Removes the oldest of those that were set aside. What cannot be removed stays.
-fn remove_oldest(directory: &Path) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
-    let mut aside: Vec<_> = entries
+/// When each was set aside that is there still, the newest first.
+fn found_aside(directory: &Path) -> Vec<u64> {
+    let mut found: Vec<_> = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter_map(|name| name.strip_prefix(ASIDE)?.parse::<u64>().ok())
+        .filter_map(|name| name.strip_prefix(ASIDE)?.parse().ok())
         .collect();
-    aside.sort_unstable_by(|a, b| b.cmp(a));
-    for when in aside.into_iter().skip(ASIDE_MAX) {
-        let path = directory.join(format!("{ASIDE}{when}"));
-        if fs::remove_file(&path).is_err() {
-            let _not_ours_to_empty = fs::remove_dir(&path);
-        }
-    }
+    found.sort_unstable_by(|a: &u64, b| b.cmp(a));
+    found
 }
