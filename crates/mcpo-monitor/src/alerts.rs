@@ -7,6 +7,7 @@
 //! ```
 
 pub mod deliver;
+pub mod docs;
 pub mod engine;
 mod measure;
 mod promql;

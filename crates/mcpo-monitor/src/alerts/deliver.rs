@@ -6,17 +6,22 @@ mod mailbox;
 mod post;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mcpo_config::{Webhook, WebhookFormat};
 use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Alert, Notice, Phase, Severity};
+pub(super) use mailbox::{
+    ALERTS_MAX, BACKOFF_MAX, BACKOFF_MIN, BATCH_MAX, GIVE_UP_AFTER, RESEND_EVERY,
+};
 use mailbox::{Batch, Mailbox};
 use post::Poster;
+pub(super) use post::{REQUEST_TIMEOUT, RETRY_AFTER_MAX};
 
 /// When all stops, what is queued is given this long: half of what the monitor has.
 const STOP_GRACE: Duration = Duration::from_secs(1);
@@ -243,6 +248,14 @@ pub fn instance(port: u16) -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     format!("{}:{port}", if name.is_empty() { "mcpo" } else { name })
+}
+
+/// What is sent of these alerts in each format, for the documentation.
+pub(super) fn bodies(alerts: &[Alert], now: SystemTime) -> [Value; 3] {
+    let teller = body::Teller { instance: "host:8000".to_owned() };
+    let mut json = body::json(&teller, alerts);
+    json["version"] = "VERSION".into();
+    [json, body::slack(&teller, alerts), body::alertmanager(&teller, alerts, now)]
 }
 
 /// What a webhook is called where its address must not be seen.

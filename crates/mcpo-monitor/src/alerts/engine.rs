@@ -22,6 +22,8 @@ use super::reconnects::Reconnects;
 use super::rules::{RULES, Rule, Scope};
 use super::{Alert, Alerts, Notice, Phase, RESOLVED_MAX, Severity};
 use crate::picture::Picture;
+pub(super) use inhibit::{CULPRITS, INHIBITIONS, SYMPTOMS, When};
+pub(super) use track::{CALM, CALM_MAX, FLAP_WINDOW};
 use track::{Moment, Track};
 
 /// Looks at the rules.

@@ -212,7 +212,7 @@ const HELD: Rule = Rule {
     description: "The upstream is held: nothing is sent to it, since an operator said so or since \
         its fault passes by no new attempt.",
     fix: "Mend what the hold's reason names, then release it: on the dashboard, or with `mcpo \
-        release`.",
+        admin release`.",
     calm: "it is not held any more",
     promql: promql::held,
     measure: measure::held,

@@ -34,7 +34,8 @@ pub(crate) enum When {
 }
 
 /// What tells only how many calls fail, or how slowly they are answered.
-const SYMPTOMS: [&str; 4] = ["error_rate", "slow_responses", "slo_burn_fast", "slo_burn_slow"];
+pub(crate) const SYMPTOMS: [&str; 4] =
+    ["error_rate", "slow_responses", "slo_burn_fast", "slo_burn_slow"];
 
 /// All inhibitions among alerts of one upstream, the better explanation first. None explains in a
 /// circle: of alerts that fire, one at least is told.

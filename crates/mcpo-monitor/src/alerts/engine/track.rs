@@ -8,14 +8,14 @@ use super::Set;
 
 /// A value must be calm for as long as it must have been high, but for no longer than this: who
 /// has an alert wants to know soon that it is over.
-const CALM: Duration = Duration::from_secs(30);
+pub(crate) const CALM: Duration = Duration::from_secs(30);
 
 /// What fires again within this time after it was resolved is the same trouble: each time it must
 /// be calm for twice as long, up to [`CALM_MAX`], so that what flaps does not tell of each turn.
-pub(super) const FLAP_WINDOW: Duration = Duration::from_hours(1);
+pub(crate) const FLAP_WINDOW: Duration = Duration::from_hours(1);
 
 /// See [`FLAP_WINDOW`]: what flaps is told of no more than four times an hour.
-const CALM_MAX: Duration = Duration::from_mins(15);
+pub(crate) const CALM_MAX: Duration = Duration::from_mins(15);
 
 /// What flaps is calm for a second at least, also where its rule needs no time to fire.
 const CALM_FLAPPING: Duration = Duration::from_secs(1);

@@ -182,10 +182,8 @@ proptest! {
             (Scene::new(&NAMES, &Monitoring::default()), Scene::new(&NAMES, &Monitoring::default()));
         for step in &moves {
             let said = apply(&mut one, step);
-            let also = match step {
-                Move::SetClock(_) => other.look(),
-                step => apply(&mut other, step),
-            };
+            let is_clock = matches!(step, Move::SetClock(_));
+            let also = if is_clock { other.look() } else { apply(&mut other, step) };
             let essence = |notices: &[Notice]| -> Vec<_> {
                 notices.iter().map(|notice| (key(&notice.alert), notice.alert.phase, notice.is_told)).collect()
             };
