@@ -13,6 +13,7 @@ use http_body::Body;
 use mcpo_config::{Access, Limits, Mode, Site};
 use mcpo_core::outcome::OutcomeKind;
 use mcpo_monitor::monitor::Monitor;
+use mcpo_monitor::requests::Route;
 use mcpo_policy::pipeline::Pipeline;
 use mcpo_upstream::directory::{Directory, Snapshot, State, Upstream};
 use tokio::time::{Instant, timeout};
@@ -70,12 +71,13 @@ struct Seen {
     later: OnceLock<Arc<Snapshot>>,
 }
 
-/// What the log line of a request says beside its answer. Empty where there is nothing to say.
+/// What is told of a request beside its answer. Empty where there is nothing to say.
 #[derive(Debug, Default)]
 struct Line<'s> {
     upstream: &'s str,
     tool: &'s str,
     outcome: Option<OutcomeKind>,
+    route: Route,
 }
 
 impl Surface {
@@ -120,6 +122,7 @@ impl Surface {
         B: Body<Data = Bytes> + Unpin,
     {
         let started = Instant::now();
+        let method = request.method().clone();
         let request_id = self.request_ids.of(request.headers());
         let seen = Seen::now(&self.directory);
         let mut line = Line::default();
@@ -136,6 +139,10 @@ impl Surface {
                 Problem::Internal { outcome: line.outcome }.answer()
             }
         };
+        if self.monitor.is_enabled() {
+            let (status, took) = (answer.status().as_u16(), started.elapsed());
+            self.monitor.requests().record(line.route, &method, status, took);
+        }
         line.write(request_id.to_str().unwrap_or_default(), answer.status(), started);
         answer.headers_mut().insert(REQUEST_ID, request_id);
         answer
@@ -153,11 +160,13 @@ impl Surface {
     {
         if let Some(rest) = self.routes.admin(request.uri().path()) {
             let rest = rest.to_owned();
+            line.route = Route::Admin;
             // Pages of other sites have no business there, whatever they may call.
             return self.admin.answer(&self.gate, &rest, request, peer).await;
         }
         let mut snapshot = &seen.first;
         let mut found = self.routes.find(snapshot, request.uri().path());
+        line.route = counted(&found, request.method());
         if let Some(Page::Insight(ask)) = found.page
             && Ask::is_meant(request.method(), request.headers())
         {
@@ -176,6 +185,7 @@ impl Surface {
             let later = self.settled(request.uri().path()).await;
             snapshot = seen.later.get_or_init(|| later);
             found = self.routes.find(snapshot, request.uri().path());
+            line.route = counted(&found, request.method());
         }
         let answer = self.answer(snapshot, found, request, line).await;
         let mut answer = answer.unwrap_or_else(|problem| problem.answer());
@@ -306,6 +316,21 @@ impl Surface {
             target.push_str(query);
         }
         Ok(moved(&target))
+    }
+}
+
+/// As what a request counts that asked for this.
+fn counted(found: &Found<'_>, method: &Method) -> Route {
+    if found.callee.is_some() && (method == Method::POST || found.page.is_none()) {
+        return Route::Tool;
+    }
+    match found.page {
+        Some(Page::Document(_)) => Route::Document,
+        Some(Page::Swagger(_) | Page::Redoc(_) | Page::Asset(_)) => Route::Docs,
+        Some(Page::Probe(_)) => Route::Probe,
+        Some(Page::Insight(_)) => Route::Monitor,
+        Some(Page::Dashboard(_)) => Route::Admin,
+        None => Route::Other,
     }
 }
 

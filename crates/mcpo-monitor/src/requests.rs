@@ -8,7 +8,7 @@ use http::Method;
 use mcpo_core::sketch::{Recorder, Sketch};
 
 /// What was asked for: a closed set, whatever paths downstreams send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Route {
     /// A tool's call.
     Tool,
@@ -23,6 +23,7 @@ pub enum Route {
     /// `/admin` and `/dashboard`.
     Admin,
     /// Nothing that is there.
+    #[default]
     Other,
 }
 

@@ -7,7 +7,7 @@ use mcpo_mcp::error::Sent::{Maybe, No};
 use mcpo_upstream::directory::State;
 use mcpo_upstream::order::Order;
 use tokio::task::JoinSet;
-use tokio::time::advance;
+use tokio::time::{advance, timeout};
 
 use super::*;
 use crate::pipeline::PipelineOptions;
@@ -15,6 +15,7 @@ use crate::play::{Act, Bench, MINUTE, Make, broken, forgotten, status, told};
 
 mod breaker;
 mod throttled;
+mod times;
 
 const SECOND: Duration = Duration::from_secs(1);
 

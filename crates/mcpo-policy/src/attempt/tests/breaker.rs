@@ -4,7 +4,7 @@ use super::*;
 
 impl Bench {
     /// Its breaker opens, and nothing more is wrong.
-    async fn trip(&self) {
+    pub(super) async fn trip(&self) {
         self.up.always(Act::Fail(Maybe, status(500, None)));
         while self.upstream().gate().breaker_state() == BreakerState::Closed {
             assert_eq!(self.call("write", MINUTE).await.outcome.kind(), Unknown);
