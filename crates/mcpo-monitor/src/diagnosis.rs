@@ -71,3 +71,6 @@ pub struct Diagnosis {
     /// In seconds since the Unix epoch.
     pub timestamp: f64,
 }
+
+#[cfg(test)]
+mod tests;

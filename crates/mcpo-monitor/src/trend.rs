@@ -185,18 +185,14 @@ impl Trend {
 
     /// Says what happened when it jumped: the event that is nearest to each jump, of those within
     /// `within_seconds`. Events are times in seconds since the Unix epoch with a sentence each.
-    pub fn explain<'a>(
-        &mut self,
-        events: impl Iterator<Item = (u64, &'a str)> + Clone,
-        within_seconds: u64,
-    ) {
+    pub fn explain(&mut self, events: &[(u64, String)], within_seconds: u64) {
         for change in &mut self.changes {
             let near = events
-                .clone()
+                .iter()
                 .map(|(at, sentence)| (at.abs_diff(change.at), sentence))
                 .filter(|(off, _)| *off <= within_seconds)
                 .min_by_key(|(off, _)| *off);
-            change.because = near.map(|(_, sentence)| sentence.to_owned());
+            change.because = near.map(|(_, sentence)| sentence.clone());
         }
     }
 }

@@ -31,7 +31,7 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
     let mut issues: Vec<Issue> =
         found.iter().filter(is_own).map(|(_, issue)| issue.clone()).collect();
     // Stable: where they are equally bad the order of the rules stays.
-    issues.sort_by(|one, other| other.severity.cmp(&one.severity));
+    issues.sort_by_key(|issue| std::cmp::Reverse(issue.severity));
     Diagnosis {
         status: status(&issues),
         score: score(facts, &cases),

@@ -14,42 +14,52 @@ const NOISES_MIN: f64 = 3.0;
 /// It changes the level by that share at least.
 const SHARE_MIN: f64 = 0.2;
 
-/// All jumps of a series in the order of time: the clearest one, then those on either side of it.
+/// All jumps of a series in the order of time. It is cut where its parts differ more than by chance;
+/// then the cuts that are no jumps go again, the weakest first: a slope has been cut, too.
 pub(super) fn changes(points: &[(u64, f64)]) -> Vec<Change> {
+    let mut cuts = cuts(points);
+    while let Some(weakest) = weakest(points, &cuts) {
+        cuts.remove(weakest);
+    }
+    let jumps = cuts.windows(3).map(|cut| Change {
+        at: points[cut[1]].0,
+        before: level(&points[cut[0]..cut[1]]),
+        after: level(&points[cut[1]..cut[2]]),
+        because: None,
+    });
+    let mut jumps: Vec<Change> = jumps.collect();
+    // Of too many the last ones are of interest.
+    jumps.drain(..jumps.len().saturating_sub(CHANGES_MAX));
+    jumps
+}
+
+/// Where parts begin that differ from the part before, the beginning and the end of all included.
+/// A part is ten points at least, which bounds it.
+fn cuts(points: &[(u64, f64)]) -> Vec<usize> {
     let mut cuts = vec![0, points.len()];
-    // Each cut makes one part two; parts that are level are not looked at again.
     let mut parts = vec![(0, points.len())];
     while let Some((from, to)) = parts.pop() {
-        if cuts.len() > CHANGES_MAX + 1 {
-            break;
-        }
-        if let Some(at) = jump(&points[from..to]) {
+        if let Some(at) = pettitt(&points[from..to]) {
             cuts.push(from + at);
-            parts.push((from, from + at));
-            parts.push((from + at, to));
+            parts.extend([(from, from + at), (from + at, to)]);
         }
     }
     cuts.sort_unstable();
-    let level = |from: usize, to: usize| median(points[from..to].iter().map(|(_, value)| *value));
-    cuts.windows(3)
-        .map(|cut| Change {
-            at: points[cut[1]].0,
-            before: level(cut[0], cut[1]),
-            after: level(cut[1], cut[2]),
-            because: None,
-        })
-        .collect()
+    cuts
 }
 
-/// Where the part jumps, if it does: its first point of the new level.
-fn jump(points: &[(u64, f64)]) -> Option<usize> {
-    if points.len() < 2 * LEVEL_POINTS_MIN {
-        return None;
-    }
-    let at = pettitt(points)?;
-    let at = at.clamp(LEVEL_POINTS_MIN, points.len() - LEVEL_POINTS_MIN);
-    let (before, after) = points.split_at(at);
-    let level = |part: &[(u64, f64)]| median(part.iter().map(|(_, value)| *value));
+/// The place among the cuts of the one between the most similar levels, of those that are no jumps.
+fn weakest(points: &[(u64, f64)], cuts: &[usize]) -> Option<usize> {
+    let weak = cuts.windows(3).enumerate().filter_map(|(index, cut)| {
+        let (before, after) = (&points[cut[0]..cut[1]], &points[cut[1]..cut[2]]);
+        let size = (level(after) - level(before)).abs();
+        (!is_jump(before, after)).then_some((index + 1, size))
+    });
+    weak.min_by(|one, other| one.1.total_cmp(&other.1)).map(|(index, _)| index)
+}
+
+/// Whether two parts are two levels rather than one, and rather than a slope.
+fn is_jump(before: &[(u64, f64)], after: &[(u64, f64)]) -> bool {
     let (low, high) = (level(before), level(after));
     let size = (high - low).abs();
     let off: Vec<f64> = before
@@ -59,7 +69,12 @@ fn jump(points: &[(u64, f64)]) -> Option<usize> {
         .collect();
     let noise = deviation(off.iter().copied());
     let is_large = size >= NOISES_MIN * noise && size >= SHARE_MIN * low.abs().max(high.abs());
-    (is_large && size > 0.0 && off_step(&off) < off_line(points)).then_some(at)
+    let both: Vec<(u64, f64)> = [before, after].concat();
+    is_large && size > 0.0 && off_step(&off) < off_line(&both)
+}
+
+fn level(part: &[(u64, f64)]) -> f64 {
+    median(part.iter().map(|(_, value)| *value))
 }
 
 /// How far the points are off two levels, all together.
@@ -77,6 +92,9 @@ fn off_line(points: &[(u64, f64)]) -> f64 {
 
 /// Pettitt's test: the first point of what differs most from all before, if that is hardly chance.
 fn pettitt(points: &[(u64, f64)]) -> Option<usize> {
+    if points.len() < 2 * LEVEL_POINTS_MIN {
+        return None;
+    }
     let ranks = ranks(points);
     let count = points.len() as f64;
     let mut sum = 0.0;
@@ -90,7 +108,8 @@ fn pettitt(points: &[(u64, f64)]) -> Option<usize> {
         }
     }
     let chance = 2.0 * (-6.0 * largest.powi(2) / (count.powi(3) + count.powi(2))).exp();
-    (chance <= CHANCE_MAX && at < points.len()).then_some(at)
+    let at = at.clamp(LEVEL_POINTS_MIN, points.len() - LEVEL_POINTS_MIN);
+    (chance <= CHANCE_MAX).then_some(at)
 }
 
 /// The rank of each value, from 1; the mean rank of those that are equal.

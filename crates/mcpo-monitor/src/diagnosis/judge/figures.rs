@@ -13,6 +13,8 @@ use crate::trend::{Change, Direction};
 const RECOMMENDATIONS_MAX: usize = 16;
 /// A jump is news for so long.
 const NEWS_MAX: Duration = Duration::from_secs(6 * 3600);
+/// What rises for a shorter time may only have begun.
+const DRIFT_SPAN_MIN: Duration = Duration::from_secs(3600);
 /// A drift of less in an hour is for nobody to act on.
 const DRIFT_SHARE_MIN: f64 = 0.1;
 
@@ -60,8 +62,10 @@ pub(super) fn recommendations(facts: &Facts, issues: &[Issue]) -> Vec<String> {
 fn drift(fact: &TrendFact) -> Option<String> {
     let part = fact.trend.share_per_hour?;
     let advice = advice(fact.metric)?;
+    let is_long = fact.trend.span_seconds >= DRIFT_SPAN_MIN.as_secs_f64();
     let rises = fact.trend.direction == Direction::Rising && part >= DRIFT_SHARE_MIN;
-    rises.then(|| format!("{} rises by {} an hour: {advice}.", subject(fact), share(part)))
+    (rises && is_long)
+        .then(|| format!("{} rises by {} an hour: {advice}.", subject(fact), share(part)))
 }
 
 /// `p99 of `x` went from 0.1 to 0.2 40 min ago, when ...`.

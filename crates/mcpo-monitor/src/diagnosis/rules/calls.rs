@@ -225,6 +225,7 @@ fn session_churn(case: &Case<'_>) -> Option<Finding> {
     let detail = detail.or(unknown.map(|trouble| &trouble.fault));
     let counted = counted(lost.len(), "session");
     Some(Finding {
+        severity: unknown.map(|_| Severity::Critical),
         what: format!("sessions with `{}` do not last", case.name),
         since: lost.first().map(|entry| entry.at).or(unknown.and_then(|trouble| trouble.since)),
         evidence: [format!("{counted} lost in the last five minutes")]
