@@ -40,6 +40,7 @@ const live = new Live({
     announce(picture, next);
     picture = next;
     showAll(next);
+    document.body.dataset.drawn = '';
   },
   journal: entry => { events.add([entry]); charts.happened(entry); },
   lost: ({ entries }) => events.note(`${many(entries, 'entry', 'entries')} of the journal came too fast to be told here`),

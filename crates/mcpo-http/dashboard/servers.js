@@ -148,9 +148,9 @@ function fill(card, server) {
   const last = server.last_error;
   put(card.parts.last, last ? `Last failure ${ago(latest.at - last.at)}: ${last.reason || fault(last.code)}` : 'No failure since the start');
   FACTS.forEach(([, read], at) => put(card.facts[at], read(server)));
-  const tools = many(server.tools ?? 0, 'tool');
-  put(card.parts.tools, server.tools === null || server.tools === undefined ? 'Tools not known yet' : tools);
-  card.parts.tools.setAttribute('aria-label', `${tools} of ${server.name}`);
+  const tools = server.tools === null || server.tools === undefined ? 'Tools not known yet' : many(server.tools, 'tool');
+  put(card.parts.tools, tools);
+  mark(card.parts.tools, 'aria-label', `${tools} of ${server.name}`);
   card.parts.tools.disabled = !server.tools;
   const resting = server.state === 'resting' || (server.state === 'held' && server.held_by !== 'operator');
   const held = server.state === 'held';
