@@ -4,7 +4,10 @@
 
 mod calls;
 mod distribution;
+mod docs;
+mod grafana;
 mod itself;
+mod rules;
 mod upstreams;
 
 use crate::alerts::Alerts;
@@ -12,7 +15,10 @@ use crate::picture::{Picture, ServerPicture, ToolPicture};
 use crate::requests::RequestSeries;
 
 pub use distribution::{BOUNDS_MAX, Distribution};
+pub use docs::docs;
+pub use grafana::grafana;
 pub use itself::route_template;
+pub use rules::prometheus_rules;
 
 /// The label that names an upstream, in every metric that is about one.
 pub const SERVER: &str = "mcpo_server";
