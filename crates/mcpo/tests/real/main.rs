@@ -2,6 +2,7 @@
 //! validator and a real browser. `scripts/test` installs what these need, and builds this
 //! target with `--features real-servers`.
 
+mod alertmanager;
 mod browser;
 mod case;
 mod conformance;
