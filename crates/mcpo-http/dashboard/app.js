@@ -13,11 +13,8 @@ import { many, state } from './dashboard-words.js';
 
 /** Entries of the journal that are read when the page opens. */
 const ENTRIES_FIRST = 300;
-/** Two pictures of one process agree on its start to within this. */
-const START_SECONDS_APART = 3;
 
 let picture = null;
-let startedAt = null;
 let phase = 'connecting';
 let retryAt = 0;
 let lostWhy = '';
@@ -25,18 +22,15 @@ let lostWhy = '';
 // === What the stream tells ===
 
 const live = new Live({
-  picture(next) {
-    const start = next.at - next.uptime;
-    const restarted = startedAt !== null && Math.abs(start - startedAt) > START_SECONDS_APART;
-    const first = startedAt === null || restarted;
-    startedAt = start;
-    setPhase('live', {});
-    if (restarted) {
+  begun(again) {
+    if (again) {
       events.restarted('mcpo was started anew');
       say('mcpo was started anew.');
-      live.again();
     }
-    if (first) catchUp();
+    catchUp();
+  },
+  picture(next) {
+    setPhase('live', {});
     announce(picture, next);
     picture = next;
     showAll(next);
@@ -107,7 +101,10 @@ function setPhase(next, { problem, retryAt: at }) {
   for (const part of ['overview', 'issues', 'alerts']) mark($(part), 'data-stale', phase === 'lost' || null);
   if (isGate) showGate(problem);
   if (phase === 'lost') overview.title('Lost', 'off');
-  if (phase === 'live' && was === 'lost') say('Connected again.');
+  if (phase === 'live' && was === 'lost') {
+    say('Connected again.');
+    problems.changed();
+  }
   if (phase === 'live') lostWhy = '';
   $('sign-out').hidden = isGate || kept.get('signed-in') === null;
   showLink(problem);

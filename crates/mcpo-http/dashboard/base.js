@@ -19,6 +19,11 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** Text in which `names` stand in backticks, as mcpo writes them for people. */
+export function rich(text) {
+  return String(text).split(/`([^`]+)`/).map((piece, at) => (at % 2 === 1 ? h('code', {}, piece) : piece));
+}
+
 /** Sets text only where it differs: what stays is neither laid out nor read out again. */
 export function put(element, text) {
   const words = text === null || text === undefined ? '' : String(text);

@@ -132,8 +132,7 @@ const KINDS = {
   string: (schema, required) => {
     const long = schema.maxLength > LINE_LETTERS_MAX || /multi|text|markdown|code|content/i.test(schema.format ?? '');
     const input = long ? h('textarea', { rows: 4 }) : h('input', { type: 'text', autocomplete: 'off' });
-    // An empty text may be meant, but hardly where it may be left out.
-    return { input, read: () => (input.value === '' && !required ? {} : { json: JSON.stringify(input.value) }) };
+    return { input, read: () => (input.value === '' ? missing(required) : { json: JSON.stringify(input.value) }) };
   },
   integer: text(INTEGER, 'It is no whole number.', 'numeric'),
   number: text(NUMBER, 'It is no number.', 'decimal'),

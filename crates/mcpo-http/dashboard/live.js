@@ -20,13 +20,17 @@ const ENDED = Symbol('ended');
 export class Live {
   #told;
   #last = null;
+  #boot = null;
   #tries = 0;
   #wake = null;
   #abort = null;
   #anew = false;
   #late = 0;
 
-  /** `told` has `picture`, `journal`, `alerts`, `lost`, and `phase(name, { problem, retryAt })`. */
+  /**
+   * `told` has `begun(again)` for a process of mcpo that is new to us, `picture`, `journal`, `lost`,
+   * `alerts`, and `phase(name, { problem, retryAt })`.
+   */
   constructor(told) {
     this.#told = told;
   }
@@ -59,7 +63,7 @@ export class Live {
     this.#wake?.();
   }
 
-  /** Begins anew without a mark: for a mcpo that was started anew, and when signed in or out. */
+  /** Begins anew without a mark, as when somebody has signed in. */
   again() {
     this.#last = null;
     this.#tries = 0;
@@ -115,6 +119,16 @@ export class Live {
     }
   }
 
+  /** A mark names the process and the entry; entries of another process are counted anew. */
+  #remember(id) {
+    this.#last = id;
+    const [boot, entry] = id.split('-');
+    if (entry === undefined || boot === this.#boot) return;
+    const was = this.#boot;
+    this.#boot = boot;
+    this.#told.begun(was !== null);
+  }
+
   #take(block) {
     let event = 'message';
     let id = null;
@@ -131,7 +145,7 @@ export class Live {
     if (data.length === 0) return;
     let said;
     try { said = JSON.parse(data.join('\n')); } catch { return; }
-    if (id !== null) this.#last = id;
+    if (id !== null) this.#remember(id);
     this.#tries = 0;
     clearTimeout(this.#late);
     // The page's own slips must not end the stream.

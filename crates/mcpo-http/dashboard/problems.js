@@ -1,6 +1,6 @@
 // What is wrong, why, and what to do; and the alerts.
 
-import { $, ask, h, put } from './dashboard-base.js';
+import { $, ask, h, put, rich } from './dashboard-base.js';
 import { ago, clock, length, many, sentence } from './dashboard-words.js';
 
 /** A diagnosis may start commands to see why they fail: it is not asked for more often by itself. */
@@ -57,21 +57,21 @@ function showIssues({ issues, recommendations }) {
   if (issues.length > ISSUES_MAX) rows.push(h('p', { class: 'muted' }, `and ${issues.length - ISSUES_MAX} more`));
   if (issues.length === 0) rows.push(h('p', { class: 'fine' }, 'Nothing is wrong.'));
   if (recommendations?.length > 0) {
-    rows.push(h('div', { class: 'advice' }, h('h3', {}, 'Could be better'), h('ul', {}, ...recommendations.map(one => h('li', {}, one)))));
+    rows.push(h('div', { class: 'advice' }, h('h3', {}, 'Could be better'), h('ul', {}, ...recommendations.map(one => h('li', {}, ...rich(one))))));
   }
   $('issues-list').replaceChildren(...rows);
 }
 
 function issueRow(issue, open) {
   const key = `${issue.id} ${issue.server ?? ''}`;
-  const list = (tag, words, items) => (items?.length > 0 ? [h('h4', {}, words), h(tag, {}, ...items.map(item => h('li', {}, item)))] : []);
+  const list = (tag, words, items) => (items?.length > 0 ? [h('h4', {}, words), h(tag, {}, ...items.map(item => h('li', {}, ...rich(item))))] : []);
   const [first, ...more] = issue.fix ?? [];
   return h('article', { class: 'issue', 'data-tone': issue.severity === 'critical' ? 'bad' : 'warn' },
     h('header', {},
       h('span', { class: 'pill' }, issue.severity === 'critical' ? 'Critical' : 'Warning'),
       issue.since ? h('span', { class: 'muted since' }, `since ${clock(issue.since * 1000)}`) : null),
-    h('h3', {}, issue.server && !issue.what.includes(issue.server) ? `${issue.server}: ${issue.what}` : issue.what),
-    first ? h('p', { class: 'fix' }, h('b', {}, 'What to do '), sentence(first)) : null,
+    h('h3', {}, ...rich(sentence(issue.server && !issue.what.includes(issue.server) ? `\`${issue.server}\`: ${issue.what}` : issue.what))),
+    first ? h('p', { class: 'fix' }, h('b', {}, 'What to do '), ...rich(sentence(first))) : null,
     h('details', { class: 'fold', 'data-key': key, open: open.has(key) },
       h('summary', {}, 'Why, and what was seen'),
       ...list('ol', 'What led to it', issue.cause),
@@ -92,7 +92,7 @@ export function showAlerts({ active, resolved }) {
     rows.push(h('details', { class: 'fold', open: was },
       h('summary', {}, `${many(resolved.length, 'alert')} resolved of late`),
       h('ul', { class: 'resolved' }, ...resolved.slice(0, RESOLVED_MAX).map(alert => h('li', {},
-        h('span', { class: 'muted' }, `${clock(alert.resolved_at * 1000)} `), `${alert.summary}`,
+        h('span', { class: 'muted' }, `${clock(alert.resolved_at * 1000)} `), ...rich(alert.summary),
         h('span', { class: 'muted' }, ` (${length(alert.resolved_at - alert.since)})`))))));
   }
   $('alerts-list').replaceChildren(...rows);
@@ -104,7 +104,7 @@ function alertRow(alert) {
   const words = pending ? 'Pending' : alert.severity === 'critical' ? 'Critical' : 'Warning';
   return h('article', { class: 'alert', 'data-tone': tone },
     h('header', {}, h('span', { class: 'pill' }, words), h('span', { class: 'muted since' }, `since ${clock(alert.since * 1000)}`)),
-    h('h3', {}, sentence(alert.summary)),
-    h('p', { class: 'fix' }, h('b', {}, 'What to do '), sentence(alert.fix)),
+    h('h3', {}, ...rich(sentence(alert.summary))),
+    h('p', { class: 'fix' }, h('b', {}, 'What to do '), ...rich(sentence(alert.fix))),
     alert.inhibited_by ? h('p', { class: 'muted' }, `Nobody is told: ${alert.inhibited_by.replaceAll('_', ' ')} says why.`) : null);
 }
