@@ -3,7 +3,7 @@
 
 use std::array;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mcpo_core::sketch::Recorder;
@@ -24,7 +24,9 @@ pub(super) struct Gauge {
 #[derive(Debug)]
 pub(super) struct Tool {
     name: Box<str>,
-    pub(super) calls: Gauge,
+    calls: Gauge,
+    /// All calls of its upstream.
+    in_all: Arc<Gauge>,
     ended: [AtomicU64; CallResult::ALL.len()],
     durations: Recorder,
     waited_ns: AtomicU64,
@@ -63,10 +65,11 @@ impl Gauge {
 // === impl Tool ===
 
 impl Tool {
-    pub(super) fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str, in_all: Arc<Gauge>) -> Self {
         Self {
             name: name.into(),
             calls: Gauge::default(),
+            in_all,
             ended: array::from_fn(|_| AtomicU64::new(0)),
             durations: Recorder::default(),
             waited_ns: AtomicU64::new(0),
@@ -75,6 +78,16 @@ impl Tool {
             bytes_out: AtomicU64::new(0),
             exemplars: OnceLock::new(),
         }
+    }
+
+    pub(super) fn enter(&self) {
+        self.in_all.enter();
+        self.calls.enter();
+    }
+
+    pub(super) fn leave(&self) {
+        self.calls.leave();
+        self.in_all.leave();
     }
 
     /// Counts a call that went away.

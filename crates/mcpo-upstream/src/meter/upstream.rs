@@ -25,7 +25,7 @@ pub struct Meters {
 #[derive(Debug)]
 pub struct Meter {
     upstream: String,
-    calls: Gauge,
+    calls: Arc<Gauge>,
     /// Calls that wait for a place; who waits writes it.
     pub(crate) queued: AtomicUsize,
     tools: RwLock<HashMap<Box<str>, Arc<Tool>>>,
@@ -38,7 +38,6 @@ pub struct Meter {
 #[derive(Debug)]
 #[must_use = "a call that is dropped counts as cancelled"]
 pub struct Metered {
-    meter: Arc<Meter>,
     tool: Arc<Tool>,
     began: Instant,
     fate: Fate,
@@ -104,7 +103,7 @@ impl Meter {
     fn new(upstream: &str, tools_in_all: Arc<AtomicUsize>) -> Self {
         Self {
             upstream: upstream.to_owned(),
-            calls: Gauge::default(),
+            calls: Arc::default(),
             queued: AtomicUsize::new(0),
             tools: RwLock::default(),
             other: OnceLock::new(),
@@ -113,11 +112,10 @@ impl Meter {
     }
 
     /// Counts a call that begins now.
-    pub fn begin(self: &Arc<Self>, tool: &str) -> Metered {
+    pub fn begin(&self, tool: &str) -> Metered {
         let tool = self.known(tool).unwrap_or_else(|| self.first_call(tool));
-        self.calls.enter();
-        tool.calls.enter();
-        Metered { meter: Arc::clone(self), tool, began: Instant::now(), fate: Fate::Open }
+        tool.enter();
+        Metered { tool, began: Instant::now(), fate: Fate::Open }
     }
 
     /// All numbers as they stand.
@@ -168,13 +166,14 @@ impl Meter {
         {
             return self.other();
         }
-        let tool = Arc::new(Tool::new(name));
+        let tool = Arc::new(Tool::new(name, Arc::clone(&self.calls)));
         tools.insert(name.into(), Arc::clone(&tool));
         tool
     }
 
     fn other(&self) -> Arc<Tool> {
-        Arc::clone(self.other.get_or_init(|| Arc::new(Tool::new(OTHER))))
+        let other = || Arc::new(Tool::new(OTHER, Arc::clone(&self.calls)));
+        Arc::clone(self.other.get_or_init(other))
     }
 }
 
@@ -200,8 +199,7 @@ impl Metered {
 
 impl Drop for Metered {
     fn drop(&mut self) {
-        self.tool.calls.leave();
-        self.meter.calls.leave();
+        self.tool.leave();
         match &self.fate {
             Fate::Ended(ended) => self.tool.ended(ended, self.began.elapsed()),
             Fate::Open if thread::panicking() => {
