@@ -125,8 +125,8 @@ pub(super) const ERROR_BUDGET_BURN: Rule = Rule {
     title: "calls fail faster than the objective allows",
     when: "Failed calls use up the error budget 14.4 times too fast over the last hour and the last five minutes, or 6 times over the last six hours and the last half hour (The Site Reliability Workbook, chapter 5), with ten failures at least.",
     fix: &[
-        "`mcpo admin journal {server}` says which calls fail and how.",
-        "If so many failures are as they should be, lower the objective (`slo` in `monitor`).",
+        "`mcpo admin journal --server {server}` says which calls fail and how.",
+        "If so many failures are as they should be, lower `slo.objective` in `monitor`.",
     ],
     explains: &[],
     judge: Judge::Server(|case| {

@@ -41,7 +41,7 @@ pub(super) const CRASH_LOOP: Rule = Rule {
     title: "a process that worked crashes again and again",
     when: "A process that shook hands before ended three times or more within five minutes, or is held for crashing.",
     fix: &[
-        "Read the last words of `{server}` below, and `mcpo admin journal {server}`: what did it do when it crashed?",
+        "Read its last words in the evidence, and `mcpo admin journal --server {server}`: what did `{server}` do when it crashed?",
         "If it began with an update, name the version before in `args` of `{server}`.",
         "`mcpo admin release {server}` tries it at once after the repair.",
     ],
@@ -140,7 +140,7 @@ pub(super) const UPSTREAM_DOWN: Rule = Rule {
     title: "a server cannot be called",
     when: "It has no session, for a reason that no other rule knows.",
     fix: &[
-        "See `mcpo admin servers` and `mcpo admin journal {server}` for what happened.",
+        "See `mcpo admin servers` and `mcpo admin journal --server {server}` for what happened.",
         "`mcpo admin reset {server}` tries it at once.",
     ],
     explains: &["error_budget_burn", "slow_mcpo", "pool_saturated"],

@@ -16,7 +16,7 @@ pub(super) const CONFIG_REFUSED: Rule = Rule {
     title: "the configuration file is broken",
     when: "The file was read anew and refused; the configuration before it stays in force.",
     fix: &[
-        "Mend what is told below in the file; `mcpo check --config FILE` tells whether it is good before it is taken over.",
+        "Mend what the evidence names in the file; `mcpo check --config FILE` tells whether it is good before it is taken over.",
     ],
     explains: &[],
     judge: Judge::Own(|facts, _| config_refused(facts)),

@@ -31,7 +31,7 @@ pub(super) const MEMORY_PRESSURE: Rule = Rule {
     title: "memory is nearly full",
     when: "More than nine tenths of the machine's memory, or of the container's limit, are in use.",
     fix: &[
-        "Give the machine or the container more memory, or move servers elsewhere; those that use most are told below.",
+        "Give the machine or the container more memory, or move servers elsewhere; the evidence names those that use most.",
         "`mcpo admin reconnect NAME` starts a server anew that uses too much.",
     ],
     explains: &[],
@@ -44,7 +44,7 @@ pub(super) const CPU_SATURATED: Rule = Rule {
     title: "the processors are busy",
     when: "More than nineteen twentieths of the processor time that may be used, by the machine or the container's quota, were used since the sample before.",
     fix: &[
-        "Give the machine or the container more processors, or move servers elsewhere; those that use most are told below.",
+        "Give the machine or the container more processors, or move servers elsewhere; the evidence names those that use most.",
     ],
     explains: &["slow_upstream", "slow_mcpo"],
     judge: Judge::Own(cpu_saturated),
