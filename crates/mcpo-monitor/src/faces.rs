@@ -46,3 +46,6 @@ fn status(picture: &Picture) -> &'static str {
         "healthy"
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,24 +1,34 @@
 //! The handle that faces read from, and the work that keeps it true: samples, history, alerts.
 
-use std::collections::{BTreeMap, HashMap};
+mod clock;
+mod facts;
+mod frames;
+mod keep;
+#[cfg(test)]
+pub(crate) mod play;
+mod sampler;
+
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use mcpo_config::{Monitoring, Server};
 use mcpo_policy::pipeline::PipelineGauge;
 use mcpo_upstream::directory::Directory;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
+use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use crate::alerts::{Alerts, Severity};
-use crate::diagnosis::{Diagnosis, Issue, Status};
-use crate::history::{HistoryError, Query, Series};
-use crate::picture::{
-    self, Picture, Recent, Room, ServerPicture, Sources, Standing, WatchPicture, epoch_seconds,
-};
+use crate::alerts::Alerts;
+use crate::diagnosis::{self, Diagnosis};
+use crate::history::{HistoryError, KeptEvent, Query, Series, Store};
+use crate::picture::{self, Picture, Recent, Room, Sources, WatchPicture};
 use crate::requests::Requests;
+use crate::resources::{MachineSample, ProcessSample};
 use crate::score::Baselines;
 use crate::windows::Windows;
+use clock::Clock;
+use keep::Memories;
 
 /// No picture is older than this when it is shown: many who look at once cost no more than one.
 pub const PICTURE_AGE_MAX: Duration = Duration::from_millis(250);
@@ -49,7 +59,10 @@ struct Inner {
     requests: Requests,
     alerts: watch::Sender<Arc<Alerts>>,
     started: Instant,
+    clock: Clock,
     memory: Mutex<Memory>,
+    /// Opened when it is needed first.
+    store: OnceCell<Arc<Store>>,
 }
 
 /// What pictures are made from beside what runs now.
@@ -59,6 +72,16 @@ struct Memory {
     recent: Recent,
     windows: Windows,
     baselines: Baselines,
+    resources: Resources,
+}
+
+/// What was used when it was looked at last.
+#[derive(Debug, Default)]
+struct Resources {
+    process: Option<ProcessSample>,
+    machine: Option<MachineSample>,
+    /// By upstream.
+    children: HashMap<String, ProcessSample>,
 }
 
 // === impl Monitor ===
@@ -67,12 +90,22 @@ impl Monitor {
     /// A monitor of what runs in the directory. It samples nothing until it [runs](Self::run).
     #[must_use]
     pub fn new(options: MonitorOptions, directory: Arc<Directory>) -> Self {
-        let alerts = Alerts::none(SystemTime::UNIX_EPOCH);
-        let (alerts, _) = watch::channel(Arc::new(alerts));
+        Self::with_clock(options, directory, Clock::default())
+    }
+
+    fn with_clock(options: MonitorOptions, directory: Arc<Directory>, clock: Clock) -> Self {
         let started = Instant::now();
-        let memory = Mutex::new(Memory::new(started));
-        let requests = Requests::default();
-        Self { inner: Arc::new(Inner { options, directory, requests, alerts, started, memory }) }
+        let inner = Inner {
+            options,
+            directory,
+            requests: Requests::default(),
+            alerts: watch::Sender::new(Arc::new(Alerts::none(SystemTime::UNIX_EPOCH))),
+            started,
+            clock,
+            memory: Mutex::new(Memory::new(started)),
+            store: OnceCell::new(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Whether anything is measured at all.
@@ -81,12 +114,16 @@ impl Monitor {
         self.inner.options.monitoring.enabled
     }
 
-    /// Samples, keeps, alerts and exports until `stop` is true or gone, then brings to an end what
-    /// is under way, within 2 s.
+    /// Samples, keeps and alerts until `stop` is true or gone, then brings to an end what is under
+    /// way, within 2 s.
     ///
     /// Dropping it loses what was not written yet: one sample at most.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let _stopped = stop.wait_for(|stop| *stop).await;
+        if self.is_enabled() {
+            sampler::run(self, stop).await;
+        } else {
+            let _stopped = stop.wait_for(|stop| *stop).await;
+        }
     }
 
     /// All that is known, at most [`PICTURE_AGE_MAX`] old.
@@ -99,9 +136,7 @@ impl Monitor {
         {
             return Arc::clone(picture);
         }
-        let picture = Arc::new(self.inner.take(&mut memory, now));
-        memory.last = Some((now, Arc::clone(&picture)));
-        picture
+        self.inner.take(&mut memory, now)
     }
 
     /// Where the surface counts requests.
@@ -121,14 +156,52 @@ impl Monitor {
     /// # Errors
     /// See [`HistoryError`].
     pub async fn history(&self, query: Query) -> Result<Series, HistoryError> {
-        let Query { server, metric, step_seconds, .. } = query;
-        Ok(Series { server, metric, step_seconds, points: Vec::new() })
+        let store = self.store().await;
+        let read = spawn_blocking(move || store.query(&query)).await;
+        read.unwrap_or_else(|broken| Err(HistoryError::Unreadable(Box::new(broken))))
+    }
+
+    /// The newest events from one time to another that are kept, oldest first, of one upstream or
+    /// of all; at most `limit`, within the history's own bound. None where they cannot be read.
+    /// Cancel-safe.
+    pub async fn events(
+        &self,
+        (from, to): (SystemTime, SystemTime),
+        server: Option<String>,
+        limit: usize,
+    ) -> Vec<KeptEvent> {
+        let store = self.store().await;
+        let read = spawn_blocking(move || store.events(from, to, server.as_deref(), limit));
+        read.await.unwrap_or_default()
     }
 
     /// Looks at every upstream now, in parallel, until the deadline at the latest, and says what is
     /// wrong. Cancel-safe.
-    pub async fn diagnose(&self, _deadline: Instant) -> Diagnosis {
-        diagnosis(&self.picture())
+    pub async fn diagnose(&self, deadline: Instant) -> Diagnosis {
+        diagnosis::examine(facts::facts(self).await, deadline).await
+    }
+
+    /// The history, which is opened now if it was not before.
+    async fn store(&self) -> Arc<Store> {
+        let options = &self.inner.options;
+        let open = async {
+            let directory = keep::directory(&options.monitoring, options.port);
+            let opened = spawn_blocking(move || keep::open(directory)).await;
+            // One that panics over its own files must not take the rest with it.
+            Arc::new(opened.unwrap_or_else(|_| keep::open(None)))
+        };
+        Arc::clone(self.inner.store.get_or_init(|| open).await)
+    }
+
+    /// Takes from the history what is to be known from the start.
+    async fn remember(&self, store: &Arc<Store>) {
+        let (store, now) = (Arc::clone(store), self.inner.clock.now());
+        match spawn_blocking(move || keep::remember(&store, now)).await {
+            Ok(Ok(memories)) => self.inner.memory().take(memories),
+            Ok(Err(error)) => tracing::warn!(%error, "the past is not known"),
+            // A panic was told.
+            Err(_broken) => {}
+        }
     }
 }
 
@@ -141,6 +214,16 @@ impl Memory {
             recent: Recent::default(),
             windows: Windows::new(started),
             baselines: Baselines::default(),
+            resources: Resources::default(),
+        }
+    }
+
+    fn take(&mut self, memories: Memories) {
+        self.baselines = memories.usual;
+        for (name, calls) in &memories.calls {
+            for (ago, tally) in calls {
+                self.windows.seed(name, *ago, *tally);
+            }
         }
     }
 }
@@ -152,14 +235,18 @@ impl Inner {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, memory: &mut Memory, now: Instant) -> Picture {
+    /// A picture of this moment.
+    fn fresh(&self) -> Arc<Picture> {
+        self.take(&mut self.memory(), Instant::now())
+    }
+
+    fn take(&self, memory: &mut Memory, now: Instant) -> Arc<Picture> {
         let snapshot = Arc::clone(&self.directory.load());
-        memory.recent.follow(self.directory.journal());
-        memory.recent.retain(|name| snapshot.upstream(name).is_some());
-        let readings = self.directory.meters().read();
-        let counters = self.directory.journal().counters();
+        let journal = self.directory.journal();
+        let (readings, counters) = (self.directory.meters().read(), journal.counters());
+        memory.recent.follow(journal);
         memory.windows.turn(now, &readings, &counters);
-        memory.windows.retain(|name| snapshot.upstream(name).is_some());
+        memory.recent.retain(|name| snapshot.upstream(name).is_some());
         let pipeline = &self.options.pipeline;
         let room = Room {
             max_concurrent: pipeline.capacity(),
@@ -167,8 +254,8 @@ impl Inner {
             peak: pipeline.peak(),
             shed: pipeline.shed_total(),
         };
-        picture::take(Sources {
-            at: wall_now(),
+        let picture = Arc::new(picture::take(Sources {
+            at: self.clock.now(),
             now,
             started: self.started,
             snapshot: &snapshot,
@@ -179,48 +266,19 @@ impl Inner {
             baselines: &memory.baselines,
             requests: self.requests.read(),
             room,
-            process: None,
-            machine: None,
+            process: memory.resources.process,
+            machine: memory.resources.machine,
+            children: &memory.resources.children,
             watch: WatchPicture {
                 slo_objective: self.options.monitoring.slo_objective,
-                journal_seq: self.directory.journal().last_seq(),
+                journal_seq: journal.last_seq(),
                 ..WatchPicture::default()
             },
-            children: &HashMap::new(),
-        })
+        }));
+        memory.last = Some((now, Arc::clone(&picture)));
+        picture
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a picture says when it was taken, for people")]
-fn wall_now() -> SystemTime {
-    SystemTime::now()
-}
-
-/// What the picture alone tells.
-fn diagnosis(picture: &Picture) -> Diagnosis {
-    let down = picture.servers.iter().filter(|server| server.standing == Standing::Down);
-    let issues: Vec<Issue> = down.map(issue).collect();
-    let health = |server: &ServerPicture| (server.name.clone(), server.standing != Standing::Down);
-    Diagnosis {
-        status: if issues.is_empty() { Status::Healthy } else { Status::Critical },
-        score: picture.whole.score.score,
-        issues,
-        recommendations: Vec::new(),
-        metrics: BTreeMap::new(),
-        connection_health: picture.servers.iter().map(health).collect(),
-        timestamp: epoch_seconds(picture.at),
-    }
-}
-
-fn issue(server: &ServerPicture) -> Issue {
-    Issue {
-        id: "server_down",
-        severity: Severity::Critical,
-        server: Some(server.name.clone()),
-        what: format!("`{}` cannot be called", server.name),
-        since: Some(epoch_seconds(server.since)),
-        evidence: server.detail.iter().map(ToString::to_string).collect(),
-        cause: server.fault.iter().map(|kind| picture::reason_of(*kind).to_owned()).collect(),
-        fix: vec!["see whether it runs and can be reached from here".to_owned()],
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::picture::{BreakerName, FIVE_MINUTES, Picture, ServerPicture, Standing, Tally};
 
 pub use parts::{PARTS, Part, Scope};
-pub use usual::{Baselines, USUAL_CALLS_MIN};
+pub use usual::{Baselines, USUAL_CALLS_MIN, USUAL_HOURS, USUAL_SAMPLES_MIN};
 
 /// A score and its reasons: it is 100 less the points of all reasons, and 0 at least.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -8,7 +8,7 @@ mod grain;
 mod incidents;
 mod slots;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use mcpo_core::fault::FaultKind;
@@ -70,7 +70,8 @@ impl Windows {
 
     /// Takes in what the meters and the journal have counted, where a slot has ended since the last
     /// time. To be called at least every ten seconds: what comes late counts for the last slot that
-    /// has ended.
+    /// has ended. Upstreams that neither of them knows are forgotten, and only these: numbers of one
+    /// that is removed and comes back go on where they were.
     pub(crate) fn turn(&mut self, now: Instant, readings: &[UpstreamReading], counters: &Counters) {
         let slot = Slot::of(self.started, now);
         if slot <= self.slot {
@@ -83,12 +84,11 @@ impl Windows {
         for (name, counters) in &counters.upstreams {
             self.upstream(name).incidents.push(slot.previous(), counters);
         }
+        let metered: HashSet<&str> = readings.iter().map(|one| one.upstream.as_str()).collect();
+        self.upstreams.retain(|name, _| {
+            metered.contains(name.as_str()) || counters.upstreams.contains_key(name)
+        });
         self.upstreams.values_mut().for_each(|upstream| upstream.age(slot));
-    }
-
-    /// Forgets upstreams that are not configured any more.
-    pub(crate) fn retain(&mut self, is_known: impl Fn(&str) -> bool) {
-        self.upstreams.retain(|name, _| is_known(name));
     }
 
     /// What the history knows of the time before the start.

@@ -90,7 +90,7 @@ fn server(
     if let Some(reading) = reading {
         (calls.in_flight, calls.peak) = (reading.in_flight, reading.peak);
     }
-    sum_windows(&mut calls, sources.windows.empty(now));
+    sum_windows(&mut calls, &sources.windows.empty(now));
     let counters = sources.counters.upstreams.get(&view.name).cloned().unwrap_or_default();
     let last_hour = sources.windows.last_hour(&view.name, &counters);
     ServerPicture {
@@ -146,7 +146,7 @@ fn whole(sources: &Sources<'_>, servers: &[ServerPicture]) -> WholePicture {
     let mut calls = sum(servers.iter().map(|server| &server.calls));
     let Room { max_concurrent, in_flight, peak, shed } = sources.room;
     (calls.in_flight, calls.peak) = (in_flight, peak);
-    sum_windows(&mut calls, sources.windows.empty(sources.now));
+    sum_windows(&mut calls, &sources.windows.empty(sources.now));
     let mut burn = BurnWindows::default();
     servers.iter().for_each(|server| burn += server.burn);
     let mut faults: Vec<_> = Vec::new();
@@ -177,8 +177,8 @@ fn sum<'a>(all: impl Iterator<Item = &'a CallPicture>) -> CallPicture {
 }
 
 /// Windows have their length also where nobody was called.
-fn sum_windows(calls: &mut CallPicture, empty: [WindowPicture; 3]) {
-    calls.windows.iter_mut().zip(&empty).for_each(|(window, empty)| window.add(empty));
+fn sum_windows(calls: &mut CallPicture, empty: &[WindowPicture; 3]) {
+    calls.windows.iter_mut().zip(empty).for_each(|(window, empty)| window.add(empty));
 }
 
 // === impl CallPicture ===

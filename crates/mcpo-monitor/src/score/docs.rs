@@ -56,8 +56,9 @@ It is in `/metrics` (`system_health`), in `/diagnostics`, on the dashboard, and 
 const TAIL: &str = "
 ## What is usual
 
-An upstream's latency is compared with its own past: the median of the medians of its samples of
-the last 24 hours in which it was called. Trouble that lasts for less than half of that time does
-not become usual. Until there are 60 such samples (half an hour of calls), latency costs nothing.
-The history is kept, so that this is known right after a restart.
+An upstream's latency is compared with its own past: the median of the medians of each of the last
+24 hours in which it was called, each as heavy as it has samples. Trouble that lasts for less than
+half of that time does not become usual. Until there are 60 samples (half an hour of calls at the
+default interval), latency costs nothing. The history is kept, so that this is known right after a
+restart.
 ";

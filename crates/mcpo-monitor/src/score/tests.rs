@@ -38,6 +38,9 @@ fn one_that_is_well_loses_nothing() {
     assert_eq!(of(&Facts::Whole(WholeFacts::default())), Score::full(), "nobody is ill");
 }
 
+/// What is the matter, what it costs by part, and what is left.
+type Case = (ServerFacts, &'static [(&'static str, i64)], u8);
+
 #[test]
 fn each_trouble_costs_its_part() {
     let calls = |good, bad| Tally { good, bad };
@@ -46,7 +49,7 @@ fn each_trouble_costs_its_part() {
     let by_operator = ServerFacts { held_by: Some(HeldBy::Operator), ..held.clone() };
     let slow =
         ServerFacts { median: Some(0.4), usual_median: Some(0.1), calls: calls(50, 0), ..well() };
-    let cases: Vec<(ServerFacts, &[(&str, i64)], u8)> = vec![
+    let cases: Vec<Case> = vec![
         (down(), &[("state", 100)], 0),
         (held, &[("state", 100)], 0),
         (by_operator, &[("state", 20)], 80),
@@ -138,16 +141,23 @@ fn the_machine_costs_the_whole_alone() {
 
 #[test]
 fn what_is_usual_needs_a_past_and_outlives_short_trouble() {
+    const HOUR: u64 = 3600;
     let mut usual = Baselines::default();
-    usual.learn("up", vec![0.1; 59]);
-    assert_eq!(usual.median("up"), None);
-    let mut past = vec![0.1; 60];
-    past.extend(vec![9.0; 59]);
-    past.push(f64::NAN);
-    usual.learn("up", past);
-    assert_eq!(usual.median("up"), Some(0.1));
-    usual.retain(|name| name != "up");
-    assert_eq!(usual.median("up"), None);
+    let mut learn = |from: u64, samples: u64, median: f64| {
+        (0..samples).for_each(|sample| usual.learn("up", from + sample * 30, median));
+        usual.median("up").map(|median| (median * 1000.0).round())
+    };
+    let start = 500_000 * HOUR;
+    assert_eq!(learn(start, 59, 0.1), None);
+    assert_eq!(learn(start + 1770, 1, f64::NAN), None);
+    assert_eq!(learn(start + 1770, 61, 0.1), Some(100.0));
+    assert_eq!(learn(start + HOUR, 11 * 120, 0.1), Some(100.0));
+    assert_eq!(learn(start + 12 * HOUR, 11 * 120, 9.0), Some(100.0), "eleven bad hours of 23");
+    assert_eq!(learn(start + 23 * HOUR, 13 * 120, 9.0), Some(9000.0), "that is how it is now");
+    assert_eq!(learn(start - HOUR, 60, 0.2), Some(200.0), "the clock was set back");
+    let whole = crate::history::ROW_EMPTY;
+    usual.follow(&crate::history::Frame { at: 0, whole, servers: Vec::new() });
+    assert_eq!(usual.median("up"), None, "it is not configured any more");
 }
 
 fn any_facts() -> impl Strategy<Value = ServerFacts> {

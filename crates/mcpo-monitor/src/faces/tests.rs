@@ -1,0 +1,185 @@
+use std::time::Duration;
+
+use mcpo_config::Monitoring;
+use mcpo_upstream::meter::CallResult;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::monitor::play::Play;
+
+const MILLIS: Duration = Duration::from_millis(1);
+
+/// One upstream that was called, and one that is away.
+async fn picture() -> (Play, std::sync::Arc<Picture>) {
+    let play = Play::ready(&["time"], Monitoring::default()).await;
+    for took in [10, 20, 40] {
+        play.call("time", "now", took * MILLIS, CallResult::Ok).await;
+    }
+    play.call("time", "now", 30 * MILLIS, CallResult::Unknown).await;
+    let picture = play.monitor.picture();
+    (play, picture)
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+fn near(value: &Value, expected: f64) -> bool {
+    value.as_f64().is_some_and(|value| (value / expected - 1.0).abs() < 0.011)
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_have_the_shape_that_was_promised() {
+    let (_play, picture) = picture().await;
+    let shown = metrics(&picture);
+    assert_eq!(
+        keys(&shown),
+        [
+            "performance",
+            "concurrency",
+            "cache",
+            "connection",
+            "error_recovery",
+            "system_health",
+            "timestamp"
+        ]
+    );
+    let tool = &shown["performance"]["time/now"];
+    assert_eq!((&tool["total_requests"], &tool["success_rate"]), (&json!(4), &json!(0.75)));
+    assert_eq!((&tool["min_duration"], &tool["max_duration"]), (&json!(0.01), &json!(0.04)));
+    assert_eq!(tool["avg_duration"], json!(0.025));
+    assert!(near(&tool["p50"], 0.02) && near(&tool["p90"], 0.04) && near(&tool["p99"], 0.04));
+    assert!(near(&tool["qps_1m"], 40.0), "four in a tenth of a second: {tool}");
+    assert_eq!((&tool["current_concurrent"], &tool["peak_concurrent"]), (&json!(0), &json!(1)));
+    assert_eq!(
+        shown["concurrency"],
+        json!({"max_concurrent": 10_000, "current_concurrent": 0, "peak_concurrent": 0,
+               "queued": 0, "shed_total": 0})
+    );
+    assert_eq!(
+        shown["connection"]["time"],
+        json!({"state": "ready", "sessions": 1, "in_use": 0, "idle": 1, "error_count": 0,
+               "last_error": null, "reconnects": 0, "last_change": "2026-01-01T12:00:00.000Z"})
+    );
+    assert_eq!(
+        shown["error_recovery"],
+        json!({"total_errors_last_hour": 0, "error_types": {}, "total_recovery_attempts": 0,
+               "recovery_success_rate": 1.0, "time_to_recover_p50": null,
+               "time_to_recover_p99": null, "current_error_rate": 0.25, "system_status": "healthy"})
+    );
+    let health = &shown["system_health"];
+    assert_eq!(
+        keys(health),
+        [
+            "overall_status",
+            "score",
+            "reasons",
+            "connection_health",
+            "error_rate",
+            "active_errors",
+            "resources"
+        ]
+    );
+    assert_eq!(health["connection_health"], json!({"time": true}));
+    assert_eq!(keys(&health["resources"]), ["cpu_percent", "memory_percent", "rss_bytes"]);
+    assert!(near(&shown["timestamp"], 1_767_268_800.1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_away_says_so_without_its_address() {
+    let (play, _) = picture().await;
+    play.listen(false);
+    play.until("time", |view| view.state.name() == "resting").await;
+    tokio::time::sleep(crate::monitor::PICTURE_AGE_MAX * 2).await;
+    let picture = play.monitor.picture();
+    let shown = metrics(&picture);
+    assert_eq!(shown["system_health"]["overall_status"], "unhealthy");
+    assert_eq!(shown["system_health"]["score"], 0);
+    let error = &shown["system_health"]["active_errors"][0];
+    assert_eq!((&error["server"], &error["code"]), (&json!("time"), &json!("unreachable")));
+    assert_eq!(shown["connection"]["time"]["last_error"], "it cannot be reached");
+    assert!(shown["error_recovery"]["total_errors_last_hour"].as_u64() > Some(0));
+    assert!(!shown.to_string().contains("secret"), "{shown}");
+    let live = live(&picture);
+    let server = &live["servers"][0];
+    assert_eq!((&server["standing"], &server["fault"]), (&json!("down"), &json!("unreachable")));
+    assert_eq!(server["reason"], "it cannot be reached");
+    assert!(server["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
+    assert!(server["last_error"]["at"].as_f64() > Some(1_767_268_800.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_live_picture_has_all_that_the_page_draws() {
+    let (_play, picture) = picture().await;
+    let shown = live(&picture);
+    assert_eq!(
+        keys(&shown),
+        [
+            "at", "uptime", "version", "status", "score", "reasons", "whole", "process", "machine",
+            "servers"
+        ]
+    );
+    assert_eq!(
+        keys(&shown["whole"]),
+        [
+            "calls_per_second",
+            "error_rate",
+            "p50",
+            "p90",
+            "p99",
+            "in_flight",
+            "queued",
+            "max_concurrent",
+            "total",
+            "shed"
+        ]
+    );
+    let mut server = keys(&shown["servers"][0]);
+    server.sort_unstable();
+    let mut promised = vec![
+        "name",
+        "state",
+        "standing",
+        "since",
+        "fault",
+        "reason",
+        "detail",
+        "held_by",
+        "retry_in",
+        "sessions",
+        "in_use",
+        "pool_min",
+        "pool_max",
+        "breaker",
+        "retry_tokens",
+        "reconnects",
+        "tools",
+        "missing_tools",
+        "calls_per_second",
+        "error_rate",
+        "p50",
+        "p99",
+        "in_flight",
+        "queued",
+        "total",
+        "recoveries",
+        "last_error",
+        "processes",
+        "score",
+        "reasons",
+    ];
+    promised.sort_unstable();
+    assert_eq!(server, promised);
+    let server = &shown["servers"][0];
+    assert!(near(&server["p50"], 0.02), "{server}");
+    assert_eq!(server["recoveries"], json!({"tried": 0, "succeeded": 0, "rate": 1.0, "p50": null}));
+    assert_eq!(shown["process"], Value::Null, "nothing was sampled");
+}
+
+#[test]
+fn moments_are_written_as_people_read_them() {
+    let at = |seconds: f64| std::time::SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds);
+    assert_eq!(rfc_3339(at(0.0)), "1970-01-01T00:00:00.000Z");
+    assert_eq!(rfc_3339(at(951_827_696.5)), "2000-02-29T12:34:56.500Z");
+    assert_eq!(rfc_3339(at(4_107_542_399.0)), "2100-02-28T23:59:59.000Z");
+}

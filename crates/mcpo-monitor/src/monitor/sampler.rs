@@ -1,0 +1,176 @@
+//! The work of the monitor: looks at everything again and again, keeps what it sees, and tells of
+//! what is wrong.
+//!
+//! ```text
+//! each beat:    picture -> windows, alerts -> log, webhooks; events -> history
+//! each sample:  processes and machine -> picture -> history, what is usual
+//! ```
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcpo_upstream::directory::{LiveSession, Upstream};
+use mcpo_upstream::journal::ENTRIES_MAX;
+use tokio::sync::watch;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::frames::Framer;
+use super::{Monitor, Resources, keep};
+use crate::alerts::{Deliverer, Engine, Notice, deliver};
+use crate::history::Store;
+use crate::picture::Picture;
+use crate::resources::Reader;
+
+/// Alerts are looked at, and events kept, this often; a slot of the windows is twice as long.
+const BEAT: Duration = Duration::from_secs(5);
+
+/// What the work needs.
+#[derive(Debug)]
+pub(super) struct Sampler {
+    monitor: Monitor,
+    store: Arc<Store>,
+    engine: Engine,
+    deliverer: Arc<Deliverer>,
+    /// Away while it reads.
+    reader: Option<Reader>,
+    framer: Framer,
+    /// Entries of the journal up to this one are kept.
+    kept_seq: u64,
+    sample_due: Instant,
+}
+
+/// Works until `stop` is true or gone.
+pub(super) async fn run(monitor: Monitor, mut stop: watch::Receiver<bool>) {
+    let options = &monitor.inner.options;
+    let instance = deliver::instance(options.port);
+    let deliverer = Arc::new(Deliverer::new(options.monitoring.alerts.webhooks.clone(), &instance));
+    let mut tasks = JoinSet::new();
+    let (delivering, delivering_stop) = (Arc::clone(&deliverer), stop.clone());
+    tasks.spawn(async move { delivering.run(delivering_stop).await });
+    let mut sampler = Sampler::new(monitor, deliverer).await;
+    let mut beats = interval(BEAT.min(sampler.interval()));
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = until_stopped(&mut stop) => break,
+            _at = beats.tick() => {}
+        }
+        sampler.beat().await;
+    }
+    sampler.end().await;
+    while tasks.join_next().await.is_some() {}
+}
+
+async fn until_stopped(stop: &mut watch::Receiver<bool>) {
+    // Gone is stopped.
+    let _stopped = stop.wait_for(|stop| *stop).await;
+}
+
+// === impl Sampler ===
+
+impl Sampler {
+    async fn new(monitor: Monitor, deliverer: Arc<Deliverer>) -> Self {
+        let store = monitor.store().await;
+        monitor.remember(&store).await;
+        let options = &monitor.inner.options;
+        let directory = keep::directory(&options.monitoring, options.port);
+        Self {
+            engine: Engine::new(&options.monitoring),
+            reader: Some(Reader::new(directory)),
+            store,
+            deliverer,
+            framer: Framer::default(),
+            kept_seq: 0,
+            sample_due: Instant::now(),
+            monitor,
+        }
+    }
+
+    fn interval(&self) -> Duration {
+        self.monitor.inner.options.monitoring.interval
+    }
+
+    async fn beat(&mut self) {
+        let is_sample = Instant::now() >= self.sample_due;
+        if is_sample {
+            self.sample_due = Instant::now() + self.interval();
+            self.sample_resources().await;
+        }
+        let picture = self.monitor.inner.fresh();
+        self.look(&picture);
+        self.keep(is_sample.then_some(&*picture)).await;
+    }
+
+    /// What came since the last beat is not to be lost.
+    async fn end(&mut self) {
+        let picture = self.monitor.inner.fresh();
+        self.keep(Some(&picture)).await;
+    }
+
+    async fn sample_resources(&mut self) {
+        let Some(mut reader) = self.reader.take() else { return };
+        let snapshot = Arc::clone(&self.monitor.inner.directory.load());
+        let children: Vec<(usize, Vec<u32>)> =
+            snapshot.upstreams().iter().map(processes).enumerate().collect();
+        let read = spawn_blocking(move || {
+            let sampled = reader.sample(&children);
+            (reader, sampled)
+        });
+        // One that panicked has said so, and would again.
+        let Ok((reader, sampled)) = read.await else { return };
+        self.reader = Some(reader);
+        let name = |index: usize| snapshot.upstreams()[index].view.name.clone();
+        let named = sampled.servers.into_iter().map(|(index, sample)| (name(index), sample));
+        let resources = Resources {
+            process: sampled.own,
+            machine: sampled.machine,
+            children: named.collect::<HashMap<_, _>>(),
+        };
+        self.monitor.inner.memory().resources = resources;
+    }
+
+    fn look(&mut self, picture: &Picture) {
+        let notices = self.engine.look(picture, picture.at);
+        notices.iter().for_each(Notice::log);
+        self.deliverer.tell(&notices);
+        let mut alerts = self.engine.alerts();
+        alerts.webhooks = self.deliverer.states();
+        self.monitor.inner.alerts.send_if_modified(|known| {
+            let news = (&known.active, &known.resolved, &known.webhooks)
+                != (&alerts.active, &alerts.resolved, &alerts.webhooks);
+            *known = Arc::new(alerts);
+            news
+        });
+    }
+
+    /// Keeps the events that came, and the picture where one is to be kept.
+    async fn keep(&mut self, picture: Option<&Picture>) {
+        let journal = self.monitor.inner.directory.journal();
+        let entries = journal.entries(self.kept_seq, None, ENTRIES_MAX);
+        self.kept_seq = entries.last().map_or(self.kept_seq, |entry| entry.seq);
+        let events: Vec<_> = entries.iter().filter_map(keep::kept).collect();
+        let frame = picture.and_then(|picture| self.framer.frame(picture));
+        if let Some(frame) = &frame {
+            self.monitor.inner.memory().baselines.follow(frame);
+        }
+        if events.is_empty() && frame.is_none() {
+            return;
+        }
+        let store = Arc::clone(&self.store);
+        let written = spawn_blocking(move || {
+            store.append_events(events);
+            frame.into_iter().for_each(|frame| store.append(frame));
+        });
+        // A panic was told; the next sample may be kept.
+        let _written = written.await;
+    }
+}
+
+/// The processes that an upstream's sessions are spoken to in.
+fn processes(upstream: &Upstream) -> Vec<u32> {
+    let lives = upstream.view.sessions.iter().chain(&upstream.view.withheld);
+    lives.filter_map(|live: &LiveSession| live.session.process_id()).collect()
+}
