@@ -62,6 +62,8 @@ enum Ask<'p> {
     Order(Cow<'p, str>, Cow<'p, str>),
     Validate,
     Journal,
+    Events,
+    Picture,
     Live,
     Login,
     Logout,
@@ -138,6 +140,11 @@ impl Admin {
             Ask::Journal => {
                 Ok(json(&self.journal(&Query::read(sent, &["after", "server", "limit"])?)?))
             }
+            Ask::Events => self.insight.events(sent).await,
+            Ask::Picture => {
+                Query::read(sent, &[])?;
+                self.insight.picture()
+            }
             Ask::Live => self.insight.live(&parts),
             Ask::Login => login::begin(gate, &parts, &read.bytes, &self.cookie_path),
             Ask::Logout => Ok(login::end(gate, &parts, &self.cookie_path)),
@@ -209,6 +216,8 @@ impl<'p> Ask<'p> {
             }
             ["validate"] => Some(Self::Validate),
             ["journal"] => Some(Self::Journal),
+            ["events"] => Some(Self::Events),
+            ["picture"] => Some(Self::Picture),
             ["live"] => Some(Self::Live),
             ["login"] => Some(Self::Login),
             ["logout"] => Some(Self::Logout),
@@ -218,9 +227,12 @@ impl<'p> Ask<'p> {
 
     fn check(&self, method: &Method) -> Result<(), Problem> {
         let (allowed, allow): (&[Method], _) = match self {
-            Self::Servers | Self::Server(_) | Self::Journal | Self::Live => {
-                (&[Method::GET, Method::HEAD], "GET, HEAD")
-            }
+            Self::Servers
+            | Self::Server(_)
+            | Self::Journal
+            | Self::Events
+            | Self::Picture
+            | Self::Live => (&[Method::GET, Method::HEAD], "GET, HEAD"),
             Self::Order(..) | Self::Validate | Self::Login | Self::Logout => {
                 (&[Method::POST], "POST")
             }

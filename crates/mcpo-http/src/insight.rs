@@ -2,19 +2,21 @@
 //! diagnosis, and all of it live. Answers carry no permit for other origins, whatever may be called
 //! from there: browsers show them to our own page only.
 
+mod events;
 mod figures;
 mod history;
 mod live;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::header::{
     ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{HeaderMap, Method};
+use mcpo_monitor::faces;
 use mcpo_monitor::monitor::Monitor;
 use mcpo_upstream::directory::Directory;
 use tokio::sync::Semaphore;
@@ -149,6 +151,24 @@ impl Insight {
         }
     }
 
+    /// What a viewer who watches live is shown now.
+    ///
+    /// # Errors
+    /// When nothing is measured.
+    pub(crate) fn picture(&self) -> Result<Answer, Problem> {
+        self.needs_monitor()?;
+        Ok(json(&faces::live(&self.monitor.picture())))
+    }
+
+    /// What happened, as far back as the history goes.
+    ///
+    /// # Errors
+    /// When nothing is measured, or what is asked makes no sense.
+    pub(crate) async fn events(&self, sent: Option<&str>) -> Result<Answer, Problem> {
+        self.needs_monitor()?;
+        events::answer(&self.monitor, sent).await
+    }
+
     /// # Errors
     /// When nothing is measured.
     fn needs_monitor(&self) -> Result<(), Problem> {
@@ -172,4 +192,9 @@ fn private(mut told: Answer) -> Answer {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     told
+}
+
+#[expect(clippy::disallowed_methods, reason = "people ask for an hour of theirs")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }

@@ -54,9 +54,11 @@ impl Query {
             let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite());
             let length = |seconds| Duration::try_from_secs_f64(seconds).ok();
             let moment = match seconds {
+                // Before 1970 nobody has measured anything.
                 Some(ago) if ago < 0.0 => length(-ago).map(|ago| {
-                    // Before 1970 nobody has measured anything.
-                    now.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH)
+                    now.checked_sub(ago)
+                        .unwrap_or(SystemTime::UNIX_EPOCH)
+                        .max(SystemTime::UNIX_EPOCH)
                 }),
                 Some(seconds) => {
                     length(seconds).and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since))

@@ -25,7 +25,7 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A running mcpo.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Remote {
     authority: Authority,
     /// What stands in front of `/admin`: nothing, or a root path.
@@ -125,6 +125,46 @@ impl Remote {
     /// When there is no answer; a refusal is one.
     pub async fn servers(&self, patience: Duration) -> Result<Told, RemoteError> {
         self.ask(Method::GET, "/admin/servers", patience).await
+    }
+
+    /// Asks for all that is known at this moment, as the dashboard shows it.
+    ///
+    /// Cancel-safe: dropping it closes the connection.
+    ///
+    /// # Errors
+    /// When there is no answer; a refusal is one.
+    pub async fn picture(&self, patience: Duration) -> Result<Told, RemoteError> {
+        self.ask(Method::GET, "/admin/picture", patience).await
+    }
+
+    /// Asks for the figures.
+    ///
+    /// Cancel-safe: dropping it closes the connection.
+    ///
+    /// # Errors
+    /// When there is no answer; a refusal is one.
+    pub async fn metrics(&self, patience: Duration) -> Result<Told, RemoteError> {
+        self.ask(Method::GET, "/metrics?format=json", patience).await
+    }
+
+    /// Asks for the alerts.
+    ///
+    /// Cancel-safe: dropping it closes the connection.
+    ///
+    /// # Errors
+    /// When there is no answer; a refusal is one.
+    pub async fn alerts(&self, patience: Duration) -> Result<Told, RemoteError> {
+        self.ask(Method::GET, "/alerts", patience).await
+    }
+
+    /// Asks what is wrong.
+    ///
+    /// Cancel-safe: dropping it closes the connection.
+    ///
+    /// # Errors
+    /// When there is no answer; a refusal is one.
+    pub async fn diagnostics(&self, patience: Duration) -> Result<Told, RemoteError> {
+        self.ask(Method::GET, "/diagnostics", patience).await
     }
 
     /// Gives an order to one server.

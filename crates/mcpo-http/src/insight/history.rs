@@ -7,6 +7,7 @@ use mcpo_monitor::monitor::Monitor;
 use mcpo_monitor::trend::{self, Options};
 use serde_json::Value;
 
+use super::now;
 use crate::answer::{Answer, json};
 use crate::problem::Problem;
 use crate::query::Query;
@@ -75,11 +76,6 @@ fn problem(error: HistoryError) -> Problem {
 
 fn bad(why: &str) -> Problem {
     Problem::BadQuery { why: why.to_owned() }
-}
-
-#[expect(clippy::disallowed_methods, reason = "people ask for an hour of theirs")]
-fn now() -> SystemTime {
-    SystemTime::now()
 }
 
 #[cfg(test)]

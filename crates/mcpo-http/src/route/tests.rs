@@ -19,6 +19,9 @@ fn kind(routes: &Routes, path: &str) -> &'static str {
         Found { page: Some(Page::Redoc(_)), .. } => "redoc",
         Found { page: Some(Page::Asset(_)), .. } => "asset",
         Found { page: Some(Page::Probe(_)), .. } => "probe",
+        Found { page: Some(Page::Insight(_)), callee: None } => "insight",
+        Found { page: Some(Page::Insight(_)), callee: Some(_) } => "insight or callee",
+        Found { page: Some(Page::Dashboard(_)), .. } => "dashboard",
         Found { page: None, callee: Some(_) } => "callee",
         Found { page: None, callee: None } => "nothing",
     }
@@ -36,7 +39,18 @@ fn pages_stand_at_the_root_with_and_without_the_root_path() {
             ("/livez", "probe"),
             ("/readyz", "probe"),
             ("/health", "probe"),
+            ("/dashboard", "dashboard"),
+            ("/docs/assets/dashboard-app.js", "dashboard"),
         ] {
+            assert_eq!(kind(&routes, path), expected);
+            assert_eq!(kind(&routes, &format!("/api{path}")), expected);
+        }
+        for path in ["/metrics", "/metrics/history", "/alerts", "/diagnostics"] {
+            let expected = match mode {
+                // Until its tools are known it may have one of that name.
+                Mode::Single => "insight or callee",
+                Mode::Many => "insight",
+            };
             assert_eq!(kind(&routes, path), expected);
             assert_eq!(kind(&routes, &format!("/api{path}")), expected);
         }
@@ -44,7 +58,17 @@ fn pages_stand_at_the_root_with_and_without_the_root_path() {
             assert_eq!(kind(&routes, path), "nothing", "{path}");
         }
     }
-    for path in ["/api", "/api/", "//docs", "/mcp/", "/mcp/time", "/mcp/time/", "/mcp//x"] {
+    for path in [
+        "/api",
+        "/api/",
+        "//docs",
+        "/mcp/",
+        "/mcp/time",
+        "/mcp/time/",
+        "/mcp//x",
+        "/dashboard/x",
+        "/docs/assets/dashboard-x",
+    ] {
         assert_eq!(kind(&routes(Mode::Many, "/api", "/mcp/"), path), "nothing", "{path}");
     }
     assert_eq!(kind(&routes(Mode::Many, "/api", "/"), "/apidocs"), "nothing");

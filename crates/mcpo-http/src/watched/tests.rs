@@ -71,3 +71,29 @@ async fn a_write_without_progress_fails_and_progress_starts_the_clock_again() {
     assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
     assert_eq!(began.elapsed().as_secs(), 50);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_an_end_is_no_idle_connection_until_it_ends() {
+    let (downstream, socket) = duplex(256);
+    let (mut taken, began) = (downstream, Instant::now());
+    let activity = Activity::new(PATIENCE);
+    let (mut reading, mut writing) = tokio::io::split(Watched::new(socket, activity.clone()));
+    drop(activity.enter());
+    let viewer = async {
+        let mut rest = [0; 256];
+        while taken.read(&mut rest).await.unwrap() > 0 {}
+    };
+    let live = async {
+        for _ in 0..600 {
+            writing.write_all(&[b'x'; CONTROL_BYTES_MAX + 1]).await.unwrap();
+            sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let ended = tokio::select! {
+        // The connection is read all the time, and nothing comes.
+        (read, ()) = async { tokio::join!(reading.read_u8(), live) } => read,
+        () = viewer => unreachable!(),
+    };
+    assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(began.elapsed().as_secs(), 599 + PATIENCE.idle.as_secs());
+}

@@ -31,7 +31,7 @@ fn an_entry_says_all_that_its_event_says() {
     let expected = json!({
         "seq": 7, "at": "1970-01-01T00:00:01.000Z", "event": "session_lost", "level": "warn",
         "server": "time",
-        "sentence": "session lost (it went away); a new one is made after 1.5 s",
+        "sentence": "session lost (it went away); a new one is made in 1.5 s",
         "severity": "medium", "cure": "reconnect",
         "fields": {
             "retry_in_ms": 1500, "fault": "disconnected", "detail": "it ended with code 1",

@@ -1,156 +1,18 @@
-//! The whole surface over sockets, with scripted upstreams behind it.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! Tools, documents and probes over sockets.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use mcpo_config::{
-    Access, Endpoint, Era, Http, HttpKind, Limits, Mode, Monitoring, Server, ServerName, Site,
-};
-use mcpo_core::catalog::{CatalogPolicy, ToolPolicy};
-use mcpo_core::life::LifePolicy;
-use mcpo_http::{ServeOptions, Surface, SurfaceOptions, serve};
-use mcpo_monitor::monitor::{Monitor, MonitorOptions};
-use mcpo_policy::pipeline::{Pipeline, PipelineOptions};
-use mcpo_testkit::{HttpUpstream, Reply, Request, Script, Step, What, tool};
-use mcpo_upstream::directory::{Directory, Snapshot, State};
-use mcpo_upstream::supervisor::{Recovery, Supervisor, SupervisorOptions};
-use serde_json::{Value, json};
+use mcpo_config::Mode;
+use mcpo_core::catalog::ToolPolicy;
+use mcpo_testkit::{HttpUpstream, Request, Script, Step, What, tool};
+use mcpo_upstream::directory::{Snapshot, State};
+use mcpo_upstream::supervisor::Recovery;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// After this a wait has failed; generous, since test machines stall.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A surface that runs, with everything behind it.
-struct Scene {
-    address: SocketAddr,
-    directory: Arc<Directory>,
-    stop: watch::Sender<bool>,
-    serving: JoinSet<()>,
-    _keeping: JoinSet<()>,
-    _wanted: watch::Sender<Arc<Vec<Server>>>,
-}
-
-fn server(name: &str, url: &str) -> Server {
-    let url = url.parse().unwrap();
-    Server {
-        name: ServerName::new(name).unwrap(),
-        endpoint: Endpoint::Http(Http { url, headers: Vec::new(), kind: HttpKind::Streamable }),
-        era: Era::Legacy,
-        timeout: None,
-        pool: mcpo_config::PoolSizes::STDIO,
-        catalog: CatalogPolicy::default(),
-    }
-}
-
-impl Scene {
-    async fn new(mode: Mode, upstreams: &[(&str, &str)]) -> Self {
-        let servers = upstreams.iter().map(|(name, url)| server(name, url)).collect();
-        Self::with(mode, servers, Recovery::default()).await
-    }
-
-    async fn with(mode: Mode, servers: Vec<Server>, recovery: Recovery) -> Self {
-        let directory = Directory::new();
-        let options = SurfaceOptions {
-            access: Access { api_key: None, strict: false, cors_origins: vec!["*".to_owned()] },
-            site: Site {
-                name: None,
-                description: None,
-                version: None,
-                root_path: String::new(),
-                path_prefix: "/".to_owned(),
-            },
-            limits: Limits { body_bytes_max: 1 << 20, ..Limits::default() },
-            mode,
-        };
-        let pipeline = Pipeline::new(PipelineOptions::default(), directory.journal());
-        let (wanted, wanted_rx) = watch::channel(Arc::new(servers));
-        let monitor = Monitor::new(
-            MonitorOptions {
-                monitoring: Monitoring::default(),
-                port: 0,
-                servers: wanted_rx.clone(),
-                pipeline: pipeline.gauge(),
-            },
-            directory.clone(),
-        );
-        let surface = Arc::new(Surface::new(options, directory.clone(), pipeline, monitor));
-        let supervisor = Supervisor::new(
-            SupervisorOptions {
-                handshake_timeout: None,
-                close_grace: Duration::from_secs(1),
-                launcher: None,
-                life: LifePolicy { recovery: recovery.enabled, ..LifePolicy::default() },
-                drain_timeout: Duration::from_secs(1),
-                recovery,
-                dialler: None,
-            },
-            directory.clone(),
-        );
-        let mut keeping = JoinSet::new();
-        keeping.spawn(supervisor.run(wanted_rx));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, mut stopped) = watch::channel(false);
-        let mut serving = JoinSet::new();
-        serving.spawn(serve(
-            vec![listener],
-            surface,
-            ServeOptions { grace: PATIENCE },
-            async move {
-                let _told = stopped.wait_for(|stop| *stop).await;
-            },
-        ));
-        Self { address, directory, stop, serving, _keeping: keeping, _wanted: wanted }
-    }
-
-    async fn until(&self, holds: impl Fn(&Snapshot) -> bool) {
-        let mut generations = self.directory.generations();
-        let seen = async {
-            while !holds(&self.directory.load()) {
-                generations.changed().await.unwrap();
-            }
-        };
-        timeout(PATIENCE, seen).await.expect("the snapshot never came to be so");
-    }
-
-    async fn ready(&self, count: usize) {
-        self.until(|snapshot| {
-            snapshot.upstreams().iter().filter(|upstream| upstream.view.is_ready()).count() == count
-        })
-        .await;
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    async fn get(&self, path: &str) -> Reply {
-        Request::get(&self.url(path)).send().await.unwrap()
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> Reply {
-        Request::post(&self.url(path)).json(body).send().await.unwrap()
-    }
-}
-
-/// An upstream with a tool `echo` that takes an `a`.
-fn echo() -> Script {
-    let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}}});
-    Script::new("scripted").tool(json!({"name": "echo", "inputSchema": schema}))
-}
-
-async fn one(script: Script) -> (HttpUpstream, Scene) {
-    let upstream = HttpUpstream::start(script).await.unwrap();
-    let scene = Scene::new(Mode::Many, &[("one", &upstream.url())]).await;
-    scene.ready(1).await;
-    (upstream, scene)
-}
+use crate::scene::{PATIENCE, Scene, echo, one, server};
 
 #[tokio::test]
 async fn a_tool_is_called_under_its_server_and_under_no_other() {

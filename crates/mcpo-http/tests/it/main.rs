@@ -1,0 +1,9 @@
+//! The whole surface, with scripted upstreams behind it.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod counted;
+mod insight;
+mod live;
+mod login;
+mod scene;
+mod surface;
