@@ -101,6 +101,11 @@ fn a_raw_result_is_given_to_who_asks_for_it() {
     assert!(!wants_raw(&HeaderMap::new()));
 }
 
+fn report(outcome: Outcome<Said>, attempts: u32, repeated: bool) -> Report {
+    let (waited, upstream) = (Duration::ZERO, Duration::ZERO);
+    Report { outcome, attempts, repeated, waited, upstream }
+}
+
 #[test]
 fn what_a_call_came_to_becomes_its_answer() {
     let catalog = catalog();
@@ -144,8 +149,18 @@ fn what_a_call_came_to_becomes_its_answer() {
             r#"{"detail":{"message":"The server 'one' did not answer in time; the call may or may not have been carried out","code":"timeout","outcome":"unknown"}}"#,
         ),
     ];
-    for (outcome, status, name, body) in cases {
-        let called = told("one", tool, Report { outcome, attempts: 2, repeated: false }, false);
+    let results = [
+        CallResult::Ok,
+        CallResult::ToolError,
+        CallResult::Unknown,
+        CallResult::ToolError,
+        CallResult::NotSent,
+        CallResult::Refused,
+        CallResult::Unknown,
+    ];
+    for ((outcome, status, name, body), result) in cases.into_iter().zip(results) {
+        let (called, counted) = told("one", tool, report(outcome, 2, false), false);
+        assert_eq!(counted, result, "{body}");
         assert_eq!(called.answer.status().as_u16(), status, "{body}");
         assert_eq!(called.answer.headers()["x-mcpo-outcome"], name);
         assert_eq!(called.answer.headers()["x-mcpo-attempts"], "2");
@@ -159,7 +174,7 @@ fn an_answer_from_the_store_says_so() {
     let tool = catalog.tool("plain").unwrap();
     for repeated in [false, true] {
         let outcome = Outcome::Reply(Said::Result(Bytes::from_static(br#"{"content":[]}"#)));
-        let called = told("one", tool, Report { outcome, attempts: 0, repeated }, false);
+        let (called, _) = told("one", tool, report(outcome, 0, repeated), false);
         let replayed = called.answer.headers().get(IDEMPOTENT_REPLAYED);
         assert_eq!(replayed.map(HeaderValue::as_bytes), repeated.then_some(&b"true"[..]));
     }
