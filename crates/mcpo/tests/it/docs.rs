@@ -139,8 +139,10 @@ fn every_header_and_code_of_ours_is_explained() {
         "bad_query",
         "no_such_server",
         "no_such_order",
+        "bad_login",
+        "monitoring_off",
     ];
-    let problem = read("crates/mcpo-http/src/problem.rs");
+    let problem = read("crates/mcpo-http/src/problem/body.rs");
     for code in codes {
         assert!(problem.contains(&format!("\"{code}\"")), "{code} is gone");
     }
