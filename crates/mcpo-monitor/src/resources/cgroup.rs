@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Places;
+use super::{Places, machine};
 
 /// Levels that are looked at: nobody nests deeper.
 const LEVELS_MAX: usize = 64;
@@ -37,7 +37,7 @@ pub(super) struct Processors {
 /// The limits of the group that our process is in.
 pub(super) fn read(places: &Places) -> Limits {
     let mut limits = Limits::default();
-    let total = memory_total(&places.proc);
+    let total = machine::bytes_of(&places.proc, "MemTotal:");
     for level in levels(places) {
         let memory =
             memory(&level).filter(|limit| total.is_none_or(|total| limit.bytes_max < total));
@@ -106,11 +106,4 @@ fn number(path: &Path) -> Option<u64> {
 fn fact(path: &Path, name: &str) -> Option<u64> {
     let facts = fs::read_to_string(path).ok()?;
     facts.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
-}
-
-fn memory_total(proc: &Path) -> Option<u64> {
-    let facts = fs::read_to_string(proc.join("meminfo")).ok()?;
-    let kibibytes = facts.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kibibytes: u64 = kibibytes.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
 }

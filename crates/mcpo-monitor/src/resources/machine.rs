@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use procfs::{FromRead, Meminfo};
-
 use super::processes::Look;
 use super::{MachineSample, Places, cgroup};
 
@@ -70,12 +68,21 @@ impl Machine {
 
 /// Used and usable bytes. A limit above what the machine has is none.
 fn memory(proc: &Path, limits: &cgroup::Limits) -> Option<(u64, u64)> {
-    let machine = Meminfo::from_file(proc.join("meminfo")).ok().map(|memory| {
-        let free = memory.mem_available.unwrap_or(memory.mem_free);
-        (memory.mem_total.saturating_sub(free), memory.mem_total)
+    // Not by the crate: it takes no file without lines that some kernels leave out.
+    let machine = bytes_of(proc, "MemTotal:").and_then(|total| {
+        let free = bytes_of(proc, "MemAvailable:").or_else(|| bytes_of(proc, "MemFree:"))?;
+        Some((total.saturating_sub(free), total))
     });
     let limit = limits.memory.as_ref().map(|limit| (limit.used_bytes, limit.bytes_max));
     limit.or(machine)
+}
+
+/// One line of `/proc/meminfo`, by its name, in bytes.
+pub(super) fn bytes_of(proc: &Path, name: &str) -> Option<u64> {
+    let facts = fs::read_to_string(proc.join("meminfo")).ok()?;
+    let kibibytes = facts.lines().find_map(|line| line.strip_prefix(name))?;
+    let kibibytes: u64 = kibibytes.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
 }
 
 /// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal; what

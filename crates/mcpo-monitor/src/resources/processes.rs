@@ -4,23 +4,27 @@
 //! wrappers (`npx`, `uvx`) may end before what they started, and what stays has another parent.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use procfs::FromRead;
 use procfs::process::{LimitValue, Limits, Stat};
 
-use super::ProcessSample;
+use super::{Places, ProcessSample};
 
 /// Processes that are read in one look; of more, those with high numbers are passed over.
 const PROCESSES_MAX: usize = 100_000;
+/// A line of 52 numbers and a name of 64 bytes at most (proc_pid_stat(5)); it comes in one read.
+const STAT_BYTES_MAX: usize = 2048;
 /// Processes of one server's trees that are counted.
 const TREE_PROCESSES_MAX: usize = 10_000;
 
 /// All processes at one time.
 #[derive(Debug)]
 pub(super) struct Look {
-    pub(super) proc: PathBuf,
+    proc: PathBuf,
+    are_fds_told: bool,
     /// Seconds since the machine started, which is the clock that processes' starts are told in.
     pub(super) uptime_seconds: f64,
     processes: HashMap<u32, Process>,
@@ -55,17 +59,27 @@ pub(super) struct Trees {
 struct Before {
     uptime_seconds: f64,
     own: Option<Process>,
-    /// Members of trees by their number, with the first root of their tree.
-    members: HashMap<u32, (u32, Process)>,
+    /// Members of trees by their number.
+    members: HashMap<u32, Member>,
     /// Children that were seen to be ours, with their start.
     children: HashMap<u32, u64>,
+}
+
+#[derive(Debug)]
+struct Member {
+    process: Process,
+    /// The first root of its server.
+    root: u32,
+    /// Of the first member of its server.
+    fds_max: Option<u64>,
 }
 
 // === impl Look ===
 
 impl Look {
     /// Reads all processes. Those that end meanwhile are not in it.
-    pub(super) fn now(proc: &Path) -> Self {
+    pub(super) fn now(places: &Places) -> Self {
+        let proc = &places.proc;
         let uptime = fs::read_to_string(proc.join("uptime")).unwrap_or_default();
         let uptime = uptime.split_whitespace().next().and_then(|seconds| seconds.parse().ok());
         let ids = fs::read_dir(proc).into_iter().flatten().flatten().take(PROCESSES_MAX);
@@ -73,7 +87,9 @@ impl Look {
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
             .filter_map(|id| Some((id, Process::read(proc, id)?)))
             .collect();
-        Self { proc: proc.to_owned(), uptime_seconds: uptime.unwrap_or(0.0), processes }
+        let uptime_seconds = uptime.unwrap_or(0.0);
+        let are_fds_told = places.are_fds_told;
+        Self { proc: proc.clone(), are_fds_told, uptime_seconds, processes }
     }
 
     /// The process that has the number and started then.
@@ -83,8 +99,11 @@ impl Look {
 
     /// Open file descriptors; `None` where they are not ours to see.
     fn fds(&self, id: u32) -> Option<u64> {
-        let entries = fs::read_dir(self.proc.join(format!("{id}/fd"))).ok()?;
-        Some(entries.count() as u64)
+        let directory = self.proc.join(format!("{id}/fd"));
+        if self.are_fds_told {
+            return Some(fs::metadata(directory).ok()?.len());
+        }
+        Some(fs::read_dir(directory).ok()?.count() as u64)
     }
 
     fn fds_max(&self, id: u32) -> Option<u64> {
@@ -95,20 +114,19 @@ impl Look {
         }
     }
 
-    /// These processes added up. `cpu_ticks` is what they used since the look before.
-    fn sum(&self, members: &[Process], cpu: f64, cpu_ticks_all: u64) -> ProcessSample {
+    /// These processes added up, but for what is no sum of theirs at this time alone.
+    fn sum(&self, members: &[Process], cpu_ticks: u64) -> ProcessSample {
         let living = members.iter().filter(|process| !process.is_zombie);
         let oldest = members.iter().map(|process| process.started_ticks).min().unwrap_or(0);
         let fds: Vec<u64> = living.clone().filter_map(|process| self.fds(process.id)).collect();
-        let first = members.first().map(|process| process.id);
         ProcessSample {
             processes: u32::try_from(living.clone().count()).unwrap_or(u32::MAX),
-            cpu,
-            cpu_seconds: seconds(cpu_ticks_all),
+            cpu: 0.0,
+            cpu_seconds: seconds(cpu_ticks),
             rss_bytes: living.clone().map(|process| process.rss_pages).sum::<u64>()
                 * procfs::page_size(),
             fds: (!fds.is_empty()).then(|| fds.iter().sum()),
-            fds_max: first.and_then(|id| self.fds_max(id)),
+            fds_max: None,
             threads: living.map(|process| process.threads).sum(),
             uptime_seconds: (self.uptime_seconds - seconds(oldest)).max(0.0),
         }
@@ -118,7 +136,9 @@ impl Look {
 impl Process {
     /// `None` if it ended, or is not there.
     fn read(proc: &Path, id: u32) -> Option<Self> {
-        let stat = Stat::from_file(proc.join(format!("{id}/stat"))).ok()?;
+        let mut line = [0; STAT_BYTES_MAX];
+        let length = File::open(proc.join(format!("{id}/stat"))).ok()?.read(&mut line).ok()?;
+        let stat = Stat::from_read(&line[..length]).ok()?;
         let own_ticks = stat.utime + stat.stime;
         let waited_ticks = u64::try_from(stat.cutime + stat.cstime).unwrap_or(0);
         Some(Self {
@@ -153,26 +173,37 @@ impl Trees {
         let relations = Relations::of(look);
         let mut now = Before::at(look);
         let own = look.processes.get(&own_id).map(|process| {
-            let ticks = self.own_ticks_since(process);
-            look.sum(&[*process], self.share(look, ticks), process.own_ticks)
+            let cpu = self.share(look, self.own_ticks_since(process));
+            let fds_max = look.fds_max(own_id);
+            ProcessSample { cpu, fds_max, ..look.sum(&[*process], process.own_ticks) }
         });
+        let lost = self.before.as_ref().map(|before| before.lost(look)).unwrap_or_default();
         let mut servers = Vec::new();
         for (server, ids) in children {
             let roots: Vec<_> = ids.iter().filter_map(|id| self.root(look, own_id, *id)).collect();
             let members = relations.members(look, &roots, own_id);
-            let ticks = self.ticks_since(look, &roots, &members);
-            now.children.extend(roots.iter().copied());
-            for member in &members {
-                now.members.insert(member.id, (roots[0].0, *member));
-            }
             if members.iter().any(|member| !member.is_zombie) {
-                let all = members.iter().map(|member| member.all_ticks).sum();
-                servers.push((*server, look.sum(&members, self.share(look, ticks), all)));
+                let cpu = self.share(look, self.ticks_since(&lost, &roots, &members));
+                let fds_max = self.fds_max(look, &members[0]);
+                now.remember(&roots, &members, fds_max);
+                let ticks = members.iter().map(|member| member.all_ticks).sum();
+                servers
+                    .push((*server, ProcessSample { cpu, fds_max, ..look.sum(&members, ticks) }));
             }
         }
         now.own = look.processes.get(&own_id).copied();
         self.before = Some(now);
         (own, servers)
+    }
+
+    /// The limit of one process, which is read once: others cannot change it in passing, and a
+    /// thousand of these tables take longer than all else.
+    fn fds_max(&self, look: &Look, process: &Process) -> Option<u64> {
+        let known = self.before.as_ref().and_then(|before| before.members.get(&process.id));
+        match known {
+            Some(member) if member.process.started_ticks == process.started_ticks => member.fds_max,
+            Some(_) | None => look.fds_max(process.id),
+        }
     }
 
     /// A child by its number and start, if it is ours: we are its parent, or were when it was seen
@@ -194,7 +225,12 @@ impl Trees {
     /// The time of a child that ended goes to who waited for it: the sum over a tree, with what
     /// was waited for, does not fall then. It falls when the child's time went elsewhere, or the
     /// child is not in the tree any more; what the others used themselves is the least it can be.
-    fn ticks_since(&self, look: &Look, roots: &[(u32, u64)], members: &[Process]) -> u64 {
+    fn ticks_since(
+        &self,
+        lost: &HashMap<u32, u64>,
+        roots: &[(u32, u64)],
+        members: &[Process],
+    ) -> u64 {
         let Some(before) = &self.before else { return 0 };
         let (mut gained, mut own) = (0, 0);
         for member in members {
@@ -202,13 +238,7 @@ impl Trees {
             own += member.own_ticks.saturating_sub(own_before);
             gained += member.all_ticks.saturating_sub(all_before);
         }
-        let lost: u64 = before
-            .members
-            .values()
-            .filter(|(root, _)| roots.iter().any(|(id, _)| id == root))
-            .filter(|(_, process)| look.same(process.id, process.started_ticks).is_none())
-            .map(|(_, process)| process.all_ticks)
-            .sum();
+        let lost = roots.iter().filter_map(|(root, _)| lost.get(root)).sum();
         gained.saturating_sub(lost).max(own)
     }
 
@@ -235,10 +265,29 @@ impl Before {
         }
     }
 
+    fn remember(&mut self, roots: &[(u32, u64)], members: &[Process], fds_max: Option<u64>) {
+        self.children.extend(roots.iter().copied());
+        let Some((root, _)) = roots.first().copied() else { return };
+        for process in members {
+            self.members.insert(process.id, Member { process: *process, root, fds_max });
+        }
+    }
+
+    /// All that the members had used that ended since, by the root of their server.
+    fn lost(&self, look: &Look) -> HashMap<u32, u64> {
+        let mut lost = HashMap::new();
+        for Member { process, root, .. } in self.members.values() {
+            if look.same(process.id, process.started_ticks).is_none() {
+                *lost.entry(*root).or_default() += process.all_ticks;
+            }
+        }
+        lost
+    }
+
     /// What a process had used at that time, itself and with what it had waited for: nothing if it
     /// started since, and all that it has now if it was not looked at though it ran.
     fn ticks_of(&self, process: &Process) -> (u64, u64) {
-        let known = self.members.get(&process.id).map(|(_, before)| before);
+        let known = self.members.get(&process.id).map(|member| &member.process);
         match known.filter(|before| before.started_ticks == process.started_ticks) {
             Some(before) => (before.own_ticks, before.all_ticks),
             None if seconds(process.started_ticks) >= self.uptime_seconds => (0, 0),
