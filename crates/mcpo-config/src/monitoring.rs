@@ -131,6 +131,20 @@ pub const ALERT_RULES: [&str; 9] = [
 /// So many webhooks are told at most: each has a queue and a connection of its own.
 pub const WEBHOOKS_MAX: usize = 16;
 
+// === impl StatePlace ===
+
+impl StatePlace {
+    /// The directory of a mcpo that listens on that port; `None` for memory.
+    #[must_use]
+    pub fn directory(&self, port: u16) -> Option<PathBuf> {
+        match self {
+            Self::Directory(directory) => Some(directory.clone()),
+            Self::PortUnder(base) if port > 0 => Some(base.join(format!("port-{port}"))),
+            Self::PortUnder(_) | Self::Memory => None,
+        }
+    }
+}
+
 // === impl Monitoring ===
 
 impl Monitoring {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcpo_config::{Config, Listen, Reloads, Server};
+use mcpo_config::{Config, Listen, Monitoring, Reloads, Server, StatePlace};
 use mcpo_core::health::HealthPolicy;
 use mcpo_core::life::LifePolicy;
 use mcpo_core::retry::RetryPolicy;
@@ -16,6 +16,7 @@ use mcpo_upstream::supervisor::{Recovery, Supervisor, SupervisorOptions};
 use tokio::net::{TcpListener, lookup_host};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::exit::Exit;
 use crate::reload::Reload;
@@ -39,13 +40,14 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
     let pipeline = Pipeline::new(pipeline_options(&config), directory.journal());
     let (wanted, wanted_rx) = watch::channel(Arc::new(config.servers.clone()));
     let monitor = MonitorOptions {
-        monitoring: config.monitoring.clone(),
+        monitoring: monitoring(&config),
         port: address.port(),
         servers: wanted_rx.clone(),
-        max_concurrent: PipelineOptions::default().calls_in_flight_max,
+        pipeline: pipeline.gauge(),
     };
     let monitor = Monitor::new(monitor, directory.clone());
-    let surface = Surface::new(surface_options(&config), directory.clone(), pipeline, monitor);
+    let surface =
+        Surface::new(surface_options(&config), directory.clone(), pipeline, monitor.clone());
     let surface = Arc::new(surface);
     let supervisor = Supervisor::new(supervisor_options(&config), directory.clone());
     let (stop, mut stop_rx) = watch::channel(false);
@@ -58,6 +60,9 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
         };
     }
     let serve_options = ServeOptions { grace: config.limits.drain_timeout };
+    let (watched, watched_rx) = watch::channel(false);
+    let mut watching = JoinSet::new();
+    watching.spawn(watch_over(monitor, watched_rx));
 
     greeting::tell(&config, address);
     let mut keeping = JoinSet::new();
@@ -91,6 +96,9 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
         while serving.join_next().await.is_some() {}
         drop(wanted);
         while keeping.join_next().await.is_some() {}
+        // Last, so that it sees how all the others ended.
+        watched.send_replace(true);
+        while watching.join_next().await.is_some() {}
     };
     let is_cut = tokio::select! {
         () = drained => false,
@@ -101,8 +109,28 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
         // Before the upstreams are: no call in flight is told of an end that we brought about.
         serving.shutdown().await;
         keeping.shutdown().await;
+        watching.shutdown().await;
     }
     exit
+}
+
+/// From a failure of the monitor to its next start.
+const MONITOR_REST: Duration = Duration::from_secs(10);
+
+/// Runs the monitor until `stop`. Should it fail it is told and begun anew: calls are worth more
+/// than figures about them.
+async fn watch_over(monitor: Monitor, mut stop: watch::Receiver<bool>) {
+    loop {
+        let mut running = JoinSet::new();
+        running.spawn(monitor.clone().run(stop.clone()));
+        if let Some(Ok(())) = running.join_next().await {
+            return;
+        }
+        tracing::error!("the monitor failed and is begun anew; calls are not touched by that");
+        if timeout(MONITOR_REST, stop.wait_for(|stop| *stop)).await.is_ok() {
+            return;
+        }
+    }
 }
 
 /// Waits until the supervisor knows all upstreams, which takes microseconds: who connects before
@@ -174,6 +202,15 @@ fn surface_options(config: &Config) -> SurfaceOptions {
         limits: config.limits.clone(),
         mode: config.mode,
     }
+}
+
+/// With the place of the history settled: a port that the system chose is another one next time.
+fn monitoring(config: &Config) -> Monitoring {
+    let state = match config.monitoring.state.directory(config.listen.port) {
+        Some(directory) => StatePlace::Directory(directory),
+        None => StatePlace::Memory,
+    };
+    Monitoring { state, ..config.monitoring.clone() }
 }
 
 fn pipeline_options(config: &Config) -> PipelineOptions {

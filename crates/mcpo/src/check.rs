@@ -7,7 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
-use mcpo_config::{Config, Endpoint, Flags, HttpKind, Mode, PoolSizes, Recovery, Server, Stdio};
+use mcpo_config::{
+    Config, Endpoint, Flags, HttpKind, Mode, PoolSizes, Recovery, Server, StatePlace, Stdio,
+};
 
 use crate::exit::Exit;
 use crate::render;
@@ -29,7 +31,7 @@ pub(crate) fn run(flags: &Flags) -> Exit {
 }
 
 /// What the configuration comes to, with ANSI styles; without secrets.
-fn summary(config: &Config) -> String {
+pub(crate) fn summary(config: &Config) -> String {
     let mut out = format!("{GOOD}ok{GOOD:#}: {}", render::counted(config.servers.len(), "server"));
     if !config.warnings.is_empty() {
         write!(out, ", {}", render::counted(config.warnings.len(), "warning")).expect(STRING);
@@ -56,6 +58,7 @@ fn summary(config: &Config) -> String {
     write!(out, "\n  listens on   http://{host}:{port}\n  key          {key}\n  timeout      {timeout} s a call\n")
         .expect(STRING);
     writeln!(out, "  recovery     {}", recovery(config.recovery)).expect(STRING);
+    writeln!(out, "  history      {}", history(config)).expect(STRING);
     match (config.mode, config.hot_reload) {
         (Mode::Single, _) => {}
         (Mode::Many, true) => out.push_str("  reload       when the file changes, and at SIGHUP\n"),
@@ -75,6 +78,18 @@ fn recovery(recovery: Recovery) -> String {
         format!("{} a call, {probes}", render::counted(attempts_max as usize, "attempt"))
     } else {
         "off, nothing is tried again by itself".to_owned()
+    }
+}
+
+/// Where the history is kept, in words.
+fn history(config: &Config) -> String {
+    let monitoring = &config.monitoring;
+    if !monitoring.enabled {
+        return "none, nothing is measured".to_owned();
+    }
+    match monitoring.state.directory(config.listen.port) {
+        Some(directory) => format!("in {}", directory.display()),
+        None => "in memory".to_owned(),
     }
 }
 

@@ -18,6 +18,8 @@ Examples:
   mcpo check --config servers.json                   tell everything that is wrong with a file
   mcpo demo                                          a built-in server, to look around
   mcpo admin servers                                 how the servers of a running mcpo are
+  mcpo top                                           the same, live
+  mcpo doctor --config servers.json                  what is wrong, why, and what to do
 
 Exit codes: 0 done or stopped by a signal, 1 failed while running, 2 wrong usage or configuration.";
 
@@ -33,7 +35,7 @@ const STYLES: Styles = Styles::styled()
     name = "mcpo",
     styles = STYLES,
     after_help = EXAMPLES,
-    override_usage = "mcpo [OPTIONS] -- COMMAND [ARGS]...\n       mcpo [OPTIONS] -- URL\n       mcpo [OPTIONS] --config FILE\n       mcpo check|demo|admin|completions ...",
+    override_usage = "mcpo [OPTIONS] -- COMMAND [ARGS]...\n       mcpo [OPTIONS] -- URL\n       mcpo [OPTIONS] --config FILE\n       mcpo check|demo|admin|doctor|top|alerts|completions ...",
     disable_help_flag = true,
     disable_help_subcommand = true,
     disable_version_flag = true,
@@ -66,6 +68,15 @@ pub(crate) enum Command {
     /// Look at the servers of a running mcpo, and give it orders
     #[command(disable_help_flag = true)]
     Admin(crate::admin::Options),
+    /// Say what is wrong with the configured servers and this machine, why, and what to do
+    #[command(disable_help_flag = true)]
+    Doctor(Box<crate::doctor::Options>),
+    /// Watch a running mcpo in the terminal
+    #[command(disable_help_flag = true)]
+    Top(crate::top::Options),
+    /// Try out who is told of alerts
+    #[command(disable_help_flag = true, subcommand)]
+    Alerts(crate::alerts::Ask),
     /// Print a completion script for a shell
     Completions {
         /// Which shell

@@ -28,7 +28,11 @@ pub(crate) fn tell(config: &Config, address: SocketAddr) {
     let version = env!("CARGO_PKG_VERSION");
     let mut text =
         format!("{BOLD}mcpo {version}{BOLD:#} {FAINT}listening on http://{address}{FAINT:#}\n");
-    push(&mut text, format_args!("  docs  {LINK}{docs}{LINK:#}"));
+    push(&mut text, format_args!("  docs       {LINK}{docs}{LINK:#}"));
+    if config.monitoring.enabled {
+        let page = format!("{}{}/dashboard", reachable(address), config.site.root_path);
+        push(&mut text, format_args!("  dashboard  {LINK}{page}{LINK:#}"));
+    }
     render::to_stderr(&text);
 }
 

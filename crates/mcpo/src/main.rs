@@ -1,11 +1,13 @@
 //! The `mcpo` program: reads the command line and does what it asks for.
 
 mod admin;
+mod alerts;
 mod app;
 mod check;
 mod cli;
 mod completions;
 mod demo;
+mod doctor;
 mod exit;
 mod greeting;
 mod launch;
@@ -13,6 +15,7 @@ mod reload;
 mod render;
 mod signals;
 mod telemetry;
+mod top;
 mod which;
 
 use std::future::Future;
@@ -45,6 +48,15 @@ fn main() -> ExitCode {
         },
         Some(Command::Admin(options)) => {
             block_on(&mut tokio::runtime::Builder::new_current_thread(), admin::run(options))
+        }
+        Some(Command::Doctor(options)) => {
+            block_on(&mut tokio::runtime::Builder::new_multi_thread(), doctor::run(*options))
+        }
+        Some(Command::Top(options)) => {
+            block_on(&mut tokio::runtime::Builder::new_current_thread(), top::run(options))
+        }
+        Some(Command::Alerts(ask)) => {
+            block_on(&mut tokio::runtime::Builder::new_current_thread(), alerts::run(ask))
         }
         Some(Command::Completions { shell }) => completions::print(shell),
         Some(Command::DemoServer) => {

@@ -1,6 +1,8 @@
 use clap::Parser;
 use serde_json::json;
 
+use mcpo_http::Told;
+
 use super::*;
 use crate::cli::{Cli, Command};
 

@@ -9,7 +9,12 @@ use super::{program, summary};
 
 fn config(command: &[&str]) -> Config {
     let command = command.iter().map(|word| (*word).to_owned()).collect();
-    let flags = Flags { command, api_key: Some(Secret::new("hunter2")), ..Flags::default() };
+    let flags = Flags {
+        command,
+        api_key: Some(Secret::new("hunter2")),
+        no_state: true,
+        ..Flags::default()
+    };
     Config::load(&flags).expect("the options are right")
 }
 
@@ -25,6 +30,7 @@ fn the_summary_says_what_is_served_and_nothing_secret() {
       key          needed for calls
       timeout      60 s a call
       recovery     3 attempts a call, silent sessions probed every 30 s
+      history      in memory
     ");
 }
 
@@ -38,7 +44,7 @@ fn the_summary_says_how_servers_of_a_file_are_treated() {
     }}"#;
     let file = scratch.write("servers.json", text).expect("a file");
     let config = Some(file.to_str().expect("a path").to_owned());
-    let flags = Flags { config, hot_reload: true, ..Flags::default() };
+    let flags = Flags { config, hot_reload: true, no_state: true, ..Flags::default() };
     let summary = summary(&Config::load(&flags).expect("the file is right"));
     insta::assert_snapshot!(strip_str(&summary), @"
     ok: 3 servers
@@ -51,6 +57,7 @@ fn the_summary_says_how_servers_of_a_file_are_treated() {
       key          none, everybody may call
       timeout      60 s a call
       recovery     3 attempts a call, silent sessions probed every 30 s
+      history      in memory
       reload       when the file changes, and at SIGHUP
     ");
 }

@@ -11,14 +11,20 @@ use mcpo_core::outcome::OutcomeKind;
 use mcpo_testkit::Scratch;
 
 /// What people read.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 15] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/alerts.md",
     "docs/configuration.md",
+    "docs/dashboard.md",
+    "docs/diagnostics.md",
     "docs/faults.md",
+    "docs/health-score.md",
+    "docs/history.md",
     "docs/http.md",
+    "docs/metrics.md",
     "docs/migrating.md",
     "docs/recovery.md",
 ];

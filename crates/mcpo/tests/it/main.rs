@@ -4,7 +4,9 @@
 mod admin;
 mod bad_input;
 mod compat;
+mod diagnosis;
 mod docs;
+mod doctor;
 mod faults;
 mod fuzz_seeds;
 mod life;
