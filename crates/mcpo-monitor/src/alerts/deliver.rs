@@ -203,11 +203,22 @@ impl Desk {
     }
 
     fn report(&self, batch: Batch, result: Result<(), DeliveryError>) {
-        if let Err(error) = &result {
-            let (webhook, alerts) = (self.name.as_str(), batch.len());
-            tracing::warn!(webhook, alerts, "a webhook was not told of alerts: {error}");
+        let (webhook, alerts) = (self.name.as_str(), batch.len());
+        let mut mailbox = self.mailbox();
+        let before = mailbox.last_error();
+        mailbox.report(batch, result, Instant::now(), fastrand::f64());
+        drop(mailbox);
+        // One that is away for long fails each minute: what is new is worth a line.
+        match (before, result.err()) {
+            (None, None) => {}
+            (Some(_), None) => tracing::info!(webhook, alerts, "a webhook is told of alerts again"),
+            (Some(before), Some(error)) if before == error => {
+                tracing::debug!(webhook, alerts, "a webhook was not told of alerts: {error}");
+            }
+            (_, Some(error)) => {
+                tracing::warn!(webhook, alerts, "a webhook was not told of alerts: {error}");
+            }
         }
-        self.mailbox().report(batch, result, Instant::now(), fastrand::f64());
     }
 }
 

@@ -110,8 +110,9 @@ pub(super) fn down(_: &Sight<'_>, subject: Subject<'_>) -> Option<f64> {
 }
 
 pub(super) fn say_down(_: &Sight<'_>, subject: Subject<'_>, _: f64) -> String {
-    let reason = server(subject).and_then(|server| server.fault).map(reason_of);
-    match reason {
+    // While it is tried again it has no fault, but the one before still tells why.
+    let fault = |server: &ServerPicture| server.fault.or(server.last_error.map(|(_, kind)| kind));
+    match server(subject).and_then(fault).map(reason_of) {
         Some(reason) => format!("it cannot be called: {reason}"),
         None => "it cannot be called".to_owned(),
     }

@@ -1,6 +1,6 @@
 //! How often each upstream was connected anew of late.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::rules::RECONNECTS_WINDOW;
@@ -29,7 +29,9 @@ struct Counted {
 impl Reconnects {
     /// Reads the counters of this moment.
     pub(super) fn read(&mut self, picture: &Picture) {
-        self.by_server.retain(|name, _| picture.servers.iter().any(|server| server.name == *name));
+        let names: BTreeSet<&str> =
+            picture.servers.iter().map(|server| server.name.as_str()).collect();
+        self.by_server.retain(|name, _| names.contains(name.as_str()));
         for server in &picture.servers {
             let counted = self.by_server.entry(server.name.clone()).or_default();
             counted.read(picture.uptime, server.reconnects);

@@ -190,6 +190,11 @@ impl Mailbox {
         self.not_before = Some(now + wait.max(error.retry_after().unwrap_or_default()));
     }
 
+    /// Why the last attempt failed; `None` if it did not.
+    pub(super) const fn last_error(&self) -> Option<DeliveryError> {
+        self.last_error
+    }
+
     pub(super) fn state(&self, name: &str) -> WebhookState {
         WebhookState {
             name: name.to_owned(),

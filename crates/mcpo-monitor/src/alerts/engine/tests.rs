@@ -66,6 +66,20 @@ fn an_upstream_that_is_down_is_told_of_exactly_when_it_was_so_for_long_enough() 
 }
 
 #[test]
+fn one_that_is_just_tried_again_is_down_for_the_reason_of_before() {
+    let mut scene = scene(&["a"]);
+    scene.is_down("a", true);
+    let wall = scene.wall;
+    let server = scene.server("a");
+    (server.fault, server.state) = (None, "starting");
+    assert_eq!(scene.for_seconds(80)[0].alert.summary, "`a`: it cannot be called");
+    scene.server("a").last_error = Some((wall, FaultKind::Unauthorized));
+    scene.after(10);
+    let alert = scene.fires("server_down", Some("a")).expect("it is down");
+    assert_eq!(alert.summary, "`a`: it cannot be called: it refuses our credentials");
+}
+
+#[test]
 fn a_short_spell_is_told_to_nobody() {
     let mut scene = scene(&["a"]);
     for _ in 0..20 {
