@@ -9,6 +9,7 @@ pub(crate) mod play;
 mod sampler;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -22,12 +23,14 @@ use tokio::time::Instant;
 use crate::alerts::Alerts;
 use crate::diagnosis::{self, Diagnosis};
 use crate::history::{HistoryError, KeptEvent, Query, Series, Store};
+use crate::otlp::{self, Exporter, Tracer};
 use crate::picture::{self, Picture, Recent, Room, Sources, WatchPicture};
 use crate::requests::Requests;
 use crate::resources::{MachineSample, ProcessSample};
 use crate::score::Baselines;
 use crate::windows::Windows;
 use clock::Clock;
+use frames::Framer;
 use keep::Memories;
 
 /// No picture is older than this when it is shown: many who look at once cost no more than one.
@@ -61,8 +64,10 @@ struct Inner {
     started: Instant,
     clock: Clock,
     memory: Mutex<Memory>,
+    tracer: Option<Tracer>,
     /// Opened when it is needed first.
     store: OnceCell<Arc<Store>>,
+    history_errors: AtomicU64,
 }
 
 /// What pictures are made from beside what runs now.
@@ -73,6 +78,13 @@ struct Memory {
     windows: Windows,
     baselines: Baselines,
     resources: Resources,
+    /// What the history knew was taken in.
+    has_remembered: bool,
+    framer: Framer,
+    /// Entries of the journal up to this one are in the history.
+    kept_seq: u64,
+    /// Until it runs.
+    exporter: Option<Exporter>,
 }
 
 /// What was used when it was looked at last.
@@ -95,6 +107,8 @@ impl Monitor {
 
     fn with_clock(options: MonitorOptions, directory: Arc<Directory>, clock: Clock) -> Self {
         let started = Instant::now();
+        let otlp = options.monitoring.otlp.clone().filter(|_| options.monitoring.enabled);
+        let (tracer, exporter) = otlp.map(otlp::pair).unzip();
         let inner = Inner {
             options,
             directory,
@@ -102,8 +116,10 @@ impl Monitor {
             alerts: watch::Sender::new(Arc::new(Alerts::none(SystemTime::UNIX_EPOCH))),
             started,
             clock,
-            memory: Mutex::new(Memory::new(started)),
+            memory: Mutex::new(Memory { exporter, ..Memory::new(started) }),
+            tracer: tracer.flatten(),
             store: OnceCell::new(),
+            history_errors: AtomicU64::new(0),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -114,10 +130,17 @@ impl Monitor {
         self.inner.options.monitoring.enabled
     }
 
-    /// Samples, keeps and alerts until `stop` is true or gone, then brings to an end what is under
+    /// Where calls tell their spans; `None` where no traces are sent.
+    #[must_use]
+    pub fn tracer(&self) -> Option<&Tracer> {
+        self.inner.tracer.as_ref()
+    }
+
+    /// Samples, keeps, alerts and exports until `stop` is true or gone, then brings to an end what is under
     /// way, within 2 s.
     ///
-    /// Dropping it loses what was not written yet: one sample at most.
+    /// Dropping it loses what was not written yet: one sample at most. It may be run again after
+    /// that, then without exporting.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         if self.is_enabled() {
             sampler::run(self, stop).await;
@@ -158,7 +181,11 @@ impl Monitor {
     pub async fn history(&self, query: Query) -> Result<Series, HistoryError> {
         let store = self.store().await;
         let read = spawn_blocking(move || store.query(&query)).await;
-        read.unwrap_or_else(|broken| Err(HistoryError::Unreadable(Box::new(broken))))
+        let read = read.unwrap_or_else(|broken| Err(HistoryError::Unreadable(Box::new(broken))));
+        if matches!(read, Err(HistoryError::Unreadable(_))) {
+            self.inner.history_errors.fetch_add(1, Ordering::Relaxed);
+        }
+        read
     }
 
     /// The newest events from one time to another that are kept, oldest first, of one upstream or
@@ -185,7 +212,7 @@ impl Monitor {
     async fn store(&self) -> Arc<Store> {
         let options = &self.inner.options;
         let open = async {
-            let directory = keep::directory(&options.monitoring, options.port);
+            let directory = options.monitoring.state.directory(options.port);
             let opened = spawn_blocking(move || keep::open(directory)).await;
             // One that panics over its own files must not take the rest with it.
             Arc::new(opened.unwrap_or_else(|_| keep::open(None)))
@@ -215,10 +242,17 @@ impl Memory {
             windows: Windows::new(started),
             baselines: Baselines::default(),
             resources: Resources::default(),
+            has_remembered: false,
+            framer: Framer::default(),
+            kept_seq: 0,
+            exporter: None,
         }
     }
 
     fn take(&mut self, memories: Memories) {
+        if std::mem::replace(&mut self.has_remembered, true) {
+            return;
+        }
         self.baselines = memories.usual;
         for (name, calls) in &memories.calls {
             for (ago, tally) in calls {
@@ -272,7 +306,8 @@ impl Inner {
             watch: WatchPicture {
                 slo_objective: self.options.monitoring.slo_objective,
                 journal_seq: journal.last_seq(),
-                ..WatchPicture::default()
+                history_bytes: self.store.get().map(|store| store.bytes()),
+                history_errors: self.history_errors.load(Ordering::Relaxed),
             },
         }));
         memory.last = Some((now, Arc::clone(&picture)));

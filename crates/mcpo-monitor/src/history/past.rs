@@ -38,3 +38,11 @@ pub(crate) fn past(
     });
     read.map_err(|failure: Failure| HistoryError::Unreadable(Box::new(failure)))
 }
+
+impl Store {
+    /// What it takes up, in its file or in memory.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.base().length()
+    }
+}

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use mcpo_config::{Monitoring, StatePlace};
 use mcpo_core::event::Level;
 use mcpo_upstream::journal::Entry;
 
@@ -21,16 +20,6 @@ pub(super) struct Memories {
     pub(super) usual: Baselines,
     /// By upstream, oldest first: how long ago, and what became of the calls.
     pub(super) calls: HashMap<String, Vec<(Duration, Tally)>>,
-}
-
-/// The directory of the history; `None` where it is kept in memory.
-pub(super) fn directory(monitoring: &Monitoring, port: u16) -> Option<PathBuf> {
-    match &monitoring.state {
-        StatePlace::Directory(path) => Some(path.clone()),
-        // A port that the system chose is another one next time.
-        StatePlace::PortUnder(base) if port > 0 => Some(base.join(port.to_string())),
-        StatePlace::PortUnder(_) | StatePlace::Memory => None,
-    }
 }
 
 /// Opens the history, and logs what is wrong with it. Waits for the disk.

@@ -167,6 +167,11 @@ impl Play {
         before.elapsed()
     }
 
+    /// The monitor's work is cut off.
+    pub(crate) async fn abort(&mut self) {
+        self.running.shutdown().await;
+    }
+
     pub(crate) fn upstream(&self, name: &str) -> Upstream {
         self.directory.load().upstream(name).expect("it is there").clone()
     }

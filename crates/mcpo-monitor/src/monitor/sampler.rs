@@ -5,6 +5,8 @@
 //! each beat:    picture -> windows, alerts -> log, webhooks; events -> history
 //! each sample:  processes and machine -> picture -> history, what is usual
 //! ```
+//!
+//! What must not be done twice is in the monitor's memory: the work may be begun anew.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +18,6 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::frames::Framer;
 use super::{Monitor, Resources, keep};
 use crate::alerts::{Deliverer, Engine, Notice, deliver};
 use crate::history::Store;
@@ -35,9 +36,6 @@ pub(super) struct Sampler {
     deliverer: Arc<Deliverer>,
     /// Away while it reads.
     reader: Option<Reader>,
-    framer: Framer,
-    /// Entries of the journal up to this one are kept.
-    kept_seq: u64,
     sample_due: Instant,
 }
 
@@ -47,6 +45,11 @@ pub(super) async fn run(monitor: Monitor, mut stop: watch::Receiver<bool>) {
     let instance = deliver::instance(options.port);
     let deliverer = Arc::new(Deliverer::new(options.monitoring.alerts.webhooks.clone(), &instance));
     let mut tasks = JoinSet::new();
+    if let Some(exporter) = monitor.inner.memory().exporter.take() {
+        let watched = monitor.clone();
+        let look = move || (watched.picture(), Arc::clone(&watched.alerts().borrow()));
+        tasks.spawn(exporter.run(look, stop.clone()));
+    }
     let (delivering, delivering_stop) = (Arc::clone(&deliverer), stop.clone());
     tasks.spawn(async move { delivering.run(delivering_stop).await });
     let mut sampler = Sampler::new(monitor, deliverer).await;
@@ -76,14 +79,12 @@ impl Sampler {
         let store = monitor.store().await;
         monitor.remember(&store).await;
         let options = &monitor.inner.options;
-        let directory = keep::directory(&options.monitoring, options.port);
+        let directory = options.monitoring.state.directory(options.port);
         Self {
             engine: Engine::new(&options.monitoring),
             reader: Some(Reader::new(directory)),
             store,
             deliverer,
-            framer: Framer::default(),
-            kept_seq: 0,
             sample_due: Instant::now(),
             monitor,
         }
@@ -148,14 +149,16 @@ impl Sampler {
 
     /// Keeps the events that came, and the picture where one is to be kept.
     async fn keep(&mut self, picture: Option<&Picture>) {
-        let journal = self.monitor.inner.directory.journal();
-        let entries = journal.entries(self.kept_seq, None, ENTRIES_MAX);
-        self.kept_seq = entries.last().map_or(self.kept_seq, |entry| entry.seq);
-        let events: Vec<_> = entries.iter().filter_map(keep::kept).collect();
-        let frame = picture.and_then(|picture| self.framer.frame(picture));
-        if let Some(frame) = &frame {
-            self.monitor.inner.memory().baselines.follow(frame);
-        }
+        let (events, frame) = {
+            let mut memory = self.monitor.inner.memory();
+            let journal = self.monitor.inner.directory.journal();
+            let entries = journal.entries(memory.kept_seq, None, ENTRIES_MAX);
+            memory.kept_seq = entries.last().map_or(memory.kept_seq, |entry| entry.seq);
+            let events: Vec<_> = entries.iter().filter_map(keep::kept).collect();
+            let frame = picture.and_then(|picture| memory.framer.frame(picture));
+            frame.iter().for_each(|frame| memory.baselines.follow(frame));
+            (events, frame)
+        };
         if events.is_empty() && frame.is_none() {
             return;
         }

@@ -80,6 +80,7 @@ async fn the_picture_shows_each_window_of_servers_tools_and_the_whole() {
     assert_eq!(picture.whole.burn.six_hours.total(), 182);
     assert_eq!(picture.uptime, play.elapsed());
     assert!(picture.process.is_some(), "this process can be looked at");
+    assert!(picture.watch.history_bytes > Some(0), "{:?}", picture.watch);
     play.stop().await;
 }
 
@@ -198,13 +199,18 @@ async fn the_last_sample_is_written_when_all_stops() {
     assert!(!lost.sentence.contains("secret"), "{lost:?}");
 }
 
-#[test]
-fn a_port_has_a_history_of_its_own() {
-    let monitoring = |state| Monitoring { state, ..Monitoring::default() };
-    let under = monitoring(mcpo_config::StatePlace::PortUnder("/state".into()));
-    assert_eq!(keep::directory(&under, 8000), Some("/state/8000".into()));
-    assert_eq!(keep::directory(&under, 0), None);
-    assert_eq!(keep::directory(&Monitoring::default(), 8000), None);
-    let chosen = monitoring(mcpo_config::StatePlace::Directory("/state".into()));
-    assert_eq!(keep::directory(&chosen, 8000), Some("/state".into()));
+#[tokio::test(start_paused = true)]
+async fn work_that_is_begun_anew_does_nothing_twice() {
+    let scratch = Scratch::new().expect("a directory");
+    let mut play = Play::ready(&["up"], kept_in(scratch.path())).await;
+    play.run();
+    play.calls("up", 61, 20 * MILLIS).await;
+    play.abort().await;
+    play.run();
+    play.calls("up", 60, 20 * MILLIS).await;
+    let rates = series(&play, Some("up"), Metric::Rate).await;
+    assert!(rates.iter().all(|rate| (0.9..=1.1).contains(rate)), "{rates:?}");
+    assert_eq!(play.events(Some("up")).await.len(), 1, "it was ready once");
+    assert_eq!(play.look().servers[0].burn.six_hours.good, 121);
+    play.stop().await;
 }
