@@ -150,7 +150,8 @@ impl<'a> Case<'a> {
     pub(super) fn is_worth_a_look(&self) -> bool {
         let Some(seen) = self.seen else { return true };
         let is_idle = matches!(seen.state, "stopped" | "dormant");
-        let is_down = !self.is_usable() && !is_idle && !self.is_held_by_operator();
+        let is_left = is_idle || self.is_held_by_operator() || self.is_healing(seen);
+        let is_down = !self.is_usable() && !is_left;
         let fails = || FaultKind::ALL.into_iter().any(|kind| self.failures(kind).is_some());
         is_down || fails()
     }
@@ -170,18 +171,17 @@ impl<'a> Case<'a> {
             let (fault, links) = looked.filter(|(fault, _)| keeps_calls_out(fault.kind))?;
             return Some(Trouble { fault, links, since: self.away_since(), is_over: false });
         }
-        let recorded = self.recorded_fault(seen)?;
         if self.is_healing(seen) {
             return None;
         }
+        let recorded = || {
+            let fault = self.recorded_fault(seen)?;
+            let links = self.config.map(|it| broken_links(it, &fault, status_in(&fault.detail)));
+            Some((fault, links.unwrap_or_default()))
+        };
+        let (fault, links) = looked.or_else(recorded)?;
         let since = self.away_since().or(Some(seen.since));
         let is_over = self.chain.is_some_and(Chain::is_whole);
-        let (fault, links) = looked.unwrap_or_else(|| {
-            let links = self
-                .config
-                .map(|server| broken_links(server, &recorded, status_in(&recorded.detail)));
-            (recorded, links.unwrap_or_default())
-        });
         Some(Trouble { fault, links, since, is_over })
     }
 
@@ -194,7 +194,7 @@ impl<'a> Case<'a> {
         Some(told.cloned().unwrap_or_else(|| Fault::new(kind, detail)))
     }
 
-    /// A session was lost a moment ago, and no attempt at a new one has failed yet.
+    /// It is being connected since a moment ago, and no attempt at that has failed yet.
     fn is_healing(&self, seen: &ServerPicture) -> bool {
         let since_ready = self.backwards().take_while(|entry| !is_ready_again(&entry.event));
         let has_failed = since_ready

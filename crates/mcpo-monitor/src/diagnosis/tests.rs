@@ -52,7 +52,7 @@ fn nothing_known_is_no_issue_and_no_panic() {
     let facts = Facts::new(now(), std::sync::Arc::new(vec![command("files", "npx")]));
     let diagnosis = diagnose(&facts);
     assert_eq!(diagnosis.issues, []);
-    assert_eq!(diagnosis.connection_health["files"], false);
+    assert!(!diagnosis.connection_health["files"]);
     assert_eq!(diagnosis.score, 0);
 }
 

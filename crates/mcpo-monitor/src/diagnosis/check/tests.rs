@@ -8,6 +8,7 @@ use mcpo_config::{
 };
 use mcpo_core::catalog::CatalogPolicy;
 use mcpo_core::fault::{FaultKind, Stage};
+use mcpo_testkit::{HttpStep, HttpUpstream, Script, Step};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -160,6 +161,31 @@ async fn what_a_server_says_is_the_last_link() {
         assert_eq!(links[0], "tcp ok");
         assert_eq!(ids, [issue]);
     }
+}
+
+#[tokio::test]
+async fn a_server_that_is_well_is_left_as_it_was() {
+    let broken = serde_json::json!({"name": "odd", "inputSchema": {"type": 12}});
+    let up = HttpUpstream::start(Script::echo().tool(broken)).await.unwrap();
+    let mut server = url(&up.url());
+    server.catalog.disabled_tools.push("ehco".to_owned());
+    let chain = look(&server, in_seconds(5)).await;
+    assert_eq!(chain.links, ["tcp ok", "handshake ok", "tools ok (2)"]);
+    assert_eq!((chain.fault.clone(), chain.tools), (None, Some(2)));
+    assert_eq!(chain.flaws[0].0, "odd");
+    assert_eq!(chain.unknown_names, ["ehco"]);
+    assert_eq!((up.sessions_made(), up.sessions_open()), (1, 0));
+    assert_eq!(id(&server, &chain), ["tools_flawed", "tools_unknown"]);
+}
+
+#[tokio::test]
+async fn tools_that_are_not_told_are_the_last_link() {
+    let script = Script { list: vec![vec![Step::Http(HttpStep::status(500))]], ..Script::echo() };
+    let up = HttpUpstream::start(script).await.unwrap();
+    let server = url(&up.url());
+    let chain = look(&server, in_seconds(5)).await;
+    assert_eq!(chain.links, ["tcp ok", "handshake ok", "tools: an internal error"]);
+    assert_eq!(id(&server, &chain), ["server_errors"]);
 }
 
 /// One that hangs does not keep the others from being told, nor the answer past its deadline.

@@ -313,11 +313,24 @@ fn upstream_unreachable(case: &Case<'_>) -> Option<Finding> {
 }
 
 fn unauthorized(case: &Case<'_>) -> Option<Finding> {
-    let trouble = case.trouble_of(FaultKind::Unauthorized);
-    let what = format!("`{}` refuses our credentials", case.name);
-    trouble
-        .map(|trouble| found(case, trouble, what))
-        .or_else(|| fails(case, FaultKind::Unauthorized, "refuses our credentials"))
+    let Some(trouble) = case.trouble_of(FaultKind::Unauthorized) else {
+        return fails(case, FaultKind::Unauthorized, "refuses our credentials");
+    };
+    let mut finding = found(case, trouble, format!("`{}` refuses our credentials", case.name));
+    if case.config.is_some_and(sends_no_headers) {
+        let name = case.name;
+        finding.fix.push(format!(
+            "`{name}` has no `headers`: set there what it asks for, mostly `Authorization`."
+        ));
+    }
+    Some(finding)
+}
+
+fn sends_no_headers(server: &Server) -> bool {
+    match &server.endpoint {
+        Endpoint::Http(http) => http.headers.is_empty(),
+        Endpoint::Stdio(_) => false,
+    }
 }
 
 fn not_mcp(case: &Case<'_>) -> Option<Finding> {

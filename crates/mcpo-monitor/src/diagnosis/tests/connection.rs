@@ -119,6 +119,7 @@ fn a_look_that_goes_well_makes_it_a_warning() {
     let issue = only(&facts, "unauthorized", Some("search"), &cause);
     assert_eq!(issue.severity, Severity::Warning);
     assert_eq!(issue.fix[0], "`mcpo admin release search`: it seems to be mended.");
+    assert!(issue.fix[1].starts_with("`search` has no `headers`"), "{:?}", issue.fix);
 }
 
 #[test]
@@ -139,6 +140,26 @@ fn a_session_lost_a_moment_ago_is_nothing_yet() {
         Some("files"),
         &["command ok", "started", "process ended (exit code 7)"],
     );
+}
+
+#[test]
+fn a_start_that_takes_long_is_told_by_a_look() {
+    let mut facts = healthy();
+    let name = "search";
+    with(&mut facts, name, |server| {
+        (server.state, server.sessions) = ("starting", 0);
+        server.standing = crate::picture::Standing::Down;
+        server.since = now() - std::time::Duration::from_secs(2);
+    });
+    assert_eq!(check::wanted(&facts), [], "it has just begun");
+    with(&mut facts, name, |server| server.since = now() - std::time::Duration::from_secs(9));
+    assert_eq!(check::wanted(&facts).len(), 1);
+    none(&facts);
+    let links = vec!["tcp ok".to_owned(), "handshake: no answer in time".to_owned()];
+    let fault = Some(Fault::new(FaultKind::Timeout, "no answer within the deadline"));
+    looked(&mut facts, name, Chain { links, fault, ..Chain::default() });
+    let cause = ["tcp ok", "handshake: no answer in time"];
+    only(&facts, "handshake_timeout", Some(name), &cause);
 }
 
 #[test]
