@@ -1,15 +1,21 @@
 //! Each fault of a real upstream gives the right issue with the right cause, and no other; one that
 //! is well gives none.
 
+use std::fs::Permissions;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use mcpo_monitor::diagnosis::RULES;
 use mcpo_testkit::{
-    HttpStep, HttpUpstream, Script, ScriptedChild, ScriptedStdio, Step, World, WorldBuilder, tool,
+    HttpStep, HttpUpstream, Request, Scratch, Script, ScriptedChild, ScriptedStdio, Step, What,
+    World, WorldBuilder, tool,
 };
+use mcpo_upstream::directory::CALLS_IN_FLIGHT_MAX;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::program::{run, world};
@@ -81,10 +87,11 @@ async fn with_http(script: Script) -> (World, HttpUpstream) {
     (with(|world| world.server("up", up.config())).await, up)
 }
 
-/// Calls a tool of `up` that fails in some way, so often.
+/// Calls a tool of `up` that is not answered, so often.
 async fn call(world: &World, tool: &str, times: usize) {
+    let request = Request::post(&world.url(&format!("/up/{tool}"))).json(&json!({}));
     for _ in 0..times {
-        world.post(&format!("/up/{tool}"), &json!({})).await.unwrap();
+        world.send(request.clone().header("x-tool-timeout", "1")).await.unwrap();
     }
 }
 
@@ -143,7 +150,7 @@ async fn a_process_that_is_killed_again_and_again() {
     world.wait_ready().await.unwrap();
     for killed in 1..=3 {
         ScriptedChild::newest(&world.journal("up")).unwrap().kill().unwrap();
-        world.journal("up").wait_for_what(mcpo_testkit::What::Handshake, killed + 1).await.unwrap();
+        world.journal("up").wait_for_what(What::Handshake, killed + 1).await.unwrap();
         world.wait_ready().await.unwrap();
         if killed == 1 {
             well(&world).await;
@@ -227,10 +234,7 @@ async fn at_calls(step: Step, id: &str, link: &str) {
     let script = Script::echo().on_call("fail", vec![vec![step]]);
     let (world, _up) = with_http(script).await;
     world.wait_ready().await.unwrap();
-    let request = mcpo_testkit::Request::post(&world.url("/up/fail")).json(&json!({}));
-    for _ in 0..4 {
-        world.send(request.clone().header("x-tool-timeout", "1")).await.unwrap();
-    }
+    call(&world, "fail", 4).await;
     let issue = only(&world, id).await;
     assert_eq!(cause(&issue), ["handshake ok", link], "{issue}");
 }
@@ -332,4 +336,90 @@ async fn every_command_that_a_fix_names_is_one() {
         }
     }
     assert!(commands > 8, "only {commands} commands were found");
+}
+
+#[tokio::test]
+async fn sessions_that_are_forgotten_again_and_again() {
+    let (world, up) = with_http(Script::echo()).await;
+    world.wait_ready().await.unwrap();
+    for _ in 0..6 {
+        up.forget_sessions();
+        assert_eq!(world.post("/up/echo", &json!({})).await.unwrap().status, 200);
+    }
+    let issue = only(&world, "session_churn").await;
+    assert_eq!(cause(&issue), ["handshake ok", "sessions: lost"]);
+}
+
+/// So many calls of `up` at once, which are given up when this is dropped.
+fn calls_at_once(world: &World, tool: &str, count: usize) -> JoinSet<()> {
+    let request = Request::post(&world.url(&format!("/up/{tool}"))).json(&json!({}));
+    let mut calls = JoinSet::new();
+    for _ in 0..count {
+        let request = request.clone();
+        calls.spawn(async move { drop(request.send().await.unwrap()) });
+    }
+    calls
+}
+
+#[tokio::test]
+async fn a_server_that_takes_its_time() {
+    // As long as calls take that count as slow, whatever is usual.
+    let script = Script::echo().on_call("slow", vec![vec![Step::Delay(5200), Step::Echo]]);
+    let (world, _up) = with_http(script).await;
+    world.wait_ready().await.unwrap();
+    let mut calls = calls_at_once(&world, "slow", 24);
+    while calls.join_next().await.is_some() {}
+    let issue = only(&world, "slow_upstream").await;
+    assert_eq!(cause(&issue), ["calls are answered", "the server: slow"], "{issue}");
+}
+
+#[tokio::test]
+async fn more_calls_than_one_session_takes() {
+    let script =
+        Script::echo().on_call("wait", vec![vec![Step::Gate("go".to_owned()), Step::Echo]]);
+    let world = with(|world| world.stdio("up", script).unwrap()).await;
+    world.wait_ready().await.unwrap();
+    let mut calls = calls_at_once(&world, "wait", CALLS_IN_FLIGHT_MAX + 40);
+    let issue = only(&world, "pool_saturated").await;
+    assert_eq!(cause(&issue), ["sessions ok", "no session free"], "{issue}");
+    world.control("up").open("go").unwrap();
+    while calls.join_next().await.is_some() {}
+    well(&world).await;
+}
+
+#[tokio::test]
+async fn a_machine_that_slept() {
+    let (world, _up) = with_http(Script::echo()).await;
+    world.wait_ready().await.unwrap();
+    let pid = Pid::from_raw(world.pid()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    // The length of the sleep is what is tested.
+    sleep(Duration::from_secs(11)).await;
+    kill_process(pid, Signal::CONT).unwrap();
+    let issue = only(&world, "clock_jump").await;
+    assert_eq!((&issue["server"], cause(&issue)), (&json!(null), vec!["clock: jumped"]));
+}
+
+#[tokio::test]
+async fn file_descriptors_that_run_out() {
+    let scratch = Scratch::new().unwrap();
+    let mcpo = env!("CARGO_BIN_EXE_mcpo");
+    let limited = format!("#!/bin/sh\nulimit -n 96\nexec '{mcpo}' \"$@\"\n");
+    let limited = scratch.write("limited", &limited).unwrap();
+    std::fs::set_permissions(&limited, Permissions::from_mode(0o755)).unwrap();
+    let world = World::with(&limited).unwrap().stdio("up", Script::echo()).unwrap();
+    let world = world.env("MCPO_MONITOR_INTERVAL", "1").start().await.unwrap();
+    world.wait_ready().await.unwrap();
+    let address = world.url("").replace("http://", "");
+    let mut open = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
+    // One after the other, since the answer needs one, too.
+    while issues(&diagnosis(&world).await).is_empty() {
+        assert!(Instant::now() < deadline, "{} are open", open.len());
+        open.push(TcpStream::connect(&address).await.unwrap());
+        sleep(LOOK_EVERY).await;
+    }
+    let issue = only(&world, "fd_limit").await;
+    assert_eq!(cause(&issue), ["file descriptors: nearly used up"]);
+    assert!(issue["evidence"][0].as_str().unwrap().contains(" of 96 "), "{issue}");
 }
