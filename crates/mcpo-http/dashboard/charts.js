@@ -2,7 +2,7 @@
 /* global uPlot */
 
 import { $, ask, h, mark, put } from './dashboard-base.js';
-import { begin, goOn, goesOn, line, tone } from './dashboard-story.js';
+import { begin, end, goOn, goesOn, line, tone } from './dashboard-story.js';
 import { bytes, clock, many, rate, seconds, share, whole } from './dashboard-words.js';
 
 const RANGES = [['15 min', 900], ['1 h', 3600], ['6 h', 21_600], ['24 h', 86_400], ['7 d', 604_800], ['90 d', 7_776_000]];
@@ -160,7 +160,7 @@ function told(events) {
 function words(story) {
   const first = story.entries[0];
   const text = story.entries.length === 1 || !first.sentence ? first.sentence || line(story)
-    : `${first.sentence} → ${story.entries[story.entries.length - 1].sentence}`;
+    : `${first.sentence} → ${end(story).sentence}`;
   return `${story.server ? `${story.server}: ` : ''}${text}`;
 }
 
@@ -201,7 +201,7 @@ function draw(box) {
   const axis = { stroke: text, font, ticks: { show: false }, grid: { stroke: grid, width: 1 } };
   box.graph = new uPlot({
     width: plot.clientWidth || 300, height: HEIGHT,
-    padding: [8, 8, 0, 0],
+    padding: [8, 20, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: 'mcpo' }, y: false, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
     scales: { x: { range: () => [data.from, data.to] }, y: { range: (_, least, most) => [0, Math.max(most ?? 0, chart.least) * 1.1] } },
@@ -221,13 +221,13 @@ function draw(box) {
 /** One lone point has no line: it is drawn as a dot. */
 const single = (table, at) => table[at].filter(value => value !== null).length < 2;
 
-function dates(_, ticks) {
+function dates(graph, ticks, axis, space, step) {
   const long = ticks.length > 1 && ticks[ticks.length - 1] - ticks[0] > 86_400 * 2;
   const two = value => String(value).padStart(2, '0');
   return ticks.map(tick => {
     const date = new Date(tick * 1000);
     if (long) return `${date.getDate()} ${date.toLocaleString('en', { month: 'short' })}`;
-    return `${two(date.getHours())}:${two(date.getMinutes())}`;
+    return `${two(date.getHours())}:${two(date.getMinutes())}${step < 60 ? `:${two(date.getSeconds())}` : ''}`;
   });
 }
 

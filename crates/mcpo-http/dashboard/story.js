@@ -37,6 +37,9 @@ export function goOn(story, entry) {
   story.last = Math.max(story.last, entry.ms);
 }
 
+/** The entry that says how it ended, so far. */
+export const end = ({ entries }) => entries.findLast(entry => BACK.has(entry.event)) ?? entries[entries.length - 1];
+
 /** The worst level of its entries. */
 export function level(story) {
   return LEVELS[Math.max(...story.entries.map(entry => LEVELS.indexOf(entry.level)))] ?? 'info';
@@ -68,8 +71,10 @@ export function line(story) {
   let joint = '';
   for (const entries of groups.values()) {
     const kind = KINDS[entries[0].event];
-    const words = kind ? kind(entries, groups) : plain(entries[0]);
+    let words = kind ? kind(entries, groups) : plain(entries[0]);
     if (!words) continue;
+    // One reason is said once.
+    if (said.some(piece => piece.includes(why(entries)))) words = words.replace(why(entries), '');
     const arrow = BACK.has(entries[0].event) && said.length > 0 && [...groups.keys()].some(key => AWAY.has(key));
     joint = said.length === 0 ? '' : arrow ? ' → ' : ', ';
     said.push(joint + words);

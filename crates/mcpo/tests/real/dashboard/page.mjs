@@ -1,8 +1,7 @@
 // The dashboard of a real mcpo in a real browser.
 // Usage: page.mjs TEST PLAYWRIGHT AXE PROGRAM FOLDER PICTURES, with the folder of playwright-core, axe-core's
 // script, the program, a folder for what it needs, and one for screenshots.
-import { readFileSync } from 'node:fs';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TOOLS, Upstream } from './upstream.mjs';
 import { Mcpo, card, check, launch, live, open, stands, until, wrong } from './world.mjs';
@@ -15,7 +14,7 @@ const gone = text => /ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|ERR_NETWORK/.test(
 let browser;
 let mcpo;
 
-const TESTS = { heals, orders, tools, login, lost, everybody, many };
+const TESTS = { heals, orders, tools, login, lost, everybody, many, documentation };
 
 // === A server breaks and heals ===
 
@@ -172,7 +171,7 @@ async function tools() {
 
 async function login() {
   const servers = { time: stdio };
-  mcpo = await Mcpo.start({ program, folder, servers, options: ['--api-key', 'open sesame'], rootPath: '/proxy' });
+  mcpo = await Mcpo.start({ program, folder, servers, options: ['--api-key', 'open sesame', '--strict-auth'], rootPath: '/proxy' });
   const page = await open(browser, mcpo, { fine: refusedByUs });
   const key = page.getByLabel('API key');
   const error = page.locator('#gate-error');
@@ -361,6 +360,52 @@ async function many() {
   console.log(`the longest task in three seconds with 120 servers took ${Math.round(longest)} ms`);
   await page.screenshot({ path: join(pictures, 'many.png') });
   await upstream.vanish();
+}
+
+// === The pictures of the documentation ===
+
+const TRAFFIC_MS = 75_000;
+
+/** Some life, an outage that heals, and one that does not. */
+async function documentation() {
+  const [search, wiki] = [await new Upstream().listen(), await new Upstream().listen()];
+  search.pauseMs = () => 20 + 30 * Math.random() + (Math.random() < 0.05 ? 200 : 0);
+  wiki.pauseMs = () => 5 + 10 * Math.random();
+  const http = upstream => ({ type: 'streamable-http', url: upstream.url() });
+  const servers = { time: stdio, search: http(search), wiki: http(wiki), files: stdio, tickets: { command: 'tickets-mcp' } };
+  mcpo = await Mcpo.start({ program, folder, servers, awaited: '/readyz?exclude=tickets' });
+  const page = await open(browser, mcpo, { viewport: { width: 1440, height: 900 }, fine: refusedByUs });
+  await live(page);
+  const end = Date.now() + TRAFFIC_MS;
+  const events = [[0.3, () => search.vanish()], [0.34, () => search.listen()], [0.9, () => wiki.vanish()]];
+  while (Date.now() < end) {
+    const share = 1 - (end - Date.now()) / TRAFFIC_MS;
+    if (events.length > 0 && share > events[0][0]) await events.shift()[1]();
+    const name = ['time', 'search', 'wiki', 'search', 'files'][Math.floor(Math.random() * 5)];
+    mcpo.call(`/${name}/echo`, { text: 'x' }, { 'x-tool-timeout': '1' }).then(answer => answer.text()).catch(() => {});
+    await new Promise(resolve => setTimeout(resolve, 40 + 80 * Math.random() * (1 + Math.sin(share * 9))));
+  }
+  await page.locator('.issue', { hasText: 'wiki' }).first().waitFor();
+  await page.screenshot({ path: join(pictures, 'dashboard-light.png') });
+  await choose(page, 'dark');
+  await page.getByRole('button', { name: 'Custom' }).click();
+  const local = ms => new Date(ms - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  await page.locator('#charts-from').fill(local(Date.now() - TRAFFIC_MS - 15_000));
+  await page.locator('#charts-to').fill(local(Date.now() + 60_000));
+  await page.getByRole('button', { name: 'Show', exact: true }).click();
+  await page.locator('#tools-server').selectOption('search');
+  await page.evaluate(() => document.getElementById('charts').scrollIntoView({ behavior: 'instant' }));
+  await page.locator('#charts-note', { hasText: /^From/ }).waitFor();
+  await page.screenshot({ path: join(pictures, 'dashboard-charts-dark.png') });
+  const phone = await open(browser, mcpo, { viewport: { width: 390, height: 844 }, colorScheme: 'dark', fine: refusedByUs });
+  await phone.locator('.issue').first().waitFor();
+  await phone.screenshot({ path: join(pictures, 'dashboard-phone-dark.png') });
+  await search.vanish();
+}
+
+async function choose(page, theme) {
+  const button = page.locator('#theme');
+  while (!(await button.innerText()).includes(theme)) await button.click();
 }
 
 mkdirSync(pictures, { recursive: true });

@@ -54,6 +54,8 @@ export class Upstream {
   sessions = 0;
   lastCall = '';
   left = 0;
+  /** How long a call takes. */
+  pauseMs = () => 0;
   #server = null;
   port = 0;
 
@@ -86,6 +88,7 @@ export class Upstream {
       response.once('close', () => { if (!response.writableEnded) this.left += 1; });
     }
     const answer = answered(message);
+    if (message.method === 'tools/call') await new Promise(resolve => setTimeout(resolve, this.pauseMs()));
     if (answer) return response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
     if (message.id === undefined) response.writeHead(202).end();
   }

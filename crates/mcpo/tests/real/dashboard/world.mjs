@@ -40,10 +40,10 @@ async function freePort() {
 }
 
 export class Mcpo {
-  static async start({ program, folder, servers, options = [], rootPath = '' }) {
+  static async start({ program, folder, servers, options = [], rootPath = '', awaited = '/readyz' }) {
     const mcpo = new Mcpo();
     mkdirSync(folder, { recursive: true });
-    Object.assign(mcpo, { program, folder, rootPath, port: await freePort() });
+    Object.assign(mcpo, { program, folder, rootPath, awaited, port: await freePort() });
     mcpo.file = join(folder, `config-${mcpo.port}.json`);
     writeFileSync(mcpo.file, JSON.stringify({ mcpServers: servers }));
     mcpo.options = [...options, ...(rootPath ? ['--root-path', rootPath] : [])];
@@ -57,7 +57,7 @@ export class Mcpo {
     const { PATH, HOME } = process.env;
     this.child = spawn(this.program, words, { stdio: ['ignore', log, log], env: { PATH, HOME, MCPO_MONITOR_INTERVAL: '1' } });
     this.ended = new Promise(resolve => this.child.once('exit', resolve));
-    await until('mcpo is ready', async () => (await this.get('/readyz').catch(() => null))?.ok, START_MS_MAX);
+    await until('mcpo is ready', async () => (await this.get(this.awaited).catch(() => null))?.ok, START_MS_MAX);
     return this;
   }
 
