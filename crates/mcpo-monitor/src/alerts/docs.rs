@@ -45,7 +45,8 @@ words what is wrong, with the figures, and what you can do about it.
 ";
 
 const AFTER_TABLE: &str = "
-Rules that fire above 0 are yes or no: 1 is yes. The objective of the burn rates is `slo.objective`
+Rules that fire above 0 are yes or no: 1 is yes. To be without one, switch it off (`enabled`) rather than
+raise its threshold. The objective of the burn rates is `slo.objective`
 (0.99): of a hundred calls one may fail.
 ";
 
@@ -212,7 +213,8 @@ Every answer from 200 to 299 counts as taken.
 {json:#}
 ```
 
-`phase` is `firing` or `resolved`; times are in seconds since 1970.
+`phase` is `firing` or `resolved`; times are in seconds since 1970. `instance`, here and below, is the
+machine's name with the port of mcpo.
 
 `slack` is what Slack's incoming webhooks take, and those after their model (Mattermost, Rocket.Chat,
 Discord with `/slack` after its address):

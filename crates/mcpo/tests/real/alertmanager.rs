@@ -1,4 +1,5 @@
-//! A real Alertmanager (Debian's) is told of an alert and of its end, and passes both on.
+//! A real Alertmanager (Debian's) is told of an alert and of its end, and passes both on; and the
+//! proxies of the environment are used.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -204,4 +205,31 @@ async fn a_test_alert_arrives_and_says_that_it_is_one() {
     manager.kill().await;
     let (is_well, said) = test().await;
     assert!(!is_well, "{said}");
+}
+
+#[tokio::test]
+async fn a_proxy_of_the_environment_is_used_but_never_for_loopback() {
+    let mut proxy = Receiver::start().await;
+    let test = async |url: &str, proxy: &str| {
+        let file = scratch().join("proxied.json");
+        let config = json!({
+            "mcpServers": {"unused": {"command": "true"}},
+            "monitor": {"alerts": {"webhooks": [{"url": url}]}},
+        });
+        std::fs::write(&file, config.to_string()).expect("the scratch folder is writable");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcpo"));
+        command.args(["alerts", "test", "--config", &text(&file)]).kill_on_drop(true);
+        command.env("http_proxy", proxy).env_remove("no_proxy").env_remove("NO_PROXY");
+        let output = command.output().await.expect("it is built");
+        let said = [output.stdout, output.stderr].concat();
+        assert!(!String::from_utf8_lossy(&said).contains("secret"), "an address is a secret");
+        output.status.success()
+    };
+    let address = format!("http://127.0.0.1:{}", proxy.port);
+    assert!(test("http://hooks.invalid/secret", &address).await, "the proxy knows the way");
+    let said = proxy.notifications.recv().await.expect("the task lives");
+    assert_eq!(said["test"], true, "{said}");
+    // Nobody listens at this proxy.
+    assert!(test(&format!("{address}/hook"), "http://127.0.0.1:1").await, "it is not asked");
+    assert!(!test("http://hooks.invalid/secret", "http://127.0.0.1:1").await);
 }

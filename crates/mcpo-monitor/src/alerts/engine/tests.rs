@@ -148,8 +148,10 @@ fn the_machine_is_watched_as_a_whole() {
     assert_eq!(notices[0].alert.summary, "91.0 % of the memory is used");
     scene.machine(0.73, 0.86);
     assert_eq!(said(&scene.for_seconds(60)), [], "that is not calm yet");
+    scene.machine(f64::NAN, 0.86);
+    assert_eq!(said(&scene.for_seconds(60)), [("cpu_high", None, Phase::Resolved, true)]);
     scene.picture.machine = None;
-    assert_eq!(scene.for_seconds(60).len(), 2, "what cannot be read any more does not fire");
+    assert_eq!(scene.for_seconds(60).len(), 1, "what cannot be read any more does not fire");
 }
 
 #[test]

@@ -105,7 +105,9 @@ impl Track {
         (sight, subject): (&Sight<'_>, Subject<'_>),
         moment: Moment,
     ) -> Option<Notice> {
-        let value = (set.rule.measure)(sight, subject).unwrap_or_default();
+        // What cannot be told is calm, and so is what is no number.
+        let value = (set.rule.measure)(sight, subject).filter(|value| value.is_finite());
+        let value = value.unwrap_or_default();
         self.alert.value = value;
         (self.alert.severity, self.alert.threshold) = (set.severity, set.threshold);
         let was_firing = self.is_firing();
