@@ -78,6 +78,13 @@ impl TraceContext {
         Self { span_id: span_id(dice), ..self.clone() }
     }
 
+    /// The same, said to be recorded: whoever records a span says so to those after it (section
+    /// 3.2.2.5.1.1).
+    #[must_use]
+    pub fn recorded(self) -> Self {
+        Self { sampled: true, ..self }
+    }
+
     /// The trace's id; not all zeros.
     #[must_use]
     pub const fn trace_id(&self) -> [u8; 16] {

@@ -1,5 +1,7 @@
 //! One call of a tool, from the body of the request to the answer.
 
+mod traced;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +15,7 @@ use mcpo_core::fault::FaultKind;
 use mcpo_core::outcome::{Outcome, OutcomeKind};
 use mcpo_core::trace::{TRACEPARENT, TRACESTATE, TraceContext};
 use mcpo_mcp::answer::Answer as Said;
+use mcpo_monitor::monitor::Monitor;
 use mcpo_policy::idempotency::{KEY_BYTES_MAX, KeyMisused};
 use mcpo_policy::pipeline::{Call, Pipeline, Report};
 use mcpo_upstream::directory::{State, Upstream};
@@ -24,6 +27,7 @@ use crate::body::{BODY_TIME_MAX, Bodies, Room};
 use crate::idempotency_key::{IDEMPOTENT_REPLAYED, idempotency_key};
 use crate::problem::Problem;
 use crate::reply::{Told, is_error, tell};
+use traced::Traced;
 
 const TOOL_TIMEOUT: HeaderName = HeaderName::from_static("x-tool-timeout");
 const OUTCOME: HeaderName = HeaderName::from_static("x-mcpo-outcome");
@@ -52,15 +56,14 @@ pub(crate) struct Calls {
     limits: Limits,
     bodies: Bodies,
     pipeline: Pipeline,
-    /// Whether calls are counted.
-    is_metered: bool,
+    monitor: Monitor,
 }
 
 // === impl Calls ===
 
 impl Calls {
-    pub(crate) fn new(limits: Limits, pipeline: Pipeline, is_metered: bool) -> Self {
-        Self { bodies: Bodies::new(limits.body_bytes_max), limits, pipeline, is_metered }
+    pub(crate) fn new(limits: Limits, pipeline: Pipeline, monitor: Monitor) -> Self {
+        Self { bodies: Bodies::new(limits.body_bytes_max), limits, pipeline, monitor }
     }
 
     /// Reads the arguments, makes the call, and answers it. Who may call has been asked before.
@@ -70,32 +73,49 @@ impl Calls {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        match self.prepare(target, headers, body).await {
+        let caller = trace(headers);
+        let mut traced = Traced::begin(&self.monitor, target, caller.as_ref());
+        // Where nothing is recorded here, the upstream's parent is the caller.
+        let trace = traced.as_ref().map(|traced| traced.context().clone()).or(caller);
+        let called = match self.prepare(target, headers, body, trace).await {
             Err(problem) => Called { answer: problem.answer(), outcome: None },
-            Ok((call, _room)) => self.made(call, wants_raw(headers)).await,
+            Ok((call, _room)) => self.made(call, wants_raw(headers), traced.as_mut()).await,
+        };
+        if let Some(traced) = traced {
+            traced.answered(called.answer.status());
         }
+        called
     }
 
     /// Makes a call, and counts it.
-    async fn made(&self, call: Call<'_>, raw: bool) -> Called {
+    async fn made(&self, call: Call<'_>, raw: bool, mut traced: Option<&mut Traced<'_>>) -> Called {
         let (upstream, tool) = (call.upstream, call.tool);
-        let metered = self.is_metered.then(|| upstream.meter().begin(&tool.definition.name));
+        let metered =
+            self.monitor.is_enabled().then(|| upstream.meter().begin(&tool.definition.name));
         let bytes_in = call.arguments.len() as u64;
-        // Of a trace that is not sampled nobody finds anything.
-        let trace = call.trace.as_ref().filter(|trace| trace.sampled());
-        let trace_id = trace.map(TraceContext::trace_id);
+        let trace_id = found_later(&call, traced.as_deref());
+        if let Some(traced) = &mut traced {
+            traced.sent();
+        }
         let report = match self.pipeline.call(call).await {
             Ok(report) => report,
             Err(misused) => {
                 if let Some(metered) = metered {
                     metered.void();
                 }
+                if let Some(traced) = &mut traced {
+                    traced.void();
+                }
                 return Called { answer: refused(misused).answer(), outcome: None };
             }
         };
-        let Report { waited, upstream: in_upstream, .. } = report;
+        let Report { waited, upstream: in_upstream, attempts, .. } = report;
+        let fault = report.outcome.fault().map(|fault| fault.kind);
         let bytes_out = bytes_out(&report);
         let (called, result) = told(&upstream.view.name, tool, report, raw);
+        if let Some(traced) = traced {
+            traced.came_to(result, attempts, fault);
+        }
         if let Some(metered) = metered {
             let upstream = in_upstream;
             metered.end(Ended { result, waited, upstream, bytes_in, bytes_out, trace_id });
@@ -109,6 +129,7 @@ impl Calls {
         target: Target<'a>,
         headers: &HeaderMap,
         body: B,
+        trace: Option<TraceContext>,
     ) -> Result<(Call<'a>, Room<'_>), Problem>
     where
         B: Body<Data = Bytes> + Unpin,
@@ -117,7 +138,6 @@ impl Calls {
         let timeout = timeout(&self.limits, set, headers)?;
         let is_hurried = timeout < usual(&self.limits, set);
         let idempotency_key = idempotency_key(headers)?;
-        let trace = trace(headers);
         let body = self.bodies.read(headers, body, Instant::now() + BODY_TIME_MAX).await?;
         let arguments = arguments(target.tool, headers, body.bytes)?;
         // The tool gets its whole time, however long the body took.
@@ -171,6 +191,13 @@ const fn refused(misused: KeyMisused) -> Problem {
         KeyMisused::BadKey => Problem::BadIdempotencyKey { bytes_max: KEY_BYTES_MAX },
         KeyMisused::OtherArguments => Problem::IdempotencyKeyUsed,
     }
+}
+
+/// The trace in which the call can be looked up: of one that is not sampled nobody finds anything.
+fn found_later(call: &Call<'_>, traced: Option<&Traced<'_>>) -> Option<[u8; 16]> {
+    let callers =
+        || call.trace.as_ref().filter(|trace| trace.sampled()).map(TraceContext::trace_id);
+    traced.map(Traced::trace_id).or_else(callers)
 }
 
 /// The trace that the caller says the call belongs to. It goes on to the upstream as it came, also

@@ -100,7 +100,7 @@ impl Surface {
             routes: Routes::new(mode, &site),
             documents: Documents::new(mode, site, gate.needs_key()),
             gate,
-            calls: Calls::new(limits, pipeline, monitor.is_enabled()),
+            calls: Calls::new(limits, pipeline, monitor.clone()),
             request_ids: RequestIds::new(),
             admin,
             insight,

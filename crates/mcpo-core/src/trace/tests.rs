@@ -153,6 +153,8 @@ fn dice_make_ids_that_are_never_zero() {
     assert_eq!(child.trace_id(), with_state.trace_id());
     assert_eq!(child.span_id(), 1_u64.to_be_bytes());
     assert_eq!((child.sampled(), child.tracestate()), (true, Some("a=1")));
+    let unrecorded = parse(&PARENT.replace("-01", "-00")).unwrap();
+    assert_eq!(unrecorded.recorded().traceparent(), PARENT);
 }
 
 proptest! {

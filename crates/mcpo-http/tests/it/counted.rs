@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mcpo_config::{Otlp, Secret};
 use mcpo_monitor::requests::{RequestSeries, Route};
 use mcpo_testkit::{HttpStep, HttpUpstream, Script, Step, What};
 use mcpo_upstream::meter::{CallResult, ToolReading};
@@ -159,6 +160,54 @@ async fn a_trace_goes_on_to_the_upstream_as_it_came() {
     assert_eq!(call(&scene, "words", &[("traceparent", &PARENT.replace("-01", "-00"))]).await, 200);
     let words = tools(&scene).into_iter().find(|tool| tool.tool == "words").unwrap();
     assert!(words.exemplars.is_empty());
+}
+
+/// Traces are recorded, and go where nobody listens.
+fn recording(sample_ratio: f64, parent_based: bool) -> Option<Otlp> {
+    Some(Otlp {
+        traces_url: Some(Secret::new("http://127.0.0.1:1/v1/traces")),
+        metrics_url: None,
+        headers: Vec::new(),
+        timeout: PATIENCE,
+        metrics_every: PATIENCE,
+        sample_ratio,
+        parent_based,
+        resource: Vec::new(),
+    })
+}
+
+#[tokio::test]
+async fn where_traces_are_recorded_the_upstreams_parent_is_our_span() {
+    let quiet = PARENT.replace("-01", "-00");
+    let (trace_id, span_id) = (&PARENT[3..35], &PARENT[36..52]);
+    for (otlp, sent, is_ours) in [
+        (recording(1.0, true), Some(PARENT), true),
+        (recording(1.0, true), None, true),
+        // Not sampled: by whom it was sent, or by chance.
+        (recording(1.0, true), Some(quiet.as_str()), false),
+        (recording(0.0, true), None, false),
+        (recording(1.0, false), Some(quiet.as_str()), true),
+        (recording(0.0, false), Some(PARENT), false),
+    ] {
+        let upstream = HttpUpstream::start(script()).await.unwrap();
+        let setting = Setting { otlp, ..Setting::default() };
+        let scene = setting.start(vec![server("one", &upstream.url())]).await;
+        scene.ready(1).await;
+        let headers: Vec<_> = sent.map(|sent| ("traceparent", sent)).into_iter().collect();
+        assert_eq!(call(&scene, "echo", &headers).await, 200);
+        let received = upstream.journal().matching(|entry| entry.what == What::Received);
+        let told = received[0].headers.get("traceparent").and_then(|told| told.as_str());
+        if !is_ours {
+            assert_eq!(told, sent);
+            continue;
+        }
+        let told = told.unwrap();
+        assert_eq!(sent.is_some(), &told[3..35] == trace_id, "{told}");
+        assert_ne!(&told[36..52], span_id);
+        assert!(told.ends_with("-01"), "{told}");
+        let exemplars = &tools(&scene)[0].exemplars;
+        assert_eq!(exemplars.len(), 1);
+    }
 }
 
 #[tokio::test]

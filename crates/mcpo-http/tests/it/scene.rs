@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use mcpo_config::{
-    Access, Endpoint, Era, Http, HttpKind, Limits, Mode, Monitoring, Secret, Server, ServerName,
-    Site,
+    Access, Endpoint, Era, Http, HttpKind, Limits, Mode, Monitoring, Otlp, Secret, Server,
+    ServerName, Site,
 };
 use mcpo_core::catalog::CatalogPolicy;
 use mcpo_core::life::LifePolicy;
@@ -39,6 +39,7 @@ pub(crate) struct Setting {
     pub(crate) root_path: &'static str,
     pub(crate) path_prefix: &'static str,
     pub(crate) measures: bool,
+    pub(crate) otlp: Option<Otlp>,
     pub(crate) recovery: Recovery,
 }
 
@@ -103,6 +104,7 @@ impl Default for Setting {
             root_path: "",
             path_prefix: "/",
             measures: true,
+            otlp: None,
             recovery: Recovery::default(),
         }
     }
@@ -147,7 +149,11 @@ impl Setting {
         let (wanted, wanted_rx) = watch::channel(Arc::new(servers));
         let monitor = Monitor::new(
             MonitorOptions {
-                monitoring: Monitoring { enabled: self.measures, ..Monitoring::default() },
+                monitoring: Monitoring {
+                    enabled: self.measures,
+                    otlp: self.otlp.clone(),
+                    ..Monitoring::default()
+                },
                 port: 0,
                 servers: wanted_rx.clone(),
                 pipeline: pipeline.gauge(),

@@ -84,7 +84,8 @@ impl Tracer {
             Some(caller) if self.parent_based => caller.sampled(),
             Some(_) | None => is_within(request.trace_id(), self.sample_ratio),
         };
-        is_sampled.then(|| Begun {
+        let request = is_sampled.then(|| request.recorded())?;
+        Some(Begun {
             caller: caller.map(TraceContext::span_id),
             operation: request.child(fastrand::u64(..)),
             request,
