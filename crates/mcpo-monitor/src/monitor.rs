@@ -159,7 +159,9 @@ impl Monitor {
         {
             return Arc::clone(picture);
         }
-        self.inner.take(&mut memory, now)
+        let picture = Arc::new(self.inner.take(&mut memory, now));
+        memory.last = Some((now, Arc::clone(&picture)));
+        picture
     }
 
     /// Where the surface counts requests.
@@ -269,12 +271,14 @@ impl Inner {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A picture of this moment.
+    /// A picture of this moment. None is kept: while nobody looks, none takes up room.
     fn fresh(&self) -> Arc<Picture> {
-        self.take(&mut self.memory(), Instant::now())
+        let mut memory = self.memory();
+        memory.last = None;
+        Arc::new(self.take(&mut memory, Instant::now()))
     }
 
-    fn take(&self, memory: &mut Memory, now: Instant) -> Arc<Picture> {
+    fn take(&self, memory: &mut Memory, now: Instant) -> Picture {
         let snapshot = Arc::clone(&self.directory.load());
         let journal = self.directory.journal();
         let (readings, counters) = (self.directory.meters().read(), journal.counters());
@@ -288,12 +292,12 @@ impl Inner {
             peak: pipeline.peak(),
             shed: pipeline.shed_total(),
         };
-        let picture = Arc::new(picture::take(Sources {
+        picture::take(Sources {
             at: self.clock.now(),
             now,
             started: self.started,
             snapshot: &snapshot,
-            readings: &readings,
+            readings,
             counters: &counters,
             recent: &memory.recent,
             windows: &memory.windows,
@@ -309,9 +313,7 @@ impl Inner {
                 history_bytes: self.store.get().map(|store| store.bytes()),
                 history_errors: self.history_errors.load(Ordering::Relaxed),
             },
-        }));
-        memory.last = Some((now, Arc::clone(&picture)));
-        picture
+        })
     }
 }
 

@@ -134,7 +134,7 @@ pub(super) fn recovery_rate(tried: u64, succeeded: u64) -> f64 {
 }
 
 /// The bound in seconds below which a share `q` of the recoveries lies: as well known as the buckets
-/// are fine. `None` without any, or above all bounds.
+/// are fine. Above all bounds it is told as the last one; `None` without any.
 pub(super) fn recovery_quantile(all: &[&UpstreamCounters], q: f64) -> Option<f64> {
     let count: u64 = all.iter().map(|one| one.time_to_recover.count).sum();
     if count == 0 {
@@ -146,5 +146,5 @@ pub(super) fn recovery_quantile(all: &[&UpstreamCounters], q: f64) -> Option<f64
         seen += all.iter().map(|one| one.time_to_recover.buckets[bucket]).sum::<u64>();
         seen >= rank
     })?;
-    RECOVERY_BUCKETS_SECONDS.get(found).copied()
+    RECOVERY_BUCKETS_SECONDS.get(found).or(RECOVERY_BUCKETS_SECONDS.last()).copied()
 }

@@ -1,5 +1,6 @@
 //! `/metrics` as JSON: the shape is a promise to those who read it by machine. Words are fixed, and
-//! name no address and no command. Lengths are seconds, shares are 0 to 1.
+//! name no address and no command. Lengths are seconds, shares are 0 to 1; where nothing was counted
+//! a length is 0, so that whoever reads numbers finds numbers.
 
 use mcpo_core::fault::FaultKind;
 use mcpo_upstream::journal::UpstreamCounters;
@@ -94,8 +95,8 @@ fn error_recovery(picture: &Picture) -> Value {
         "error_types": types.collect::<Map<_, _>>(),
         "total_recovery_attempts": tried,
         "recovery_success_rate": recovery_rate(tried, succeeded),
-        "time_to_recover_p50": recovery_quantile(&counters, 0.5),
-        "time_to_recover_p99": recovery_quantile(&counters, 0.99),
+        "time_to_recover_p50": recovery_quantile(&counters, 0.5).unwrap_or(0.0),
+        "time_to_recover_p99": recovery_quantile(&counters, 0.99).unwrap_or(0.0),
         "current_error_rate": picture.whole.calls.windows[MINUTE].tally().error_rate(),
         "system_status": status(picture),
     })

@@ -64,8 +64,8 @@ async fn metrics_have_the_shape_that_was_promised() {
     assert_eq!(
         shown["error_recovery"],
         json!({"total_errors_last_hour": 0, "error_types": {}, "total_recovery_attempts": 0,
-               "recovery_success_rate": 1.0, "time_to_recover_p50": null,
-               "time_to_recover_p99": null, "current_error_rate": 0.25, "system_status": "healthy"})
+               "recovery_success_rate": 1.0, "time_to_recover_p50": 0.0,
+               "time_to_recover_p99": 0.0, "current_error_rate": 0.25, "system_status": "healthy"})
     );
     let health = &shown["system_health"];
     assert_eq!(

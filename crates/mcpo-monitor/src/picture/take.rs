@@ -27,7 +27,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) now: Instant,
     pub(crate) started: Instant,
     pub(crate) snapshot: &'a Snapshot,
-    pub(crate) readings: &'a [UpstreamReading],
+    /// By upstream; also those of upstreams that were removed.
+    pub(crate) readings: Vec<UpstreamReading>,
     pub(crate) counters: &'a Counters,
     pub(crate) recent: &'a Recent,
     pub(crate) windows: &'a Windows,
@@ -51,16 +52,17 @@ pub(crate) struct Room {
 }
 
 /// Takes a picture.
-pub(crate) fn take(sources: Sources<'_>) -> Picture {
-    let readings: HashMap<&str, &UpstreamReading> =
-        sources.readings.iter().map(|one| (one.upstream.as_str(), one)).collect();
+pub(crate) fn take(mut sources: Sources<'_>) -> Picture {
+    // Moved, since ten thousand tools are some mebibytes.
+    let mut readings: HashMap<String, UpstreamReading> = std::mem::take(&mut sources.readings)
+        .into_iter()
+        .map(|mut one| (std::mem::take(&mut one.upstream), one))
+        .collect();
     let servers: Vec<ServerPicture> = sources
         .snapshot
         .upstreams()
         .iter()
-        .map(|upstream| {
-            server(&sources, upstream, readings.get(upstream.view.name.as_str()).copied())
-        })
+        .map(|upstream| server(&sources, upstream, readings.remove(&upstream.view.name)))
         .collect();
     let mut picture = Picture {
         at: sources.at,
@@ -79,17 +81,15 @@ pub(crate) fn take(sources: Sources<'_>) -> Picture {
 fn server(
     sources: &Sources<'_>,
     upstream: &Upstream,
-    reading: Option<&UpstreamReading>,
+    reading: Option<UpstreamReading>,
 ) -> ServerPicture {
     let (view, breaker) = (&*upstream.view, upstream.gate().breaker_state());
     let now = sources.now;
-    let tools: Vec<ToolPicture> = reading
-        .map(|reading| reading.tools.iter().map(|one| tool(sources, &view.name, one)).collect())
-        .unwrap_or_default();
+    let reading = reading.unwrap_or_else(nothing);
+    let read = reading.tools.into_iter();
+    let tools: Vec<ToolPicture> = read.map(|one| tool(sources, &view.name, one)).collect();
     let mut calls = sum(tools.iter().map(|tool| &tool.calls));
-    if let Some(reading) = reading {
-        (calls.in_flight, calls.peak) = (reading.in_flight, reading.peak);
-    }
+    (calls.in_flight, calls.peak) = (reading.in_flight, reading.peak);
     sum_windows(&mut calls, &sources.windows.empty(now));
     let counters = sources.counters.upstreams.get(&view.name).cloned().unwrap_or_default();
     let last_hour = sources.windows.last_hour(&view.name, &counters);
@@ -118,28 +118,35 @@ fn server(
         burn: sources.windows.burn(&view.name, calls.tally()),
         calls,
         tools,
-        queued: reading.map_or(0, |reading| reading.queued),
+        queued: reading.queued,
         processes: sources.children.get(&view.name).copied(),
         score: Score::full(),
     }
 }
 
-fn tool(sources: &Sources<'_>, upstream: &str, reading: &ToolReading) -> ToolPicture {
+/// Of an upstream that no call ever came to.
+fn nothing() -> UpstreamReading {
+    let (upstream, tools) = (String::new(), Vec::new());
+    UpstreamReading { upstream, in_flight: 0, peak: 0, queued: 0, tools }
+}
+
+fn tool(sources: &Sources<'_>, upstream: &str, reading: ToolReading) -> ToolPicture {
+    let windows = sources.windows.of(upstream, &reading, sources.now);
     let calls = CallPicture {
         ended: reading.ended,
         in_flight: reading.in_flight,
         peak: reading.peak,
-        duration: reading.duration.clone(),
+        duration: reading.duration,
         duration_sum: reading.duration_sum,
         duration_bounds: reading.duration_bounds,
         waited_sum: reading.waited_sum,
         upstream_sum: reading.upstream_sum,
         bytes_in: reading.bytes_in,
         bytes_out: reading.bytes_out,
-        exemplars: reading.exemplars.clone(),
-        windows: sources.windows.of(upstream, reading, sources.now),
+        exemplars: reading.exemplars,
+        windows,
     };
-    ToolPicture { tool: reading.tool.clone(), calls }
+    ToolPicture { tool: reading.tool, calls }
 }
 
 fn whole(sources: &Sources<'_>, servers: &[ServerPicture]) -> WholePicture {
