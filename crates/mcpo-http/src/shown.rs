@@ -9,8 +9,8 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// What our own page sends along. No form can send it, and no page of another origin without a
-/// preflight that is refused.
+/// What our own page sends along. No form can send it, and no script of another origin without
+/// saying its origin.
 const OUR_PAGE: HeaderName = HeaderName::from_static("x-mcpo-dashboard");
 
 /// A request without its body.
@@ -62,13 +62,19 @@ impl<'r> Shown<'r> {
         self.is_of_our_page() || self.headers.get(SEC_FETCH_DEST).is_some_and(|to| to == "empty")
     }
 
-    /// Whether the browser came by TLS, which ends at a proxy in front of us.
+    /// Whether the browser came by TLS, which ends at a proxy in front of us. Browsers say so
+    /// themselves where they send something; what proxies say counts for the first of them.
     pub(crate) fn came_by_tls(self) -> bool {
-        let says = |name: HeaderName, word: &str| {
-            let said = self.headers.get(name).and_then(|value| value.to_str().ok());
-            said.is_some_and(|said| said.to_ascii_lowercase().contains(word))
+        let first = |name: HeaderName| {
+            let said = self.headers.get(name)?.to_str().ok()?;
+            said.split(',').next().map(|first| first.trim().to_ascii_lowercase())
         };
-        says(FORWARDED_PROTO, "https") || says(FORWARDED, "proto=https") || says(ORIGIN, "https://")
+        if let Some(origin) = first(ORIGIN) {
+            return origin.starts_with("https://");
+        }
+        let is_https = |pair: &str| matches!(pair.trim(), "proto=https" | "proto=\"https\"");
+        first(FORWARDED_PROTO).is_some_and(|proto| proto == "https")
+            || first(FORWARDED).is_some_and(|hop| hop.split(';').any(is_https))
     }
 
     /// The values of all cookies of that name.

@@ -128,8 +128,13 @@ fn a_cookie_is_for_this_site_and_for_no_script() {
     assert_eq!(over, "mcpo_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
     for (name, value, secure) in [
         ("x-forwarded-proto", "https", true),
+        ("x-forwarded-proto", "HTTPS, http", true),
         ("x-forwarded-proto", "http", false),
+        ("x-forwarded-proto", "http, https", false),
         ("forwarded", "for=1.2.3.4;Proto=https", true),
+        ("forwarded", "proto=\"https\", proto=http", true),
+        ("forwarded", "for=1.2.3.4, proto=https", false),
+        ("forwarded", "host=proto=https", false),
         ("origin", "https://a.example", true),
         ("origin", "http://a.example", false),
     ] {
@@ -143,4 +148,13 @@ fn a_cookie_is_for_this_site_and_for_no_script() {
 #[test]
 fn a_secret_is_not_shown() {
     assert_eq!(format!("{:?}", Logins::new(KEY)), "Logins { .. }");
+}
+
+#[test]
+fn what_the_browser_says_of_itself_counts_more_than_what_proxies_say() {
+    let mut headers = HeaderMap::new();
+    headers.insert("origin", HeaderValue::from_static("http://a.example"));
+    headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+    let shown = Shown { method: &Method::POST, uri: &Uri::from_static("/"), headers: &headers };
+    assert!(!shown.came_by_tls(), "it would not take a secure cookie");
 }
