@@ -198,3 +198,20 @@ async fn an_upstream_whose_keeper_broke_is_shown_resting_with_its_tools() {
     assert!(view.catalog.is_some() && !view.is_ready());
     assert_eq!(snapshot.upstreams().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_is_counted_on_when_it_is_replaced_or_comes_back() {
+    let directory = Directory::new();
+    let _first = directory.enter(view("a", STARTING, 0), GatePolicy::default());
+    let meter = || Arc::clone(directory.load().upstream("a").unwrap().meter());
+    drop(meter().begin("tool"));
+    let _second = directory.enter(view("a", STARTING, 0), GatePolicy::default());
+    drop(meter().begin("tool"));
+    directory.leave("a");
+    assert_eq!(directory.meters().read().len(), 1, "what was counted stays");
+    let _third = directory.enter(view("a", STARTING, 0), GatePolicy::default());
+    drop(meter().begin("tool"));
+    let [read] = directory.meters().read().try_into().unwrap();
+    assert_eq!(read.tools[0].ended.iter().sum::<u64>(), 3);
+    assert_eq!(directory.load().upstream("a").unwrap().queued(), 0);
+}

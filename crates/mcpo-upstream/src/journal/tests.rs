@@ -98,3 +98,17 @@ fn an_upstream_that_stays_away_pushes_nothing_out() {
     let errors: Vec<_> = journal.counters().upstreams["a"].errors().collect();
     assert_eq!(errors[0], (FaultKind::Unreachable, 10_000));
 }
+
+#[test]
+fn who_follows_hears_of_each_entry_that_is_kept_and_of_no_other() {
+    let journal = Journal::new();
+    let mut newest = journal.follow();
+    assert_eq!((*newest.borrow(), newest.has_changed().unwrap()), (0, false));
+    journal.record(&lost("a"));
+    assert_eq!((newest.has_changed().unwrap(), *newest.borrow_and_update()), (true, 1));
+    // One that is sent away untried is counted and not kept.
+    journal.record(&call_failed(FaultKind::Overloaded, OutcomeKind::NotSent));
+    assert!(!newest.has_changed().unwrap());
+    journal.record(&lost("b"));
+    assert_eq!(*newest.borrow_and_update(), journal.last_seq());
+}
