@@ -28,7 +28,7 @@ const HEAD: &str = "\
 
 `GET /diagnostics` and `mcpo doctor` say what is wrong, why, and what you can do about it. The first
 reasons over what a running mcpo knows; the second needs none: it connects to every configured server
-once and ends each session again.
+once, ends each session again, and looks at the machine and the state directory.
 
 ```json
 {\"status\": \"critical\", \"score\": 60,

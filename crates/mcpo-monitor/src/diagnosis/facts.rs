@@ -1,6 +1,7 @@
 //! What a diagnosis is made from.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -11,6 +12,7 @@ use super::case::Case;
 use super::check::Chain;
 use crate::history::Metric;
 use crate::picture::Picture;
+use crate::resources::MachineSample;
 use crate::trend::Trend;
 
 /// All that is known when a diagnosis is made.
@@ -22,6 +24,10 @@ pub struct Facts {
     pub servers: Arc<Vec<Server>>,
     /// What runs; `None` where nothing does, as for `mcpo doctor`.
     pub picture: Option<Arc<Picture>>,
+    /// The machine, where nothing runs that knows it.
+    pub machine: Option<MachineSample>,
+    /// The directory that the history would be kept in and cannot be, where nothing runs.
+    pub unwritable: Option<PathBuf>,
     /// What the journal holds, the oldest first.
     pub entries: Vec<Entry>,
     /// Where things go.
@@ -64,12 +70,19 @@ impl Facts {
             at,
             servers,
             picture: None,
+            machine: None,
+            unwritable: None,
             entries: Vec::new(),
             trends: Vec::new(),
             chains: BTreeMap::new(),
             slo_objective: mcpo_config::Monitoring::SLO_OBJECTIVE,
             cache: None,
         }
+    }
+
+    /// The machine, as far as it is known.
+    pub(super) fn machine(&self) -> Option<MachineSample> {
+        self.picture.as_ref().map_or(self.machine, |picture| picture.machine)
     }
 
     /// What is known of one upstream.

@@ -82,6 +82,7 @@ pub const RULES: &[Rule] = &[
     resources::FD_LIMIT,
     resources::DISK_FULL,
     resources::NO_ROOM,
+    own::HISTORY_UNKEPT,
     tools::TOOLS_VANISHED,
     tools::TOOLS_FLAWED,
     tools::TOOLS_UNKNOWN,

@@ -8,7 +8,7 @@ use super::{Finding, Judge, Rule};
 use crate::alerts::Severity;
 use crate::diagnosis::Facts;
 use crate::diagnosis::case::LATELY;
-use crate::diagnosis::words::{ago, length};
+use crate::diagnosis::words::{ago, length, times};
 
 pub(super) const CONFIG_REFUSED: Rule = Rule {
     id: "config_refused",
@@ -41,6 +41,19 @@ pub(super) const CLOCK_JUMP: Rule = Rule {
     judge: Judge::Own(|facts, _| clock_jump(facts)),
 };
 
+pub(super) const HISTORY_UNKEPT: Rule = Rule {
+    id: "history_unkept",
+    severity: Severity::Warning,
+    title: "the history cannot be kept",
+    when: "The state directory cannot be written, or writing or reading the history has failed since the start.",
+    fix: &[
+        "Give mcpo a directory that it may write: `--state-dir` and a path; in a container, mount a volume there.",
+        "`--no-state` keeps the history in memory only.",
+    ],
+    explains: &[],
+    judge: Judge::Own(|facts, _| history_unkept(facts)),
+};
+
 /// So many problems of a file are told one by one.
 const PROBLEMS_SHOWN_MAX: usize = 8;
 /// Shorter stops are those of a busy machine.
@@ -59,6 +72,21 @@ fn config_refused(facts: &Facts) -> Option<Finding> {
         since: Some(last.at),
         evidence: problems.iter().take(PROBLEMS_SHOWN_MAX).cloned().chain(more).collect(),
         cause: vec!["file read".to_owned(), "configuration: refused".to_owned()],
+        ..Finding::default()
+    })
+}
+
+fn history_unkept(facts: &Facts) -> Option<Finding> {
+    let failed = facts.picture.as_ref().map_or(0, |picture| picture.watch.history_errors);
+    let failed =
+        (failed > 0).then(|| format!("it failed {} since the start", times(failed as usize)));
+    let denied = facts.unwritable.as_ref();
+    let denied = denied.map(|path| format!("`{}` cannot be written", path.display()));
+    let evidence: Vec<String> = failed.into_iter().chain(denied).collect();
+    (!evidence.is_empty()).then(|| Finding {
+        what: "the history cannot be kept".to_owned(),
+        evidence,
+        cause: vec!["state directory: cannot be used".to_owned()],
         ..Finding::default()
     })
 }

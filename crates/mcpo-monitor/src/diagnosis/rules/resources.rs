@@ -8,7 +8,6 @@ use crate::diagnosis::case::Case;
 use crate::diagnosis::words::{bytes, length, share, short};
 use crate::diagnosis::{Facts, TrendFact};
 use crate::history::Metric;
-use crate::picture::Picture;
 use crate::resources::{MachineSample, ProcessSample};
 use crate::trend::{Crossing, Direction};
 
@@ -153,14 +152,13 @@ fn memory_growth(case: &Case<'_>) -> Option<Finding> {
 }
 
 fn memory_pressure(facts: &Facts, _: &[Case<'_>]) -> Option<Finding> {
-    let picture = facts.picture.as_ref()?;
-    let machine = picture.machine.filter(|machine| machine.memory >= MEMORY_SHARE_MAX)?;
+    let machine = facts.machine().filter(|machine| machine.memory >= MEMORY_SHARE_MAX)?;
     let used = format!(
         "{} of {} are in use",
         share(machine.memory),
         bytes(machine.memory_bytes_max as f64)
     );
-    let most = largest(picture, |sample| sample.rss_bytes as f64);
+    let most = largest(facts, |sample| sample.rss_bytes as f64);
     let most = most.map(|(name, value)| format!("{name} uses {}", bytes(value)));
     Some(Finding {
         what: format!("the memory of the {} is nearly full", place(machine)),
@@ -171,11 +169,10 @@ fn memory_pressure(facts: &Facts, _: &[Case<'_>]) -> Option<Finding> {
 }
 
 fn cpu_saturated(facts: &Facts, _: &[Case<'_>]) -> Option<Finding> {
-    let picture = facts.picture.as_ref()?;
-    let machine = picture.machine.filter(|machine| machine.cpu >= CPU_SHARE_MAX)?;
+    let machine = facts.machine().filter(|machine| machine.cpu >= CPU_SHARE_MAX)?;
     let used =
         format!("{} of {} processors are in use", share(machine.cpu), short(machine.processors));
-    let most = largest(picture, |sample| sample.cpu);
+    let most = largest(facts, |sample| sample.cpu);
     let most = most.map(|(name, value)| format!("{name} uses {} processors", short(value)));
     Some(Finding {
         what: format!("the processors of the {} are busy", place(machine)),
@@ -190,15 +187,14 @@ const fn place(machine: MachineSample) -> &'static str {
 }
 
 /// Who uses most: mcpo itself and servers, each with how much.
-fn largest(
-    picture: &Picture,
-    of: fn(&ProcessSample) -> f64,
-) -> impl Iterator<Item = (String, f64)> {
-    let own = picture.process.as_ref().map(|sample| ("mcpo itself".to_owned(), of(sample)));
-    let servers = picture.servers.iter().filter_map(|server| {
+fn largest(facts: &Facts, of: fn(&ProcessSample) -> f64) -> impl Iterator<Item = (String, f64)> {
+    let picture = facts.picture.iter();
+    let own = picture.clone().filter_map(|picture| picture.process.as_ref());
+    let own = own.map(|sample| ("mcpo itself".to_owned(), of(sample)));
+    let servers = picture.flat_map(|picture| &picture.servers).filter_map(|server| {
         server.processes.as_ref().map(|sample| (format!("`{}`", server.name), of(sample)))
     });
-    let mut all: Vec<(String, f64)> = own.into_iter().chain(servers).collect();
+    let mut all: Vec<(String, f64)> = own.chain(servers).collect();
     all.sort_by(|one, other| other.1.total_cmp(&one.1));
     all.into_iter().take(NAMED_MAX)
 }
@@ -217,7 +213,7 @@ fn fd_limit(facts: &Facts) -> Option<Finding> {
 }
 
 fn disk_full(facts: &Facts) -> Option<Finding> {
-    let free = facts.picture.as_ref()?.machine?.state_disk_bytes_free?;
+    let free = facts.machine()?.state_disk_bytes_free?;
     (free < DISK_BYTES_MIN).then(|| Finding {
         severity: (free < DISK_BYTES_CRITICAL).then_some(Severity::Critical),
         what: "the disk of the state directory is nearly full".to_owned(),

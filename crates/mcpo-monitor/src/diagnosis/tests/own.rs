@@ -36,7 +36,7 @@ fn machine(picture: &mut Picture) -> &mut crate::resources::MachineSample {
 #[test]
 fn what_the_machine_lacks() {
     type Change = fn(&mut Picture);
-    let cases: [(Change, &str, &str); 6] = [
+    let cases: [(Change, &str, &str); 7] = [
         (|p| machine(p).memory = 0.9, "memory_pressure", "machine: memory nearly full"),
         (|p| machine(p).cpu = 0.95, "cpu_saturated", "machine: processors busy"),
         (
@@ -50,6 +50,7 @@ fn what_the_machine_lacks() {
             "file descriptors: nearly used up",
         ),
         (|p| p.whole.in_flight = 9000, "no_room", "places: nearly all taken"),
+        (|p| p.watch.history_errors = 1, "history_unkept", "state directory: cannot be used"),
         (
             |p| {
                 machine(p).is_container = true;
