@@ -120,7 +120,7 @@ impl Deliverer {
 
     /// Delivers until `stop` is true or gone, then what is queued for one more second.
     ///
-    /// Dropping it leaves what is queued untold; it can be run again.
+    /// Runs once. Dropping it leaves what is queued untold.
     pub async fn run(&self, stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
         for desk in &self.desks {
@@ -155,7 +155,7 @@ impl Desk {
         }
     }
 
-    /// Cancel-safe but for what is under way, which is told again.
+    /// Dropping it leaves untold what is queued; what is under way may have arrived.
     async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             let due = self.mailbox().next_due();
@@ -171,14 +171,15 @@ impl Desk {
                 () = due => {}
             }
             if !self.deliver(&mut stop).await {
-                break;
+                return;
             }
         }
         let rest = async { while self.deliver_one().await == Some(Ok(())) {} };
         let _untold = timeout(STOP_GRACE, rest).await;
     }
 
-    /// Delivers all that is due. False: it was stopped meanwhile.
+    /// Delivers all that is due. False: it was stopped meanwhile, and the time that is left then is
+    /// used up.
     async fn deliver(&self, stop: &mut watch::Receiver<bool>) -> bool {
         while self.mailbox().is_due(Instant::now()) {
             let one = self.deliver_one();
