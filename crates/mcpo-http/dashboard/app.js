@@ -117,7 +117,8 @@ function showLink(problem) {
   if (phase !== 'lost') return;
   const left = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
   lostWhy = problem?.message ?? lostWhy;
-  put($('lost-words'), `Connection lost, trying again${left > 1 ? ` in ${left} s` : ''}`);
+  // Only that it is lost is read out, not each second of the wait.
+  put($('lost-left'), left > 1 ? ` in ${left} s` : ' now');
   $('lost').title = `${lostWhy ? `mcpo says: ${lostWhy}. ` : ''}What you see is how it was.`;
 }
 

@@ -201,7 +201,7 @@ function draw(box) {
   const axis = { stroke: text, font, ticks: { show: false }, grid: { stroke: grid, width: 1 } };
   box.graph = new uPlot({
     width: plot.clientWidth || 300, height: HEIGHT,
-    padding: [8, 20, 0, 0],
+    padding: [8, 28, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: 'mcpo' }, y: false, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
     scales: { x: { range: () => [data.from, data.to] }, y: { range: (_, least, most) => [0, Math.max(most ?? 0, chart.least) * 1.1] } },

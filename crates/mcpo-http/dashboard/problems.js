@@ -5,6 +5,7 @@ import { ago, clock, length, many, sentence } from './dashboard-words.js';
 
 /** A diagnosis may start commands to see why they fail: it is not asked for more often by itself. */
 const CHECK_MS_MIN = 10_000;
+const AGAIN_MS = 5000;
 const ISSUES_MAX = 50;
 const RESOLVED_MAX = 10;
 
@@ -41,6 +42,8 @@ async function check() {
     showIssues(diagnosis);
   } catch (refused) {
     put($('issues-at'), `Not checked: ${refused.message}`);
+    // Somebody else has it made just now, or mcpo is away.
+    if (refused.status === 503 || refused.status === 0) again = setTimeout(() => check(), AGAIN_MS);
   } finally {
     checking = false;
     $('issues-check').disabled = false;

@@ -8,12 +8,15 @@ import { ago, bytes, fault, many, rate, seconds, share, standing, state, whole }
 const SHOWN_STEP = 24;
 /** One small bar for each second. */
 const PULSE_SECONDS = 60;
+/** Who moved or typed this lately is about to press something. */
+const TOUCHED_MS = 3000;
 
 const cards = new Map();
 const pulses = new Map();
 let latest = null;
 let heardAt = 0;
 let shownMax = SHOWN_STEP;
+let touchedAt = 0;
 let toTools = () => {};
 let toCharts = () => {};
 
@@ -23,6 +26,7 @@ export function init({ openTools, openCharts }) {
   $('servers-search').addEventListener('input', settled(80, () => { shownMax = SHOWN_STEP; layOut(true); }));
   $('servers-sort').addEventListener('change', () => layOut(true));
   $('servers-more').addEventListener('click', () => { shownMax += SHOWN_STEP * 2; layOut(true); });
+  for (const touch of ['pointermove', 'pointerdown', 'keydown', 'focusin']) $('servers-grid').addEventListener(touch, () => { touchedAt = Date.now(); }, { passive: true });
   // The countdowns go on between two pictures.
   setInterval(() => latest && cards.forEach(card => card.element.isConnected && countDown(card)), 500);
 }
@@ -71,9 +75,12 @@ function layOut(asked) {
   };
   const wanted = latest.servers.filter(fits).sort(ORDERS[$('servers-sort').value]);
   const grid = $('servers-grid');
-  // Cards do not change places under somebody's finger, or take the focus away.
-  const busy = !asked && (grid.matches(':hover') || grid.contains(document.activeElement));
-  if (!busy) arrange(grid, wanted.slice(0, shownMax).map(server => cardOf(server.name).element));
+  // Cards do not change places under somebody's finger.
+  if (asked || Date.now() - touchedAt > TOUCHED_MS) {
+    const focused = grid.contains(document.activeElement) ? document.activeElement : null;
+    arrange(grid, wanted.slice(0, shownMax).map(server => cardOf(server.name).element));
+    if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
+  }
   for (const server of latest.servers) {
     const card = cards.get(server.name);
     if (card?.element.isConnected) fill(card, server);

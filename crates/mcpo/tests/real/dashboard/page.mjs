@@ -164,7 +164,23 @@ async function tools() {
   await one.locator('h3', { hasText: TOOLS[3].name }).waitFor();
   check(await page.evaluate(() => globalThis.hostile) === undefined, 'a hostile name was run');
   check(await page.locator('main img').count() === 0, 'a hostile name became an element');
+  await page.context().close();
   await search.vanish();
+  await mcpo.end();
+  await elsewhere({ command: [stdio.command, ...stdio.args] }, 'default');
+  await elsewhere({ servers: { time: stdio }, options: ['--path-prefix', '/api/'] }, 'time');
+}
+
+/** Tools are called where they are: at the root, or behind a prefix. */
+async function elsewhere(how, name) {
+  mcpo = await Mcpo.start({ program, folder, ...how });
+  const page = await open(browser, mcpo, { fine: refusedByUs });
+  await page.getByRole('button', { name: `4 tools of ${name}` }).click();
+  await page.locator('#tools-list').getByText('fail', { exact: true }).click();
+  await page.locator('#tools-one').getByRole('button', { name: 'Call', exact: true }).click();
+  await page.locator('.verdict-line', { hasText: /500.*tool error/i }).waitFor();
+  await page.context().close();
+  await mcpo.end();
 }
 
 // === Sign in and out ===
@@ -419,7 +435,7 @@ try {
 } finally {
   await browser.close();
   mcpo?.child.kill('SIGCONT');
-  await mcpo?.end();
+  if (mcpo?.child.exitCode === null) await mcpo.end();
 }
 if (wrong.length > 0) {
   console.error(wrong.join('\n'));

@@ -40,20 +40,20 @@ async function freePort() {
 }
 
 export class Mcpo {
-  static async start({ program, folder, servers, options = [], rootPath = '', awaited = '/readyz' }) {
+  static async start({ program, folder, servers, command, options = [], rootPath = '', awaited = '/readyz' }) {
     const mcpo = new Mcpo();
     mkdirSync(folder, { recursive: true });
     Object.assign(mcpo, { program, folder, rootPath, awaited, port: await freePort() });
     mcpo.file = join(folder, `config-${mcpo.port}.json`);
     writeFileSync(mcpo.file, JSON.stringify({ mcpServers: servers }));
-    mcpo.options = [...options, ...(rootPath ? ['--root-path', rootPath] : [])];
+    mcpo.options = [...options, ...(rootPath ? ['--root-path', rootPath] : []), ...(command ? ['--', ...command] : ['--config', mcpo.file])];
     return mcpo.again();
   }
 
   /** Starts it on the same port as before. */
   async again() {
     const log = openSync(join(this.folder, `mcpo-${this.port}.log`), 'a');
-    const words = ['--host', '127.0.0.1', '--port', String(this.port), '--config', this.file, '--no-state', ...this.options];
+    const words = ['--host', '127.0.0.1', '--port', String(this.port), '--no-state', ...this.options];
     const { PATH, HOME } = process.env;
     this.child = spawn(this.program, words, { stdio: ['ignore', log, log], env: { PATH, HOME, MCPO_MONITOR_INTERVAL: '1' } });
     this.ended = new Promise(resolve => this.child.once('exit', resolve));
