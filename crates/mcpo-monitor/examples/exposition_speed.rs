@@ -35,8 +35,10 @@ fn main() {
             .collect();
         rounds.sort();
         println!(
-            "{format:?}: {SERVERS} servers, {} tools: {bytes} bytes, median {:?}, slowest {:?}",
+            "{format:?}: {SERVERS} servers, {} tools: {bytes} bytes, fastest {:?}, median {:?}, slowest \
+             {:?}",
             SERVERS * TOOLS_PER_SERVER,
+            rounds[0],
             rounds[ROUNDS / 2],
             rounds[ROUNDS - 1]
         );

@@ -96,19 +96,6 @@ fn samples(metric: &Metric, facts: Facts<'_>, names: &[ServerNames], lines: &mut
     }
 }
 
-// === impl Format ===
-
-impl Format {
-    /// The `Content-Type` of the text.
-    #[must_use]
-    pub const fn content_type(self) -> &'static str {
-        match self {
-            Self::Prometheus004 => "text/plain; version=0.0.4; charset=utf-8",
-            Self::OpenMetrics100 => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        }
-    }
-}
-
 // === impl ServerNames ===
 
 impl ServerNames {

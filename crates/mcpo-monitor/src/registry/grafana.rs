@@ -131,7 +131,21 @@ fn one(id: u32, panel: &Panel, place: &Value) -> Value {
         "targets": targets,
         "fieldConfig": {"defaults": defaults(panel), "overrides": []},
         "options": options(panel.shape),
+        "transformations": transformations(panel.shape),
     })
+}
+
+/// A table has columns that say nothing, and names that are for queries.
+fn transformations(shape: Shape) -> Value {
+    if shape != Shape::Table {
+        return json!([]);
+    }
+    let names =
+        json!({"mcpo_server": "server", "gen_ai_tool_name": "tool", "Value": "calls a second"});
+    json!([
+        {"id": "organize", "options": {"excludeByName": {"Time": true}, "renameByName": names}},
+        {"id": "sortBy", "options": {"sort": [{"field": "calls a second", "desc": true}]}},
+    ])
 }
 
 fn defaults(panel: &Panel) -> Value {

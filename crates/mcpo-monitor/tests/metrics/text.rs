@@ -177,3 +177,37 @@ fn a_set_of_states_has_one_that_holds() {
         }
     }
 }
+
+#[test]
+fn counts_are_told_to_the_last_digit() {
+    for count in [0, 9, 10, 99, 100, 9_007_199_254_740_993, u64::MAX] {
+        let mut tool = tool("now", &[]);
+        tool.calls.duration.add_many(0, count);
+        let mut server = server("time");
+        server.tools = vec![tool];
+        let told = text(&picture(vec![server]), &no_alerts(), Format::OpenMetrics100);
+        let line = told
+            .lines()
+            .find(|line| line.starts_with("mcp_client_operation_duration_seconds_count"))
+            .unwrap();
+        assert_eq!(line.rsplit(' ').next().unwrap(), count.to_string());
+    }
+}
+
+/// docs/metrics.md says how many series a server and a tool come to.
+#[test]
+fn servers_and_tools_have_as_many_series_as_is_said() {
+    let samples = |picture: &Picture| told(picture)[0].samples.len();
+    let none = samples(&picture(Vec::new()));
+    let (mut whole, _) = small();
+    whole.servers.truncate(1);
+    whole.servers[0].tools.clear();
+    (whole.process, whole.machine, whole.requests) = (None, None, Vec::new());
+    whole.watch.history_bytes = None;
+    let server = samples(&whole) - none;
+    assert!((75..85).contains(&server), "{server}");
+    let mut with_tool = whole.clone();
+    with_tool.servers[0].tools = vec![tool("now", &[0.1])];
+    let tool = samples(&with_tool) - samples(&whole);
+    assert!((17..23).contains(&tool), "{tool}");
+}
