@@ -80,6 +80,11 @@ impl Content {
     pub(crate) fn live(pieces: impl Stream<Item = Bytes> + Send + 'static, place: Place) -> Self {
         Self(Shape::Live(Live { pieces: Box::pin(pieces), place }))
     }
+
+    /// Whether it has no end of its own.
+    pub(crate) const fn is_live(&self) -> bool {
+        matches!(self.0, Shape::Live(_))
+    }
 }
 
 impl From<Bytes> for Content {

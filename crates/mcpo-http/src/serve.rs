@@ -137,10 +137,15 @@ async fn connection(
         write: WRITE_STALL_MAX,
     });
     let io = TokioIo::new(Watched::new(socket, activity.clone()));
+    let seen = activity.clone();
     let service = service_fn(move |request| {
-        let (surface, in_flight) = (surface.clone(), activity.enter());
+        let (surface, activity) = (surface.clone(), seen.clone());
+        let in_flight = activity.enter();
         async move {
             let answer = surface.handle(request, peer.ip()).await;
+            if answer.body().is_live() {
+                activity.view();
+            }
             drop(in_flight);
             Ok::<_, Infallible>(answer)
         }
@@ -152,7 +157,10 @@ async fn connection(
         ended = serving.as_mut() => ended,
         () = is_stopped(&mut stopped) => {
             serving.as_mut().graceful_shutdown();
-            serving.await
+            tokio::select! {
+                ended = serving.as_mut() => ended,
+                () = activity.only_views() => Ok(()),
+            }
         }
     };
     if let Err(error) = ended {

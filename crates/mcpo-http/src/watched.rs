@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,6 +14,10 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 /// HTTP/2's answers to pings and settings are smaller than this; they are no sign that a downstream
 /// takes what it asked for.
 const CONTROL_BYTES_MAX: usize = 64;
+
+/// When we stop, a viewer that takes nothing cannot be told so, and is waited for no longer than
+/// twice this.
+const VIEW_END_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// How long things may take on one connection.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +38,8 @@ pub(crate) struct Activity {
     requests_in_flight: AtomicU32,
     /// When something last happened, in milliseconds after `began`; 0 before the first request.
     last_ms: AtomicU64,
+    /// Whether something was told live on it.
+    has_viewed: AtomicBool,
 }
 
 /// A request in flight; ends when dropped.
@@ -58,6 +64,7 @@ impl Activity {
             patience,
             requests_in_flight: AtomicU32::new(0),
             last_ms: AtomicU64::new(0),
+            has_viewed: AtomicBool::new(false),
         })
     }
 
@@ -65,6 +72,26 @@ impl Activity {
     pub(crate) fn enter(self: &Arc<Self>) -> InFlight {
         self.requests_in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(self.clone())
+    }
+
+    /// Something is told live on it from now on.
+    pub(crate) fn view(&self) {
+        self.has_viewed.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until nothing is left that is worth to be waited for at the end: a view, and no
+    /// request.
+    ///
+    /// Cancel-safe.
+    pub(crate) async fn only_views(&self) {
+        let mut looks = 0;
+        // The answer of a request that has just ended may still be on its way.
+        while looks < 2 {
+            sleep(VIEW_END_TIME_MAX).await;
+            let is_so = self.has_viewed.load(Ordering::Relaxed)
+                && self.requests_in_flight.load(Ordering::Relaxed) == 0;
+            looks = if is_so { looks + 1 } else { 0 };
+        }
     }
 
     fn touch(&self) {

@@ -68,3 +68,32 @@ fn only_plain_urls_are_taken() {
         Err(RemoteError::BadKey)
     ));
 }
+
+#[tokio::test]
+async fn what_is_known_is_asked_for_by_name() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/api", listener.local_addr().unwrap());
+    let remote = Remote::new(&url, None).unwrap();
+    let server = async {
+        let mut asked = Vec::new();
+        for _ in 0..4 {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                assert_ne!(socket.read_buf(&mut head).await.unwrap(), 0);
+            }
+            socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+            asked.push(String::from_utf8(head).unwrap().lines().next().unwrap().to_owned());
+        }
+        asked
+    };
+    let asking = async {
+        remote.picture(PATIENCE).await.unwrap();
+        remote.metrics(PATIENCE).await.unwrap();
+        remote.alerts(PATIENCE).await.unwrap();
+        remote.diagnostics(PATIENCE).await.unwrap();
+    };
+    let (asked, ()) = tokio::join!(server, asking);
+    let paths = ["admin/picture", "metrics?format=json", "alerts", "diagnostics"];
+    assert_eq!(asked, paths.map(|path| format!("GET /api/{path} HTTP/1.1")));
+}

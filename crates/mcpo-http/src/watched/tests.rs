@@ -97,3 +97,17 @@ async fn an_answer_without_an_end_is_no_idle_connection_until_it_ends() {
     assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
     assert_eq!(began.elapsed().as_secs(), 599 + PATIENCE.idle.as_secs());
 }
+
+#[tokio::test(start_paused = true)]
+async fn at_the_end_views_are_waited_for_no_longer_than_calls() {
+    let activity = Activity::new(PATIENCE);
+    let wait = async |time| tokio::time::timeout(time, activity.only_views()).await.is_ok();
+    assert!(!wait(Duration::from_secs(1000)).await, "an ordinary answer is under way");
+    activity.view();
+    let call = activity.enter();
+    assert!(!wait(Duration::from_secs(1000)).await, "a call is under way beside the view");
+    drop(call);
+    let began = Instant::now();
+    activity.only_views().await;
+    assert_eq!(began.elapsed(), VIEW_END_TIME_MAX * 2);
+}

@@ -336,3 +336,29 @@ async fn calls_are_answered_beside_a_view_on_the_same_http_2_connection() {
     let ended = async { while let Some(Ok(_)) = view.frame().await {} };
     timeout(PATIENCE, ended).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_viewer_that_takes_nothing() {
+    let mut scene = alone().await;
+    let socket = TcpStream::connect(scene.address).await.unwrap();
+    let mut builder =
+        hyper::client::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+    builder.initial_stream_window_size(16 << 10).adaptive_window(false);
+    let handshake = builder.handshake(hyper_util::rt::TokioIo::new(socket));
+    let (mut requests, connection) = handshake.await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        let _ended = connection.await;
+    });
+    // Far more than the viewer has room for, which it never makes.
+    happen(&scene, ENTRIES_MAX);
+    let own = [("host", "localhost")];
+    let request = request("GET", "http://localhost/admin/live?after=1", &own, "");
+    let view = requests.send_request(request).await.unwrap();
+    assert_eq!(view.status(), 200);
+    let began = Instant::now();
+    scene.stop.send_replace(true);
+    timeout(PATIENCE, scene.serving.join_next()).await.unwrap().unwrap().unwrap();
+    assert!(began.elapsed() < PATIENCE / 2, "{:?}", began.elapsed());
+    drop(view);
+}
