@@ -89,7 +89,8 @@ pub struct ServerPicture {
     pub state: &'static str,
     /// How much of it can be used.
     pub standing: Standing,
-    /// Since when it is in that state.
+    /// Since when it is in that state; of one that is tried (`starting`, `resting`), since when it
+    /// has had no session.
     pub since: SystemTime,
     /// What is wrong with it now, if anything is.
     pub fault: Option<FaultKind>,

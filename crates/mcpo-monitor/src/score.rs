@@ -5,6 +5,7 @@ pub mod docs;
 mod parts;
 mod usual;
 
+use mcpo_core::fault::FaultKind;
 use mcpo_core::life::HeldBy;
 use serde::Serialize;
 
@@ -63,8 +64,8 @@ pub struct ServerFacts {
     pub state: &'static str,
     /// How much of it can be used.
     pub standing: Standing,
-    /// Whether anything was wrong with it before it was ready again.
-    pub is_faulty: bool,
+    /// What is wrong with it now, if anything is.
+    pub fault: Option<FaultKind>,
     /// Who holds it, if anybody does.
     pub held_by: Option<HeldBy>,
     /// Where its breaker is.
@@ -163,7 +164,7 @@ impl ServerFacts {
             name: name.to_owned(),
             state: "ready",
             standing: Standing::Ok,
-            is_faulty: false,
+            fault: None,
             held_by: None,
             breaker: BreakerName::Closed,
             sessions: 1,
@@ -183,7 +184,7 @@ impl ServerFacts {
             name: server.name.clone(),
             state: server.state,
             standing: server.standing,
-            is_faulty: server.fault.is_some(),
+            fault: server.fault,
             held_by: server.held_by,
             breaker: server.breaker,
             sessions: server.sessions,

@@ -97,7 +97,7 @@ fn server(
         name: view.name.clone(),
         state: view.state.name(),
         standing: Standing::of(view, breaker),
-        since: wall(sources.at, now, view.since),
+        since: wall(sources.at, now, since(view)),
         fault: view.state.fault().map(|fault| fault.kind),
         detail: view.state.fault().map(|fault| fault.detail.as_str().into()),
         held_by: held_by(&view.state),
@@ -265,6 +265,14 @@ impl Standing {
         let whole =
             view.missing_tools.is_empty() && !lacks_sessions && breaker == BreakerState::Closed;
         if whole { Self::Ok } else { Self::Degraded }
+    }
+}
+
+/// One that is tried again and again changes its state each time.
+const fn since(view: &View) -> Instant {
+    match view.state {
+        State::Starting { .. } | State::Resting { .. } => view.away_since,
+        State::Ready | State::Held { .. } | State::Dormant | State::Stopped => view.since,
     }
 }
 

@@ -6,7 +6,7 @@ use mcpo_core::life::HeldBy;
 
 use super::usual::USUAL_CALLS_MIN;
 use super::{Reason, Score, ServerFacts, WORST_SHARE, WholeFacts};
-use crate::picture::{BreakerName, Standing};
+use crate::picture::{BreakerName, Standing, reason_of};
 
 /// Whose points it costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +148,7 @@ pub(super) fn of_whole(facts: &WholeFacts) -> Vec<Reason> {
             .map(move |reason| Reason { points: reason.points * share, ..reason.clone() })
     });
     let own = [
-        rising("cpu", facts.cpu, 0.8, "the processors are busy"),
+        rising("cpu", facts.cpu, 0.8, "the processors' time is used"),
         rising("memory", facts.memory, 0.85, "the memory is used"),
         limits(facts),
         disk(facts),
@@ -162,12 +162,19 @@ fn state(facts: &ServerFacts) -> Option<Reason> {
     }
     let (share, why) = match facts.held_by {
         Some(HeldBy::Operator) => (0.2, "an operator holds it".to_owned()),
-        None if facts.state == "starting" && !facts.is_faulty => {
+        None if facts.state == "starting" && facts.fault.is_none() => {
             (0.2, "it starts for the first time".to_owned())
         }
-        Some(HeldBy::Fault) | None => (1.0, format!("it cannot be called: it is {}", facts.state)),
+        Some(HeldBy::Fault) | None => (1.0, why_down(facts)),
     };
     reason(facts, "state", share, why)
+}
+
+fn why_down(facts: &ServerFacts) -> String {
+    match facts.fault {
+        Some(kind) => format!("it cannot be called: {}", reason_of(kind)),
+        None => format!("it cannot be called: it is {}", facts.state),
+    }
 }
 
 fn breaker(facts: &ServerFacts) -> Option<Reason> {

@@ -18,7 +18,7 @@ fn down() -> ServerFacts {
     ServerFacts {
         state: "resting",
         standing: Standing::Down,
-        is_faulty: true,
+        fault: Some(FaultKind::Unreachable),
         sessions: 0,
         ..well()
     }
@@ -53,7 +53,7 @@ fn each_trouble_costs_its_part() {
         (down(), &[("state", 100)], 0),
         (held, &[("state", 100)], 0),
         (by_operator, &[("state", 20)], 80),
-        (ServerFacts { state: "starting", is_faulty: false, ..down() }, &[("state", 20)], 80),
+        (ServerFacts { state: "starting", fault: None, ..down() }, &[("state", 20)], 80),
         (ServerFacts { state: "starting", ..down() }, &[("state", 100)], 0),
         (ServerFacts { breaker: open, ..down() }, &[("state", 100)], 0),
         (ServerFacts { breaker: open, ..well() }, &[("breaker", 50)], 50),
