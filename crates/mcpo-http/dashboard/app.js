@@ -105,21 +105,21 @@ function setPhase(next, { problem, retryAt: at }) {
     say('Connected again.');
     problems.changed();
   }
-  if (phase === 'live') lostWhy = '';
   $('sign-out').hidden = isGate || kept.get('signed-in') === null;
-  showLink(problem);
+  if (next === 'lost') lostWhy = problem?.message ?? '';
+  showLink();
 }
 
-function showLink(problem) {
+function showLink() {
   const words = { connecting: 'connecting', live: 'live', lost: 'lost', 'sign-in': 'signed out', refused: 'refused', off: 'off' };
   put($('link-words'), words[phase]);
   mark($('link'), 'data-link', phase);
   if (phase !== 'lost') return;
   const left = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
-  lostWhy = problem?.message ?? lostWhy;
+  put($('lost-words'), `${lostWhy || 'Connection lost'}, trying again`);
   // Only that it is lost is read out, not each second of the wait.
   put($('lost-left'), left > 1 ? ` in ${left} s` : ' now');
-  $('lost').title = `${lostWhy ? `mcpo says: ${lostWhy}. ` : ''}What you see is how it was.`;
+  $('lost').title = 'What you see is how it was.';
 }
 
 function showGate(problem) {
@@ -212,6 +212,6 @@ $('sign-out').addEventListener('click', signOut);
 $('theme').addEventListener('click', nextTheme);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', charts.repaint);
 addEventListener('online', () => live.now());
-setInterval(() => phase === 'lost' && showLink(null), 500);
+setInterval(() => phase === 'lost' && showLink(), 500);
 showTheme();
 live.run();
