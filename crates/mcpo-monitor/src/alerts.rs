@@ -14,7 +14,7 @@ mod promql;
 mod reconnects;
 pub mod rules;
 #[cfg(test)]
-mod scene;
+pub(crate) mod scene;
 
 use std::time::SystemTime;
 

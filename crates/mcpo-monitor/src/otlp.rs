@@ -73,9 +73,10 @@ impl Exporter {
         let stopped = async {
             let _told_or_gone = stop.wait_for(|stop| *stop).await;
         };
+        let mut batch = Vec::with_capacity(CALLS_SENT_MAX);
         let work = async {
             tokio::join!(
-                send_spans(&sender, &identity, &mut calls),
+                send_spans(&sender, &identity, &mut calls, &mut batch),
                 send_metrics(&sender, &identity, &look, otlp.metrics_every),
             )
         };
@@ -84,11 +85,11 @@ impl Exporter {
             () = stopped => {}
         }
         let flush = async {
-            let mut left = Vec::new();
+            // Also what was on its way: a collector may be told twice of a span, and counts it once.
             while let Ok(call) = calls.try_recv() {
-                left.push(call);
+                batch.push(call);
             }
-            for batch in left.chunks(CALLS_SENT_MAX) {
+            for batch in batch.chunks(CALLS_SENT_MAX) {
                 sender.send_traces(spans::request(&identity, batch).encode_to_vec()).await;
             }
             let (picture, alerts) = look();
@@ -101,13 +102,14 @@ impl Exporter {
     }
 }
 
-/// Batches: full ones at once, others when the first span of them has waited long enough.
+/// Batches: full ones at once, others when the first span of them has waited long enough. What was
+/// not sent yet when it is dropped is in `batch`.
 async fn send_spans(
     sender: &Sender,
     identity: &attributes::Identity,
     calls: &mut mpsc::Receiver<span::Recorded>,
+    batch: &mut Vec<span::Recorded>,
 ) {
-    let mut batch = Vec::with_capacity(CALLS_SENT_MAX);
     loop {
         let Some(first) = calls.recv().await else {
             // No tracer: metrics go on.
@@ -120,7 +122,7 @@ async fn send_spans(
         {
             batch.push(call);
         }
-        sender.send_traces(spans::request(identity, &batch).encode_to_vec()).await;
+        sender.send_traces(spans::request(identity, batch).encode_to_vec()).await;
         batch.clear();
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 /// Records traces of calls.
 #[derive(Debug)]
 pub struct Tracer {
-    waiting: mpsc::Sender<Recorded>,
+    pub(super) waiting: mpsc::Sender<Recorded>,
     sample_ratio: f64,
     parent_based: bool,
     dropped: AtomicU64,

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::alerts::scene::Scene;
 use crate::registry;
 
 const CALLER: &[u8] = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -124,6 +125,29 @@ async fn what_a_collector_does_not_take_now_is_sent_again_and_what_it_refuses_is
     // After a refusal the next message is another one.
     let got = sent_to(vec![400, 200], 2 * CALLS_SENT_MAX).await;
     assert_ne!(got[0].1, got[1].1);
+}
+
+#[tokio::test]
+async fn a_span_that_waits_for_others_is_sent_at_the_stop() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1/traces", listener.local_addr().unwrap());
+    let (tracer, exporter) = pair(otlp(Some(url)));
+    let tracer = tracer.unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let scene = Scene::new(&["time"], &Monitoring::default());
+    let seen = (Arc::new(scene.picture), Arc::new(Alerts::none(std::time::UNIX_EPOCH)));
+    let look = move || seen.clone();
+    let mut exporting = JoinSet::new();
+    exporting.spawn(async move { exporter.run(look, stopped).await });
+    tracer.end(tracer.begin(None).unwrap(), ended());
+    // It is taken from the queue, and waits for others.
+    while tracer.waiting.capacity() < CALLS_WAITING_MAX {
+        tokio::task::yield_now().await;
+    }
+    stop.send_replace(true);
+    let got = collector(listener, vec![200]).await;
+    let message = ExportTraceServiceRequest::decode(&got[0].1[..]).unwrap();
+    assert_eq!(message.resource_spans[0].scope_spans[0].spans.len(), 2);
 }
 
 #[tokio::test]
