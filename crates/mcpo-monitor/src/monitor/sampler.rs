@@ -16,7 +16,7 @@ use mcpo_upstream::directory::{LiveSession, Upstream};
 use mcpo_upstream::journal::ENTRIES_MAX;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Monitor, Resources, keep};
 use crate::alerts::{Deliverer, Engine, Notice, deliver};
@@ -24,8 +24,9 @@ use crate::history::Store;
 use crate::picture::Picture;
 use crate::resources::Reader;
 
-/// Alerts are looked at, and events kept, this often; a slot of the windows is twice as long.
-const BEAT: Duration = Duration::from_secs(5);
+/// Alerts are looked at, and events kept, at least this often; a slot of the windows is twice as
+/// long.
+const BEAT_MAX: Duration = Duration::from_secs(5);
 
 /// What the work needs.
 #[derive(Debug)]
@@ -36,7 +37,10 @@ pub(super) struct Sampler {
     deliverer: Arc<Deliverer>,
     /// Away while it reads.
     reader: Option<Reader>,
-    sample_due: Instant,
+    /// A sample is as many beats as it takes for none to be longer than [`BEAT_MAX`].
+    beats_per_sample: u32,
+    /// Beats so far.
+    beats: u32,
 }
 
 /// Works until `stop` is true or gone.
@@ -53,7 +57,7 @@ pub(super) async fn run(monitor: Monitor, mut stop: watch::Receiver<bool>) {
     let (delivering, delivering_stop) = (Arc::clone(&deliverer), stop.clone());
     tasks.spawn(async move { delivering.run(delivering_stop).await });
     let mut sampler = Sampler::new(monitor, deliverer).await;
-    let mut beats = interval(BEAT.min(sampler.interval()));
+    let mut beats = interval(sampler.interval() / sampler.beats_per_sample);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -80,12 +84,15 @@ impl Sampler {
         monitor.remember(&store).await;
         let options = &monitor.inner.options;
         let directory = options.monitoring.state.directory(options.port);
+        let beats = options.monitoring.interval.as_secs_f64() / BEAT_MAX.as_secs_f64();
+        let beats_per_sample = (beats.ceil() as u32).max(1);
         Self {
             engine: Engine::new(&options.monitoring),
             reader: Some(Reader::new(directory)),
             store,
             deliverer,
-            sample_due: Instant::now(),
+            beats_per_sample,
+            beats: 0,
             monitor,
         }
     }
@@ -95,9 +102,10 @@ impl Sampler {
     }
 
     async fn beat(&mut self) {
-        let is_sample = Instant::now() >= self.sample_due;
+        // Counted, since a beat that comes a little early must not make a sample one beat late.
+        let is_sample = self.beats.is_multiple_of(self.beats_per_sample);
+        self.beats = self.beats.wrapping_add(1);
         if is_sample {
-            self.sample_due = Instant::now() + self.interval();
             self.sample_resources().await;
         }
         let picture = self.monitor.inner.fresh();

@@ -214,3 +214,17 @@ async fn work_that_is_begun_anew_does_nothing_twice() {
     assert_eq!(play.look().servers[0].burn.six_hours.good, 121);
     play.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn samples_keep_their_interval_whatever_it_is() {
+    for (seconds, samples) in [(1, 60), (7, 8), (30, 2), (300, 0)] {
+        let interval = Duration::from_secs(seconds);
+        let mut play = Play::ready(&["up"], Monitoring { interval, ..Monitoring::default() }).await;
+        // Real clocks do not stand still between a tick and what it does.
+        sleep(3 * MILLIS).await;
+        play.run();
+        sleep(60 * SECOND + MILLIS).await;
+        assert_eq!(series(&play, None, Metric::Rate).await.len(), samples, "{interval:?}");
+        play.stop().await;
+    }
+}
