@@ -23,8 +23,9 @@ pub struct Rule {
     pub title: &'static str,
     /// When it applies, in words.
     pub when: &'static str,
-    /// What a person can do, the likeliest first; `{server}` stands for the upstream's name. A
-    /// single case may know something better, which then stands before these.
+    /// What a person can do, the likeliest first; `{server}` stands for the upstream's name. What is
+    /// for commands or URLs only says so at its beginning. A single case may know something better,
+    /// which then stands before these.
     pub fix: &'static [&'static str],
     /// Issues that it explains, so that they are not told beside it: of the same upstream, of mcpo
     /// and the machine, and, where it is about these itself, of every upstream.
@@ -111,10 +112,11 @@ impl Rule {
         match self.judge {
             Judge::Server(judge) => cases
                 .iter()
-                .filter_map(|case| Some(self.issue(Some(case.name), judge(case)?)))
+                .filter_map(|case| Some(self.issue(facts, Some(case), judge(case)?)))
                 .collect(),
             Judge::Own(judge) => {
-                judge(facts, cases).map(|finding| self.issue(None, finding)).into_iter().collect()
+                let finding = judge(facts, cases);
+                finding.map(|finding| self.issue(facts, None, finding)).into_iter().collect()
             }
         }
     }
@@ -128,10 +130,15 @@ impl Rule {
         }
     }
 
-    fn issue(&self, server: Option<&str>, finding: Finding) -> Issue {
-        let Finding { severity, what, since, evidence, cause, fix } = finding;
-        let general =
-            self.fix.iter().map(|text| text.replace("{server}", server.unwrap_or("mcpo")));
+    fn issue(&self, facts: &Facts, case: Option<&Case<'_>>, finding: Finding) -> Issue {
+        let Finding { severity, what, since, evidence, cause, mut fix } = finding;
+        let server = case.map(|case| case.name);
+        let named = |text: &&str| text.replace("{server}", server.unwrap_or("mcpo"));
+        let of_use = self.fix.iter().filter(|text| is_of_use(text, facts, case));
+        fix.extend(of_use.map(named));
+        if fix.is_empty() {
+            fix.extend(self.fix.iter().map(named));
+        }
         Issue {
             id: self.id,
             severity: severity.unwrap_or(self.severity),
@@ -140,7 +147,20 @@ impl Rule {
             since: since.map(words::epoch),
             evidence,
             cause,
-            fix: fix.into_iter().chain(general).collect(),
+            fix,
         }
     }
+}
+
+/// Advice that begins so is for servers over HTTP only.
+const OF_A_URL: &str = "Of a URL: ";
+/// Advice that begins so is for commands only.
+const OF_A_COMMAND: &str = "Of a command: ";
+
+/// Whether a piece of advice is for such an upstream, and can be followed where nothing runs.
+fn is_of_use(text: &str, facts: &Facts, case: Option<&Case<'_>>) -> bool {
+    let is_process = case.is_some_and(Case::is_process);
+    let is_for_other = text.starts_with(if is_process { OF_A_URL } else { OF_A_COMMAND });
+    let needs_one_that_runs = text.contains("`mcpo admin ");
+    !is_for_other && (facts.picture.is_some() || !needs_one_that_runs)
 }

@@ -67,6 +67,25 @@ fn a_hold_by_the_operator_hides_what_was_wrong_before() {
     assert_eq!(check::wanted(&facts), []);
 }
 
+/// Advice is for what the server is, and can be followed.
+#[test]
+fn advice_fits_the_case() {
+    let fault = mcpo_core::fault::Fault::new(mcpo_core::fault::FaultKind::Nonsense, "what?");
+    for (name, other) in [("files", "Of a URL"), ("search", "Of a command")] {
+        let mut facts = healthy();
+        down(&mut facts, name, &fault);
+        let fix = diagnose(&facts).issues[0].fix.clone();
+        assert!(fix.iter().any(|text| text.starts_with("Of a ")), "{fix:?}");
+        assert!(!fix.iter().any(|text| text.starts_with(other)), "{fix:?}");
+        assert!(fix.iter().any(|text| text.contains("mcpo admin release")), "{fix:?}");
+        let links = vec!["a link".to_owned()];
+        looked(&mut facts, name, Chain { fault: Some(fault.clone()), links, ..Chain::default() });
+        facts.picture = None;
+        let fix = diagnose(&facts).issues[0].fix.clone();
+        assert!(!fix.is_empty() && !fix.iter().any(|text| text.contains("mcpo admin")), "{fix:?}");
+    }
+}
+
 #[test]
 fn only_urls_that_fail_are_looked_at() {
     let mut facts = healthy();

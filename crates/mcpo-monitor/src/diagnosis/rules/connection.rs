@@ -95,7 +95,8 @@ pub(super) const UNAUTHORIZED: Rule = Rule {
     title: "a server refuses our credentials",
     when: "It answers 401 or 403, at the handshake or to calls.",
     fix: &[
-        "Renew the key in `headers` (or, of a command, in `env`) of `{server}`, and reload the configuration.",
+        "Of a URL: renew the key in `headers` of `{server}`, and reload the configuration.",
+        "Of a command: renew the key in `env` of `{server}`, and reload the configuration.",
         "`mcpo admin release {server}` tries it at once after the repair.",
     ],
     explains: SYMPTOMS,
@@ -108,8 +109,8 @@ pub(super) const NOT_MCP: Rule = Rule {
     title: "what answers does not speak MCP",
     when: "It answers, but with something else: a web page, text on stdout, a protocol version that mcpo does not know.",
     fix: &[
-        "Check that `url` of `{server}` has the path of the MCP endpoint (often `/mcp` or `/sse`), and that `type` is right.",
-        "Of a command: it must write nothing but MCP to stdout; send its log to stderr.",
+        "Of a URL: check that `url` of `{server}` has the path of the MCP endpoint (often `/mcp` or `/sse`), and that `type` is right.",
+        "Of a command: `{server}` must write nothing but MCP to stdout; send its log to stderr.",
         "`mcpo admin release {server}` tries it at once after the repair.",
     ],
     explains: SYMPTOMS,
@@ -122,9 +123,10 @@ pub(super) const HANDSHAKE_TIMEOUT: Rule = Rule {
     title: "a server does not answer the handshake",
     when: "It can be reached or started, but says nothing within the time for a handshake.",
     fix: &[
-        "See in the log of `{server}` what it waits for; one that downloads its package first (`npx`, `uvx`) is faster once that is installed.",
+        "See in the log of `{server}` what it waits for.",
+        "Of a command: one that downloads its package at its start (`npx`, `uvx`) is faster once that is installed.",
         "If it is merely slow to start, raise `--connect-timeout`.",
-        "Check that `type` of `{server}` is what it speaks: `streamable-http` or `sse`.",
+        "Of a URL: check that `type` of `{server}` is what it speaks, `streamable-http` or `sse`.",
     ],
     explains: SYMPTOMS,
     judge: Judge::Server(|case| {
@@ -195,9 +197,13 @@ const PROGRAMS: [(&str, &str); 9] = [
 
 /// The part of an issue that is the same for all that cannot be called.
 fn found(case: &Case<'_>, trouble: &Trouble, what: String) -> Finding {
-    let mut evidence = vec![trouble.fault.detail.clone()];
     let words = case.chain.and_then(|chain| chain.last_words.as_deref());
-    evidence.extend(words.filter(|words| !words.trim().is_empty()).map(last_words));
+    let words = words.filter(|words| !words.trim().is_empty()).map(last_words);
+    let detail = trouble.fault.detail.as_str();
+    // Where they are known line by line, the short form of them is left out.
+    let head = detail.split_once("; its last words").map_or(detail, |(head, _)| head);
+    let mut evidence = vec![if words.is_some() { head } else { detail }.to_owned()];
+    evidence.extend(words);
     let mut fix = Vec::new();
     if trouble.is_over {
         evidence.push("a look just now found nothing wrong with it".to_owned());
