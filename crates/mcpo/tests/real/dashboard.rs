@@ -9,7 +9,13 @@ use crate::places::{node, npm, root, scratch, text};
 /// The pictures of the documentation are taken anew where this variable says so.
 const WRITE_DOCS: &str = "MCPO_WRITE_DOCS";
 
+#[expect(clippy::disallowed_methods, reason = "a switch for whoever runs the test, not for mcpo")]
+fn is_written() -> bool {
+    std::env::var_os(WRITE_DOCS).is_some()
+}
+
 /// Runs one test of `dashboard/page.mjs`, which starts its own mcpo and ends it.
+#[expect(clippy::print_stdout, reason = "how long things took is told, not judged")]
 async fn browse(test: &str, pictures: &Path) {
     let script = text(&root().join("crates/mcpo/tests/real/dashboard/page.mjs"));
     let (playwright, axe) = (npm("playwright-core"), npm("axe-core/axe.min.js"));
@@ -63,7 +69,7 @@ async fn a_hundred_servers_stay_usable() {
 #[tokio::test]
 async fn the_pictures_of_the_documentation_are_there() {
     let pictures = root().join("docs/screenshots");
-    if std::env::var_os(WRITE_DOCS).is_some() {
+    if is_written() {
         browse("documentation", &pictures).await;
     }
     let page = std::fs::read_to_string(root().join("docs/dashboard.md")).expect("there is a page");
