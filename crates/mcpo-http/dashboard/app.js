@@ -31,6 +31,7 @@ const live = new Live({
   },
   picture(next) {
     setPhase('live', {});
+    if (!picture) problems.expect(next.servers);
     announce(picture, next);
     picture = next;
     showAll(next);

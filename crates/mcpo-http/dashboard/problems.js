@@ -23,6 +23,13 @@ export function init({ count, findServer }) {
   setInterval(() => { if (checkedAt && !checking) put($('issues-at'), `Checked ${ago((Date.now() - checkedAt) / 1000)}`); }, 5000);
 }
 
+/** Keeps room for the first diagnosis where there will be something in it. */
+export function expect(servers) {
+  if (checkedAt || !servers.some(server => server.standing !== 'ok')) return;
+  $('issues-list').dataset.expecting = '';
+  $('issues-list').replaceChildren(h('p', { class: 'fine' }, 'Looking at what is wrong …'));
+}
+
 /** Asks for a diagnosis soon, since something changed. */
 export function changed() {
   clearTimeout(again);
@@ -62,6 +69,7 @@ function showIssues({ issues, recommendations }) {
   if (recommendations?.length > 0) {
     rows.push(h('div', { class: 'advice' }, h('h3', {}, 'Could be better'), h('ul', {}, ...recommendations.map(one => h('li', {}, ...rich(one))))));
   }
+  delete $('issues-list').dataset.expecting;
   $('issues-list').replaceChildren(...rows);
 }
 
