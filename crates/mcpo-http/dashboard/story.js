@@ -51,7 +51,8 @@ export function tone(story) {
   const worst = level(story);
   const failed = names.has('call_failed');
   if (isAway(story)) return 'bad';
-  if (story.entries.findLast(entry => entry.event === 'held' || entry.event === 'released')?.event === 'held') return 'bad';
+  const held = story.entries.findLast(entry => entry.event === 'held' || entry.event === 'released');
+  if (held?.event === 'held') return held.fields?.by === 'operator' ? 'off' : 'bad';
   if (names.has('recovered') || names.has('breaker_closed')) return failed ? 'warn' : 'ok';
   return { error: 'bad', warn: 'warn', info: 'off', debug: 'off' }[worst] ?? 'off';
 }
@@ -59,8 +60,10 @@ export function tone(story) {
 /** The line. Entries of one kind are told once, with their number. */
 export function line(story) {
   const groups = new Map();
+  let wasAway = false;
   for (const entry of story.entries) {
-    const key = KINDS[entry.event] ? entry.event : `${entry.event} ${entry.seq}`;
+    wasAway ||= AWAY.has(entry.event);
+    const key = kindOf(entry, wasAway);
     if (!groups.has(key)) groups.set(key, []);
     groups.get(key).push(entry);
   }
@@ -69,17 +72,22 @@ export function line(story) {
   if (groups.has('call_recovered')) groups.delete('call_sent_again');
   const said = [];
   let joint = '';
-  for (const entries of groups.values()) {
-    const kind = KINDS[entries[0].event];
-    let words = kind ? kind(entries, groups) : plain(entries[0]);
-    if (!words) continue;
+  for (const [key, entries] of groups) {
+    let words = KINDS[key] ? KINDS[key](entries) : plain(entries[0]);
     // One reason is said once.
     if (said.some(piece => piece.includes(why(entries)))) words = words.replace(why(entries), '');
-    const arrow = BACK.has(entries[0].event) && said.length > 0 && [...groups.keys()].some(key => AWAY.has(key));
+    const arrow = BACK.has(key) && said.length > 0 && wasAway;
     joint = said.length === 0 ? '' : arrow ? ' → ' : ', ';
     said.push(joint + words);
   }
   return said.join('') || plain(story.entries[0]);
+}
+
+/** What an entry is told as: a server that was not away is not back. */
+function kindOf({ event, seq }, wasAway) {
+  if (event === 'upstream_ready' && !wasAway) return 'first_ready';
+  if (event === 'pool_shrank') return 'pool_grew';
+  return KINDS[event] ? event : `${event} ${seq}`;
 }
 
 /** One entry in its own words; those of mcpo, where it says some. */
@@ -92,9 +100,8 @@ const ms = value => seconds((value ?? 0) / 1000);
 const times = (entries, once, often) => (entries.length === 1 ? once : often(entries.length));
 
 const KINDS = {
-  upstream_ready: (all, groups) => (groups.has('session_lost') || groups.has('upstream_failed')
-    ? `new session in ${ms(last(all).fields?.took_ms)}`
-    : `ready after ${ms(last(all).fields?.took_ms)}, ${many(last(all).fields?.tools ?? 0, 'tool')}`),
+  first_ready: all => `ready after ${ms(last(all).fields?.took_ms)}, ${many(last(all).fields?.tools ?? 0, 'tool')}`,
+  upstream_ready: all => `new session in ${ms(last(all).fields?.took_ms)}`,
   upstream_failed: all => times(all, `connecting failed${why(all)}`, count => `connecting failed ${count} times${why(all)}`),
   session_lost: all => times(all, `session lost${why(all)}`, count => `${count} sessions lost${why(all)}`),
   session_replaced: all => times(all, `session replaced${why(all)}`, count => `${count} sessions replaced${why(all)}`),
@@ -109,7 +116,6 @@ const KINDS = {
   held: all => (last(all).fields?.by === 'operator' ? 'held by an operator' : `held until somebody mends it${why(all)}`),
   released: () => 'released',
   pool_grew: all => `now ${many(last(all).fields?.sessions ?? 0, 'session')}`,
-  pool_shrank: (all, groups) => (groups.has('pool_grew') ? '' : `now ${many(last(all).fields?.sessions ?? 0, 'session')}`),
   tools_changed: all => {
     const { added, removed } = last(all).fields ?? {};
     return ['tools changed', added?.length > 0 && `new: ${names(added)}`, removed?.length > 0 && `gone: ${names(removed)}`].filter(Boolean).join('; ');

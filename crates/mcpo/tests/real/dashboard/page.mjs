@@ -54,6 +54,33 @@ async function heals() {
   await page.locator('.issue[data-tone="bad"]').first().waitFor({ state: 'detached' });
   await page.locator('#said', { hasText: /./ }).waitFor({ state: 'attached' });
   await search.vanish();
+  await stories(page);
+}
+
+/** What entries in a row are told as. */
+async function stories(page) {
+  const lost = { event: 'session_lost', level: 'warn', fields: { fault: 'disconnected' } };
+  const again = { event: 'call_sent_again', level: 'debug' };
+  const ready = { event: 'upstream_ready', level: 'info', fields: { took_ms: 12, tools: 2 } };
+  const recovered = { event: 'recovered', level: 'info', fields: { away_ms: 12 } };
+  const held = by => ({ event: 'held', level: 'warn', fields: { by, fault: 'unauthorized' } });
+  const cases = [
+    [[lost, again, again, again, ready, recovered], 'ok', 'session lost (it went away), 3 calls sent again → new session in 12 ms'],
+    [[ready, lost, lost], 'bad', 'ready after 12 ms, 2 tools, 2 sessions lost (it went away)'],
+    [[held('operator')], 'off', 'held by an operator'],
+    [[held('fault')], 'bad', 'held until somebody mends it (it refuses the credentials)'],
+    [[{ event: 'new_to_the_page', level: 'info', sentence: 'in its own words' }], 'off', 'in its own words'],
+  ];
+  const told = await page.evaluate(async all => {
+    const { begin, goOn, goesOn, line, tone } = await import(new URL('docs/assets/dashboard-story.js', document.baseURI));
+    return all.map(([events]) => {
+      const entries = events.map((entry, at) => ({ ...entry, seq: at, ms: at * 10, server: 'time' }));
+      const story = begin(entries[0]);
+      const joined = entries.slice(1).every(entry => { const goes = goesOn(story, entry); goOn(story, entry); return goes; });
+      return [joined, tone(story), line(story).replaceAll('\u00a0', ' ')];
+    });
+  }, cases);
+  cases.forEach(([, tone, words], at) => check(String(told[at]) === String([true, tone, words]), `"${words}" is told as ${told[at]}`));
 }
 
 // === Every order ===
