@@ -38,7 +38,7 @@ export function init() {
     group.append(h('button', { type: 'button', 'data-seconds': value, 'aria-pressed': String(value === range.seconds), onclick: () => choose(value) }, words));
   }
   boxes = CHARTS.map(chart => {
-    const [now, plot] = [h('p', { class: 'now' }), h('div', { class: 'plot', role: 'img' })];
+    const [now, plot] = [h('p', { class: 'now' }), h('div', { class: 'plot', role: 'img', 'aria-label': chart.title })];
     $('charts-grid').append(h('figure', {}, h('figcaption', {}, h('h3', {}, chart.title), now), plot));
     return { chart, now, plot, graph: null, data: null };
   });

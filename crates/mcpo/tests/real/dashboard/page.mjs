@@ -104,6 +104,7 @@ async function orders() {
   await button('Hold').click();
   const dialog = page.getByRole('dialog');
   await dialog.waitFor();
+  await accessible(page, 'a question');
   for (let turn = 0; turn < 4; turn += 1) {
     await page.keyboard.press('Tab');
     const inside = await page.evaluate(() => document.activeElement === document.body || document.querySelector('dialog').contains(document.activeElement));
@@ -224,6 +225,7 @@ async function login() {
   await page.keyboard.press('Enter');
   await error.getByText('That is not the key.').waitFor();
   await page.screenshot({ path: join(pictures, 'sign-in.png') });
+  await accessible(page, 'signing in');
   await key.fill('open sesame');
   await page.keyboard.press('Enter');
   await stands(page, 'time', 'Ready');
@@ -273,6 +275,7 @@ async function lost() {
   await banner.waitFor({ timeout: 2000 });
   console.log(`the page knew ${Date.now() - dead} ms after the end`);
   await page.locator('#overview[data-stale]').waitFor();
+  await accessible(page, 'lost');
   await page.screenshot({ path: join(pictures, 'lost.png') });
   await mcpo.again();
   await live(page);
