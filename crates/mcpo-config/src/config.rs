@@ -148,7 +148,8 @@ pub enum Mode {
 
 impl Config {
     /// Which settings differ from those of `self` in `new` although only a restart can change
-    /// them, each in words. What servers there are and how they are treated is not among them.
+    /// them, each in words. What servers there are, how they are treated, and what is an alert is
+    /// not among them.
     #[must_use]
     pub fn restart_needed_for(&self, new: &Self) -> Vec<&'static str> {
         let settings = [
@@ -157,7 +158,7 @@ impl Config {
             (self.site != new.site, "texts and paths of the documents"),
             (self.limits != new.limits, "limits"),
             (self.recovery != new.recovery, "recovery"),
-            (self.monitoring != new.monitoring, "monitoring"),
+            (self.monitoring.reloaded(&new.monitoring) != new.monitoring, "monitoring"),
             (self.hot_reload != new.hot_reload, "hot reload"),
             (self.log != new.log, "log"),
             (self.mode != new.mode, "mode"),

@@ -156,6 +156,13 @@ impl Monitoring {
     pub const INTERVAL_MAX: Duration = Duration::from_secs(300);
     /// Of a hundred calls one may fail before anybody is woken.
     pub const SLO_OBJECTIVE: f64 = 0.99;
+
+    /// The same, but for what `new` says of what can change while mcpo runs: what calls are held
+    /// to, the alerts, and who is told.
+    #[must_use]
+    pub fn reloaded(&self, new: &Self) -> Self {
+        Self { slo_objective: new.slo_objective, alerts: new.alerts.clone(), ..self.clone() }
+    }
 }
 
 impl Default for Monitoring {

@@ -39,7 +39,7 @@ pub const PICTURE_AGE_MAX: Duration = Duration::from_millis(250);
 /// What to watch, and how.
 #[derive(Debug)]
 pub struct MonitorOptions {
-    /// What the operator decided.
+    /// What the operator decided; see also [`Monitor::reconfigure`].
     pub monitoring: Monitoring,
     /// The port that we listen on; 0 in tests that listen on none.
     pub port: u16,
@@ -61,6 +61,8 @@ struct Inner {
     directory: Arc<Directory>,
     requests: Requests,
     alerts: watch::Sender<Arc<Alerts>>,
+    /// As the operator wants it by now.
+    wanted: watch::Sender<Arc<Monitoring>>,
     started: Instant,
     clock: Clock,
     memory: Mutex<Memory>,
@@ -109,11 +111,13 @@ impl Monitor {
         let started = Instant::now();
         let otlp = options.monitoring.otlp.clone().filter(|_| options.monitoring.enabled);
         let (tracer, exporter) = otlp.map(otlp::pair).unzip();
+        let wanted = watch::Sender::new(Arc::new(options.monitoring.clone()));
         let inner = Inner {
             options,
             directory,
             requests: Requests::default(),
             alerts: watch::Sender::new(Arc::new(Alerts::none(SystemTime::UNIX_EPOCH))),
+            wanted,
             started,
             clock,
             memory: Mutex::new(Memory { exporter, ..Memory::new(started) }),
@@ -128,6 +132,19 @@ impl Monitor {
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.inner.options.monitoring.enabled
+    }
+
+    /// From now on calls are held to what this says, and alerts are as it says; the rest of it
+    /// takes a restart.
+    pub fn reconfigure(&self, monitoring: &Monitoring) {
+        let new = self.inner.options.monitoring.reloaded(monitoring);
+        self.inner.wanted.send_if_modified(|wanted| {
+            let differs = **wanted != new;
+            if differs {
+                *wanted = Arc::new(new);
+            }
+            differs
+        });
     }
 
     /// Where calls tell their spans; `None` where no traces are sent.
@@ -308,7 +325,7 @@ impl Inner {
             machine: memory.resources.machine,
             children: &memory.resources.children,
             watch: WatchPicture {
-                slo_objective: self.options.monitoring.slo_objective,
+                slo_objective: self.wanted.borrow().slo_objective,
                 journal_seq: journal.last_seq(),
                 history_bytes: self.store.get().map(|store| store.bytes()),
                 history_errors: self.history_errors.load(Ordering::Relaxed),

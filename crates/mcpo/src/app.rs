@@ -53,8 +53,8 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
     let (stop, mut stop_rx) = watch::channel(false);
     let mut reloading = JoinSet::new();
     if let Some(reloads) = reloads {
-        let (wanted, directory) = (wanted.clone(), directory.clone());
-        match Reload::new(reloads, config.clone(), wanted, directory) {
+        let (wanted, monitor, directory) = (wanted.clone(), monitor.clone(), directory.clone());
+        match Reload::new(reloads, config.clone(), wanted, monitor, directory) {
             Ok(reload) => reloading.spawn(reload.run()),
             Err(error) => return render::failure(&format!("cannot listen for SIGHUP: {error}")),
         };

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mcpo_config::{Config, Plan, Problems, Reloads, Server, ServerName};
 use mcpo_core::event::Event;
+use mcpo_monitor::monitor::Monitor;
 use mcpo_upstream::directory::Directory;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -19,13 +20,14 @@ use crate::telemetry;
 /// told (disassociate_ctty in linux/drivers/tty/tty_jobctrl.c).
 const TERMINAL_LOSS_MAX: Duration = Duration::from_millis(100);
 
-/// Hands every new configuration to the supervisor.
+/// Hands every new configuration to the supervisor and to the monitor.
 #[derive(Debug)]
 pub(crate) struct Reload {
     reloads: Reloads,
     /// What mcpo was started with: what only a restart changes is as it says.
     started: Config,
     wanted: watch::Sender<Arc<Vec<Server>>>,
+    monitor: Monitor,
     directory: Arc<Directory>,
     hangup: Signal,
     had_terminal: bool,
@@ -37,10 +39,11 @@ impl Reload {
         reloads: Reloads,
         started: Config,
         wanted: watch::Sender<Arc<Vec<Server>>>,
+        monitor: Monitor,
         directory: Arc<Directory>,
     ) -> std::io::Result<Self> {
         let (hangup, had_terminal) = (signal(SignalKind::hangup())?, has_terminal());
-        Ok(Self { reloads, started, wanted, directory, hangup, had_terminal })
+        Ok(Self { reloads, started, wanted, monitor, directory, hangup, had_terminal })
     }
 
     /// Ends only when mcpo should, because its terminal is gone. Cancel-safe.
@@ -72,6 +75,7 @@ impl Reload {
         if !restart.is_empty() {
             tracing::warn!("a restart is needed to change: {}", restart.join(", "));
         }
+        self.monitor.reconfigure(&config.monitoring);
         let old = self.wanted.send_replace(Arc::new(config.servers.clone()));
         let plan = Plan::between(&old, &config.servers);
         let names = |servers: &[Server]| servers.iter().map(|it| it.name.to_string()).collect();

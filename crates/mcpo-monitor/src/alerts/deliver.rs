@@ -5,6 +5,7 @@ mod body;
 mod mailbox;
 mod post;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +13,7 @@ use mcpo_config::{Webhook, WebhookFormat};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Alert, Notice, Phase, Severity};
@@ -29,7 +30,9 @@ const STOP_GRACE: Duration = Duration::from_secs(1);
 /// Tells webhooks of alerts.
 #[derive(Debug)]
 pub struct Deliverer {
-    desks: Vec<Arc<Desk>>,
+    instance: String,
+    /// In the order of the configuration.
+    desks: watch::Sender<Vec<Arc<Desk>>>,
 }
 
 /// What came of telling one webhook, since the start.
@@ -81,12 +84,21 @@ pub enum DeliveryError {
 /// All that belongs to one webhook.
 #[derive(Debug)]
 struct Desk {
-    name: String,
+    /// In the configuration.
+    place: AtomicUsize,
     min_severity: Severity,
     poster: Poster,
     mailbox: Mutex<Mailbox>,
     /// Something was put into the mailbox.
     news: Notify,
+}
+
+/// The desks' tasks.
+#[derive(Debug, Default)]
+struct Work {
+    tasks: JoinSet<()>,
+    /// Whose task is which.
+    of: Vec<(Arc<Desk>, AbortHandle)>,
 }
 
 // === impl Deliverer ===
@@ -96,38 +108,81 @@ impl Deliverer {
     #[must_use]
     pub fn new(webhooks: Vec<Webhook>, instance: &str) -> Self {
         let desk = |(place, webhook)| Arc::new(Desk::new(place, webhook, instance));
-        Self { desks: webhooks.into_iter().enumerate().map(desk).collect() }
+        let desks = webhooks.into_iter().enumerate().map(desk).collect();
+        Self { instance: instance.to_owned(), desks: watch::Sender::new(desks) }
+    }
+
+    /// Tells these webhooks from now on. Those that it told before go on where they are; new ones
+    /// are told of what `fires`, and those that are gone of nothing more.
+    pub fn replace(&self, webhooks: &[Webhook], fires: &[Notice]) {
+        let mut before = self.desks.borrow().clone();
+        let desk = |(place, webhook): (usize, &Webhook)| {
+            let known = before.iter().position(|desk| desk.poster.webhook() == webhook);
+            if let Some(known) = known {
+                let desk = before.swap_remove(known);
+                desk.place.store(place, Ordering::Relaxed);
+                return desk;
+            }
+            let desk = Arc::new(Desk::new(place, webhook.clone(), &self.instance));
+            desk.tell(fires);
+            desk
+        };
+        let desks = webhooks.iter().enumerate().map(desk).collect();
+        self.desks.send_replace(desks);
     }
 
     /// Queues what is to be told. Never waits.
     pub fn tell(&self, notices: &[Notice]) {
-        let now = Instant::now();
-        let told: Vec<_> =
-            notices.iter().filter(|notice| notice.is_told).map(|notice| &notice.alert).collect();
-        for desk in self.desks.iter().filter(|_| !told.is_empty()) {
-            let mut mailbox = desk.mailbox();
-            told.iter().for_each(|alert| desk.put(&mut mailbox, alert, now));
-            drop(mailbox);
-            desk.news.notify_one();
+        if notices.iter().any(|notice| notice.is_told) {
+            self.desks.borrow().iter().for_each(|desk| desk.tell(notices));
         }
     }
 
     /// What came of it so far, in the order of the configuration.
     #[must_use]
     pub fn states(&self) -> Vec<WebhookState> {
-        self.desks.iter().map(|desk| desk.mailbox().state(&desk.name)).collect()
+        self.desks.borrow().iter().map(|desk| desk.mailbox().state(&desk.name())).collect()
     }
 
     /// Delivers until `stop` is true or gone, then what is queued for one more second.
     ///
     /// Runs once. Dropping it leaves what is queued untold.
-    pub async fn run(&self, stop: watch::Receiver<bool>) {
-        let mut tasks = JoinSet::new();
-        for desk in &self.desks {
-            tasks.spawn(Arc::clone(desk).run(stop.clone()));
+    pub async fn run(&self, mut stop: watch::Receiver<bool>) {
+        let mut desks = self.desks.subscribe();
+        let mut work = Work::default();
+        loop {
+            let wanted = desks.borrow_and_update().clone();
+            work.follow(wanted, &stop);
+            tokio::select! {
+                () = until_stopped(&mut stop) => break,
+                // We hold the sender.
+                Ok(()) = desks.changed() => {}
+            }
         }
         // One that panicked has said so; the others go on.
-        while tasks.join_next().await.is_some() {}
+        while work.tasks.join_next().await.is_some() {}
+    }
+}
+
+// === impl Work ===
+
+impl Work {
+    /// Ends the tasks of desks that are not wanted any more, and begins those of new ones.
+    fn follow(&mut self, wanted: Vec<Arc<Desk>>, stop: &watch::Receiver<bool>) {
+        self.of.retain(|(desk, task)| {
+            let is_wanted = wanted.iter().any(|one| Arc::ptr_eq(one, desk));
+            if !is_wanted {
+                task.abort();
+            }
+            is_wanted
+        });
+        while self.tasks.try_join_next().is_some() {}
+        for desk in wanted {
+            if !self.of.iter().any(|(one, _)| Arc::ptr_eq(one, &desk)) {
+                let task = self.tasks.spawn(Arc::clone(&desk).run(stop.clone()));
+                self.of.push((desk, task));
+            }
+        }
     }
 }
 
@@ -136,7 +191,7 @@ impl Deliverer {
 impl Desk {
     fn new(place: usize, webhook: Webhook, instance: &str) -> Self {
         Self {
-            name: name(place, webhook.format),
+            place: AtomicUsize::new(place),
             min_severity: webhook.min_severity.into(),
             mailbox: Mutex::new(Mailbox::new(webhook.format)),
             poster: Poster::new(webhook, instance),
@@ -144,15 +199,25 @@ impl Desk {
         }
     }
 
+    fn name(&self) -> String {
+        name(self.place.load(Ordering::Relaxed), self.poster.webhook().format)
+    }
+
     fn mailbox(&self) -> MutexGuard<'_, Mailbox> {
         self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, mailbox: &mut Mailbox, alert: &Alert, now: Instant) {
-        // The end of what was told is told, also where the rule is less severe by now.
-        if alert.severity >= self.min_severity || alert.phase == Phase::Resolved {
-            mailbox.put(alert, now);
+    fn tell(&self, notices: &[Notice]) {
+        let now = Instant::now();
+        let mut mailbox = self.mailbox();
+        for Notice { alert, .. } in notices.iter().filter(|notice| notice.is_told) {
+            // The end of what was told is told, also where the rule is less severe by now.
+            if alert.severity >= self.min_severity || alert.phase == Phase::Resolved {
+                mailbox.put(alert, now);
+            }
         }
+        drop(mailbox);
+        self.news.notify_one();
     }
 
     /// Dropping it leaves untold what is queued; what is under way may have arrived.
@@ -204,7 +269,7 @@ impl Desk {
     }
 
     fn report(&self, batch: Batch, result: Result<(), DeliveryError>) {
-        let (webhook, alerts) = (self.name.as_str(), batch.len());
+        let (webhook, alerts) = (self.name(), batch.len());
         let mut mailbox = self.mailbox();
         let before = mailbox.last_error();
         mailbox.report(batch, result, Instant::now(), fastrand::f64());

@@ -111,6 +111,13 @@ impl Engine {
         self.alerts.clone()
     }
 
+    /// All that fires and that people were told of.
+    #[must_use]
+    pub fn told(&self) -> Vec<Notice> {
+        let tracks = self.watched.iter().flat_map(|watched| watched.tracks.values());
+        tracks.filter_map(Track::told).collect()
+    }
+
     fn tracks_mut(&mut self) -> impl Iterator<Item = &mut Track> {
         self.watched.iter_mut().flat_map(|watched| watched.tracks.values_mut())
     }

@@ -44,7 +44,7 @@ pub(super) async fn facts(monitor: &Monitor) -> Facts {
     let servers = Arc::clone(&inner.options.servers.borrow());
     let mut facts = Facts::new(picture.at, servers);
     facts.entries = inner.directory.journal().entries(0, None, ENTRIES_MAX);
-    facts.slo_objective = inner.options.monitoring.slo_objective;
+    facts.slo_objective = picture.watch.slo_objective;
     let (store, seen) = (monitor.store().await, Arc::clone(&picture));
     // Without them there are fewer recommendations.
     facts.trends = spawn_blocking(move || trends(&store, &seen)).await.unwrap_or_default();

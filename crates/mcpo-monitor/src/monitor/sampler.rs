@@ -4,6 +4,7 @@
 //! ```text
 //! each beat:    picture -> windows, alerts -> log, webhooks; events -> history
 //! each sample:  processes and machine -> picture -> history, what is usual
+//! each reload:  other rules and webhooks, which are looked at and told at once
 //! ```
 //!
 //! What must not be done twice is in the monitor's memory: the work may be begun anew.
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mcpo_config::Monitoring;
 use mcpo_upstream::directory::{LiveSession, Upstream};
 use mcpo_upstream::journal::ENTRIES_MAX;
 use tokio::sync::watch;
@@ -46,8 +48,10 @@ pub(super) struct Sampler {
 /// Works until `stop` is true or gone.
 pub(super) async fn run(monitor: Monitor, mut stop: watch::Receiver<bool>) {
     let options = &monitor.inner.options;
+    let mut wanted = monitor.inner.wanted.subscribe();
+    let monitoring = Arc::clone(&wanted.borrow_and_update());
     let instance = deliver::instance(options.port);
-    let deliverer = Arc::new(Deliverer::new(options.monitoring.alerts.webhooks.clone(), &instance));
+    let deliverer = Arc::new(Deliverer::new(monitoring.alerts.webhooks.clone(), &instance));
     let mut tasks = JoinSet::new();
     if let Some(exporter) = monitor.inner.memory().exporter.take() {
         let watched = monitor.clone();
@@ -56,16 +60,20 @@ pub(super) async fn run(monitor: Monitor, mut stop: watch::Receiver<bool>) {
     }
     let (delivering, delivering_stop) = (Arc::clone(&deliverer), stop.clone());
     tasks.spawn(async move { delivering.run(delivering_stop).await });
-    let mut sampler = Sampler::new(monitor, deliverer).await;
+    let mut sampler = Sampler::new(monitor, Engine::new(&monitoring), deliverer).await;
     let mut beats = interval(sampler.interval() / sampler.beats_per_sample);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
             () = until_stopped(&mut stop) => break,
-            _at = beats.tick() => {}
+            // The monitor, which the sampler has, holds the sender.
+            Ok(()) = wanted.changed() => {
+                let monitoring = Arc::clone(&wanted.borrow_and_update());
+                sampler.reconfigure(&monitoring);
+            }
+            _at = beats.tick() => sampler.beat().await,
         }
-        sampler.beat().await;
     }
     sampler.end().await;
     while tasks.join_next().await.is_some() {}
@@ -79,7 +87,7 @@ async fn until_stopped(stop: &mut watch::Receiver<bool>) {
 // === impl Sampler ===
 
 impl Sampler {
-    async fn new(monitor: Monitor, deliverer: Arc<Deliverer>) -> Self {
+    async fn new(monitor: Monitor, engine: Engine, deliverer: Arc<Deliverer>) -> Self {
         let store = monitor.store().await;
         monitor.remember(&store).await;
         let options = &monitor.inner.options;
@@ -87,7 +95,7 @@ impl Sampler {
         let beats = options.monitoring.interval.as_secs_f64() / BEAT_MAX.as_secs_f64();
         let beats_per_sample = (beats.ceil() as u32).max(1);
         Self {
-            engine: Engine::new(&options.monitoring),
+            engine,
             reader: Some(Reader::new(directory)),
             store,
             deliverer,
@@ -111,6 +119,16 @@ impl Sampler {
         let picture = self.monitor.inner.fresh();
         self.look(&picture);
         self.keep(is_sample.then_some(&*picture)).await;
+    }
+
+    /// What is an alert by the rules of before is over at once, and new webhooks are told of what
+    /// fires.
+    fn reconfigure(&mut self, monitoring: &Monitoring) {
+        self.engine.reconfigure(monitoring);
+        self.look(&self.monitor.inner.fresh());
+        self.deliverer.replace(&monitoring.alerts.webhooks, &self.engine.told());
+        self.show();
+        tracing::info!("alerts are as the new configuration says");
     }
 
     /// What came since the last beat is not to be lost.
@@ -145,6 +163,11 @@ impl Sampler {
         let notices = self.engine.look(picture, picture.at);
         notices.iter().for_each(Notice::log);
         self.deliverer.tell(&notices);
+        self.show();
+    }
+
+    /// Shows what the alerts are, and what the webhooks were told.
+    fn show(&self) {
         let mut alerts = self.engine.alerts();
         alerts.webhooks = self.deliverer.states();
         self.monitor.inner.alerts.send_if_modified(|known| {

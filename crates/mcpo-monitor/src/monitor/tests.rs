@@ -1,5 +1,6 @@
 //! What is watched is kept, told, and known again after a restart.
 
+use mcpo_config::AlertRule;
 use mcpo_testkit::Scratch;
 use mcpo_upstream::directory::View;
 use mcpo_upstream::meter::CallResult;
@@ -114,6 +115,40 @@ async fn who_goes_away_costs_points_is_told_of_and_forgiven() {
     let scores = series(&play, Some("up"), Metric::Score).await;
     assert_eq!((scores.first(), scores.last()), (Some(&100.0), Some(&100.0)));
     assert!(scores.contains(&0.0), "{scores:?}");
+    play.stop().await;
+}
+
+/// An alert of the server, if there is one that is active.
+fn active(play: &Play, rule: &str) -> Option<Alert> {
+    let alerts = Arc::clone(&play.monitor.alerts().borrow());
+    alerts.active.iter().find(|one| one.rule == rule).cloned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_rules_and_another_objective_count_at_once() {
+    let mut play = Play::ready(&["up"], Monitoring::default()).await;
+    play.run();
+    sleep(SECOND).await;
+    play.listen(false);
+    sleep(30 * SECOND).await;
+    assert_eq!(active(&play, "server_down").expect("it is down").phase, Phase::Pending);
+    let with = |rule: AlertRule| {
+        let rules = vec![("server_down".to_owned(), rule)];
+        let alerts = mcpo_config::Alerts { rules, webhooks: Vec::new() };
+        // Only a restart switches it off.
+        Monitoring { enabled: false, slo_objective: 0.5, alerts, ..Monitoring::default() }
+    };
+    let sooner = AlertRule { hold_for: Some(10 * SECOND), ..AlertRule::default() };
+    play.monitor.reconfigure(&with(sooner));
+    sleep(MILLIS).await;
+    assert_eq!(active(&play, "server_down").expect("it is down").phase, Phase::Firing);
+    assert_eq!(play.look().watch.slo_objective.to_bits(), 0.5_f64.to_bits());
+    play.monitor.reconfigure(&with(AlertRule { enabled: Some(false), ..sooner }));
+    sleep(MILLIS).await;
+    assert_eq!(active(&play, "server_down"), None);
+    let alerts = Arc::clone(&play.monitor.alerts().borrow());
+    assert!(alerts.resolved[0].summary.contains("the rule is switched off"), "{alerts:?}");
+    assert!(play.monitor.is_enabled());
     play.stop().await;
 }
 

@@ -271,6 +271,32 @@ async fn a_hangup_reloads_also_where_the_file_is_not_followed() {
 }
 
 #[tokio::test]
+async fn other_alerts_and_webhooks_count_at_once() {
+    // Nobody listens there.
+    let nowhere = "http://127.0.0.1:1/";
+    let world = world().stdio("one", Script::echo()).unwrap();
+    let world = world.server("gone", json!({"url": nowhere}));
+    let world = world.arg("--hot-reload").start().await.unwrap();
+    let phase = |reply: &Reply| reply.json()["active"][0]["phase"].clone();
+    world.wait_reply("/alerts", |reply| phase(reply) == "pending").await.unwrap();
+    let mut other = config(&world);
+    other["monitor"] = json!({"alerts": {
+        "rules": {"server_down": {"for": 0}},
+        "webhooks": [{"url": nowhere}],
+    }});
+    world.write_config(&other.to_string()).unwrap();
+    let reply = world.wait_reply("/alerts", |reply| phase(reply) == "firing").await.unwrap();
+    assert_eq!(reply.json()["active"][0]["server"], "gone");
+    let is_told = |reply: &Reply| {
+        let webhook = &reply.json()["webhooks"][0];
+        webhook["last_error"] == "it cannot be reached" && webhook["queued"] == 1
+    };
+    world.wait_reply("/alerts", is_told).await.unwrap();
+    assert_eq!(starts(&world, "one"), 1);
+    assert!(!world.stderr().contains("a restart is needed"), "{}", world.stderr());
+}
+
+#[tokio::test]
 async fn what_only_a_restart_changes_is_said() {
     let scratch = mcpo_testkit::Scratch::new().unwrap();
     let dotenv = scratch.write(".env", "MCPO_TOOL_TIMEOUT=5\n").unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{checked, command, errors};
 use crate::config::{Config, Limits, LogFormat, LogLevel, Recovery};
 use crate::flags::Flags;
+use crate::monitoring::AlertRule;
 use crate::problem::{Place, Problems};
 use crate::secret::Secret;
 
@@ -263,6 +264,12 @@ fn what_needs_a_restart_is_named() {
     new.listen.port = 1;
     new.limits.body_bytes_max = 1;
     assert_eq!(old.restart_needed_for(&new), ["host and port", "limits"]);
+    let mut new = old.clone();
+    new.monitoring.slo_objective = 0.5;
+    new.monitoring.alerts.rules.push(("held".to_owned(), AlertRule::default()));
+    assert_eq!(old.restart_needed_for(&new), Vec::<&str>::new());
+    new.monitoring.interval *= 2;
+    assert_eq!(old.restart_needed_for(&new), ["monitoring"]);
 }
 
 #[test]

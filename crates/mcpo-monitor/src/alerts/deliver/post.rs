@@ -44,6 +44,10 @@ impl Poster {
         Self { webhook, teller, client: OnceLock::new() }
     }
 
+    pub(super) const fn webhook(&self) -> &Webhook {
+        &self.webhook
+    }
+
     /// Sends alerts. Cancel-safe: the request is given up, and may have arrived.
     pub(super) async fn post(&self, alerts: &[Alert]) -> Result<(), DeliveryError> {
         let body = match self.webhook.format {

@@ -174,6 +174,43 @@ async fn what_is_queued_is_told_before_all_stops() {
 }
 
 #[tokio::test]
+async fn webhooks_that_stay_go_on_new_ones_hear_what_fires_and_those_that_are_gone_nothing() {
+    let (gone, stays, new) = (
+        Receiver::answering(&[]).await,
+        Receiver::answering(&[]).await,
+        Receiver::answering(&[]).await,
+    );
+    let running = Running::of(vec![webhook(&gone), webhook(&stays)]);
+    running.tell(firing("server_down", Some("x")));
+    until(|| running.deliverer.states().iter().all(|state| state.sent == 1)).await;
+    let fires = [told(firing("server_down", Some("x")))];
+    let slack = Webhook { format: WebhookFormat::Slack, ..webhook(&new) };
+    running.deliverer.replace(&[webhook(&stays), slack], &fires);
+    let text = new.request(0).await.body["text"].to_string();
+    assert!(text.contains("1 firing"), "{text}");
+    running.tell(resolved("server_down", Some("x")));
+    assert_eq!(stays.request(1).await.body["alerts"][0]["phase"], "resolved");
+    assert!(new.request(1).await.body["text"].to_string().contains("1 resolved"));
+    until(|| running.deliverer.states().iter().all(|state| state.sent == 2)).await;
+    let names: Vec<_> = running.deliverer.states().into_iter().map(|state| state.name).collect();
+    assert_eq!(names, ["1:json", "2:slack"]);
+    running.stop().await;
+    assert_eq!((gone.count(), stays.count(), new.count()), (1, 2, 2));
+}
+
+#[tokio::test]
+async fn a_webhook_that_hangs_is_given_up_when_it_is_gone() {
+    let deaf = Receiver::answering(&["hang"]).await;
+    let running = Running::of(vec![webhook(&deaf)]);
+    running.tell(firing("server_down", Some("x")));
+    deaf.request(0).await;
+    running.deliverer.replace(&[], &[]);
+    assert_eq!(running.deliverer.states(), []);
+    let took = running.stop().await;
+    assert!(took < Duration::from_millis(900), "nobody waits for it: {took:?}");
+}
+
+#[tokio::test]
 async fn many_alerts_are_few_requests() {
     let receiver = Receiver::answering(&[]).await;
     let running = Running::of(vec![webhook(&receiver)]);

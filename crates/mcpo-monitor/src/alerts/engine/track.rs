@@ -192,6 +192,12 @@ impl Track {
         Some(Notice { alert: self.active()?, is_told })
     }
 
+    /// What people were told of it, if it fires and they were.
+    pub(super) fn told(&self) -> Option<Notice> {
+        let alert = self.active().filter(|_| self.is_firing() && self.is_told)?;
+        Some(Notice { alert, is_told: true })
+    }
+
     /// As it is shown; `None` while it is calm.
     pub(super) fn active(&self) -> Option<Alert> {
         let phase = match self.state {
