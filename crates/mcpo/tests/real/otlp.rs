@@ -115,7 +115,8 @@ fn check_metrics(resource: &Value) {
     let metrics = resource["scope_metrics"][0]["metrics"].as_array().expect("metrics");
     let named = |name: &str| {
         let found = metrics.iter().find(|metric| metric["name"] == name);
-        found.unwrap_or_else(|| panic!("no metric {name} in {metrics:?}"))
+        assert!(found.is_some(), "no metric {name} in {metrics:?}");
+        found.expect("it is there")
     };
     let duration = named("mcp.client.operation.duration");
     assert_eq!(duration["unit"], "s");
