@@ -4,18 +4,18 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table, TableState};
+use ratatui::widgets::{Block, Borders, Paragraph, TableState};
 use serde_json::Value;
 
 use super::model::Model;
+use super::table;
+use super::words::{bytes, latency, length, number, share, shown};
 
-const FAINT: Style = Style::new().fg(Color::DarkGray);
+pub(super) const FAINT: Style = Style::new().fg(Color::DarkGray);
 const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
-const GOOD: Style = Style::new().fg(Color::Green).add_modifier(Modifier::BOLD);
-const ODD: Style = Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD);
-const BAD: Style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
-/// Reads on a background of any colour.
-const POINTED: Style = Style::new().add_modifier(Modifier::REVERSED);
+pub(super) const GOOD: Style = Style::new().fg(Color::Green).add_modifier(Modifier::BOLD);
+pub(super) const ODD: Style = Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD);
+pub(super) const BAD: Style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
 
 /// Lines of the head, and of the foot.
 const HEAD_LINES: u16 = 3;
@@ -25,9 +25,11 @@ const EVENTS_LINES_MIN: u16 = 6;
 
 const KEYS: &str =
     "q quit  arrows choose  r reconnect  h hold  u release  d drain  x reset (forget failures)";
+/// Where those do not fit.
+const KEYS_SHORT: &str = "q quit r reconnect h hold u release d drain x reset";
 
 /// Draws all of it.
-pub(super) fn all(frame: &mut Frame<'_>, model: &Model) {
+pub(super) fn all(frame: &mut Frame<'_>, model: &Model, state: &mut TableState) {
     let events = (frame.area().height / 3).max(EVENTS_LINES_MIN);
     let [head_area, servers_area, events_area, foot_area] = Layout::vertical([
         Constraint::Length(HEAD_LINES),
@@ -37,9 +39,9 @@ pub(super) fn all(frame: &mut Frame<'_>, model: &Model) {
     ])
     .areas(frame.area());
     frame.render_widget(Paragraph::new(head(model)), head_area);
-    servers(frame, servers_area, model);
+    table::draw(frame, servers_area, model, state);
     frame.render_widget(happened(model, events_area), events_area);
-    frame.render_widget(Paragraph::new(foot(model)), foot_area);
+    frame.render_widget(Paragraph::new(foot(model, foot_area.width)), foot_area);
 }
 
 fn head(model: &Model) -> Vec<Line<'static>> {
@@ -63,7 +65,7 @@ fn head(model: &Model) -> Vec<Line<'static>> {
     let second = Line::from(format!(
         "calls {}/s  errors {}  p50 {}  p99 {}  in flight {}  waiting {}  cpu {}  memory {}",
         number(&whole["calls_per_second"], 1),
-        share(&whole["error_rate"]),
+        if whole["p50"].is_null() { "-".to_owned() } else { share(&whole["error_rate"]) },
         latency(&whole["p50"]),
         latency(&whole["p99"]),
         number(&whole["in_flight"], 0),
@@ -71,60 +73,26 @@ fn head(model: &Model) -> Vec<Line<'static>> {
         share(&picture["machine"]["cpu"]),
         bytes(&picture["process"]["rss_bytes"]),
     ));
-    let why = picture["reasons"].get(0).map_or("", |reason| reason["why"].as_str().unwrap_or(""));
     let third = match &model.lost {
-        Some(reason) => Line::styled(format!("{reason}; trying again"), BAD),
-        None => Line::styled(why.to_owned(), FAINT),
+        Some(reason) => Line::styled(format!("trying again: {reason}"), BAD),
+        None => Line::styled(worst(model), FAINT),
     };
     vec![first, second, third]
 }
 
-const COLUMNS: [(&str, Constraint); 10] = [
-    ("server", Constraint::Fill(2)),
-    ("state", Constraint::Length(9)),
-    ("score", Constraint::Length(5)),
-    ("calls/s", Constraint::Length(8)),
-    ("errors", Constraint::Length(7)),
-    ("p50", Constraint::Length(8)),
-    ("p99", Constraint::Length(8)),
-    ("sess", Constraint::Length(5)),
-    ("memory", Constraint::Length(9)),
-    ("what is wrong", Constraint::Fill(3)),
-];
-
-fn servers(frame: &mut Frame<'_>, area: Rect, model: &Model) {
-    let rows = model.servers().into_iter().map(row);
-    let head = Row::new(COLUMNS.map(|(name, _)| Cell::from(name))).style(FAINT);
-    let table = Table::new(rows, COLUMNS.map(|(_, width)| width))
-        .header(head)
-        .row_highlight_style(POINTED)
-        .block(Block::new().borders(Borders::TOP).border_style(FAINT));
-    let mut state = TableState::new().with_selected(model.selected_index());
-    frame.render_stateful_widget(table, area, &mut state);
-}
-
-fn row(server: &Value) -> Row<'static> {
-    let style = match server["standing"].as_str() {
-        Some("ok") => GOOD,
-        Some("degraded") => ODD,
-        Some(_) | None => BAD,
-    };
-    let wrong = server["reason"].as_str().map(str::to_owned).or_else(|| {
-        (server["breaker"] != "closed" && !server["breaker"].is_null())
-            .then(|| "its breaker lets few calls through".to_owned())
+/// What pulls the score down most.
+fn worst(model: &Model) -> String {
+    let servers = model.servers();
+    let down = servers.iter().filter(|server| server["standing"] == "down").count();
+    let reasons = model.picture["reasons"].as_array().into_iter().flatten();
+    // Where several are down their number says more than the first of them.
+    let mut others = reasons.filter(|reason| down < 2 || reason["part"] != "state");
+    let other = others.next().map(|reason| {
+        let server = reason["server"].as_str().map(|server| format!("{server}: "));
+        shown(&format!("{}{}", server.unwrap_or_default(), reason["why"].as_str().unwrap_or("")))
     });
-    Row::new([
-        Cell::from(plain(&server["name"])),
-        Cell::from(plain(&server["state"])).style(style),
-        Cell::from(number(&server["score"], 0)),
-        Cell::from(number(&server["calls_per_second"], 1)),
-        Cell::from(share(&server["error_rate"])),
-        Cell::from(latency(&server["p50"])),
-        Cell::from(latency(&server["p99"])),
-        Cell::from(format!("{}/{}", number(&server["in_use"], 0), number(&server["sessions"], 0))),
-        Cell::from(bytes(&server["processes"]["rss_bytes"])),
-        Cell::from(wrong.unwrap_or_default()),
-    ])
+    let several = (down > 1).then(|| format!("{down} of {} servers are down", servers.len()));
+    several.into_iter().chain(other).collect::<Vec<_>>().join("; ")
 }
 
 fn happened(model: &Model, area: Rect) -> Paragraph<'static> {
@@ -135,7 +103,7 @@ fn happened(model: &Model, area: Rect) -> Paragraph<'static> {
         Block::new()
             .borders(Borders::TOP)
             .border_style(FAINT)
-            .title(Span::styled(" events ", FAINT)),
+            .title(Span::styled(" events, at UTC ", FAINT)),
     )
 }
 
@@ -155,67 +123,15 @@ fn event(entry: &Value) -> Line<'static> {
     ])
 }
 
-fn foot(model: &Model) -> Line<'static> {
-    match (&model.question, &model.note) {
-        (Some(question), _) => {
-            let text = format!(
-                "{} {}? y for yes, any other key for no",
-                question.order,
-                shown(&question.server)
-            );
+fn foot(model: &Model, width: u16) -> Line<'static> {
+    let note = model.note.as_ref().map(|note| format!("{}  ", shown(note))).unwrap_or_default();
+    let keys = if note.len() + KEYS.len() <= usize::from(width) { KEYS } else { KEYS_SHORT };
+    match &model.question {
+        Some(question) => {
+            let server = shown(&question.server);
+            let text = format!("{} {server}? y for yes, any other key for no", question.order);
             Line::styled(text, ODD)
         }
-        (None, Some(note)) => Line::from(vec![
-            Span::styled(format!("{}  ", shown(note)), BOLD),
-            Span::styled(KEYS, FAINT),
-        ]),
-        (None, None) => Line::styled(KEYS, FAINT),
-    }
-}
-
-/// A text of somebody else's without what a terminal would obey.
-fn shown(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
-}
-
-fn plain(value: &Value) -> String {
-    shown(value.as_str().unwrap_or("-"))
-}
-
-fn number(value: &Value, digits: usize) -> String {
-    value.as_f64().map_or_else(|| "-".to_owned(), |number| format!("{number:.digits$}"))
-}
-
-fn share(value: &Value) -> String {
-    value.as_f64().map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", share * 100.0))
-}
-
-/// Seconds, in a unit that needs few digits.
-fn latency(value: &Value) -> String {
-    match value.as_f64() {
-        None => "-".to_owned(),
-        Some(seconds) if seconds < 0.001 => format!("{:.0} us", seconds * 1e6),
-        Some(seconds) if seconds < 1.0 => format!("{:.1} ms", seconds * 1e3),
-        Some(seconds) => format!("{seconds:.2} s"),
-    }
-}
-
-fn length(value: &Value) -> String {
-    let seconds = value.as_f64().unwrap_or_default() as u64;
-    match seconds {
-        0..=119 => format!("{seconds} s"),
-        120..=7199 => format!("{} min", seconds / 60),
-        7200..=172_799 => format!("{} h", seconds / 3600),
-        172_800.. => format!("{} d", seconds / 86_400),
-    }
-}
-
-fn bytes(value: &Value) -> String {
-    match value.as_f64() {
-        None => "-".to_owned(),
-        Some(bytes) if bytes < 1024.0 * 1024.0 * 1024.0 => {
-            format!("{:.1} MiB", bytes / (1024.0 * 1024.0))
-        }
-        Some(bytes) => format!("{:.1} GiB", bytes / (1024.0 * 1024.0 * 1024.0)),
+        None => Line::from(vec![Span::styled(note, BOLD), Span::styled(keys, FAINT)]),
     }
 }

@@ -23,6 +23,8 @@ pub(super) fn act(key: KeyEvent, model: &mut Model) -> Act {
     if let Some(question) = model.question.take() {
         return answered(key.code, question, model);
     }
+    model.note = None;
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a key that is not ours means nothing")]
     match key.code {
         KeyCode::Char('q') | KeyCode::Esc => return Act::Quit,
         KeyCode::Down | KeyCode::Char('j') => model.select_by(1),

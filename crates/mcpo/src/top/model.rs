@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// So many events are kept: more than any screen shows.
 pub(super) const EVENTS_MAX: usize = 200;
@@ -34,9 +34,14 @@ pub(super) struct Model {
     /// The name of the server that is pointed at.
     selected: Option<String>,
     pub(super) question: Option<Question>,
-    /// What came of the last order, or is under way.
+    /// What came of the last order, or is under way; until the next key.
     pub(super) note: Option<String>,
     last_seq: u64,
+}
+
+/// How long the mcpo of a picture was up, in seconds; 0 where there is no picture.
+pub(super) fn uptime_of(picture: &Value) -> f64 {
+    picture["uptime"].as_f64().unwrap_or_default()
 }
 
 // === impl Model ===
@@ -60,33 +65,40 @@ impl Model {
         self.last_seq
     }
 
+    /// How long mcpo was up in the last picture, in seconds.
+    pub(super) fn uptime(&self) -> f64 {
+        uptime_of(&self.picture)
+    }
+
+    /// What a look brought, or why it brought nothing.
+    pub(super) fn looked(&mut self, looked: Result<Seen, String>) {
+        match looked {
+            Ok(seen) => self.saw(seen),
+            // What was seen last stays, and is said to be old.
+            Err(reason) => self.lost = Some(reason),
+        }
+    }
+
     pub(super) fn saw(&mut self, seen: Seen) {
         self.lost = None;
+        if uptime_of(&seen.picture) < self.uptime() {
+            self.push(json!({"level": "warn", "sentence": "mcpo was started anew"}));
+        }
         self.picture = seen.picture;
-        let next = seen.journal["next_after"].as_u64().unwrap_or(self.last_seq);
-        // One that was started anew counts anew.
-        self.last_seq = next;
+        self.last_seq = seen.journal["next_after"].as_u64().unwrap_or(self.last_seq);
         for entry in seen.journal["entries"].as_array().into_iter().flatten() {
-            if self.events.len() == EVENTS_MAX {
-                self.events.pop_front();
-            }
-            self.events.push_back(entry.clone());
+            self.push(entry.clone());
         }
         if self.selected_index().is_none() {
             self.selected = self.name_at(0);
         }
     }
 
-    /// mcpo does not answer: what was seen last stays, and is said to be old.
-    pub(super) fn lost(&mut self, reason: String) {
-        self.lost = Some(reason);
-    }
-
-    pub(super) fn ordered(&mut self, done: Result<(), String>) {
-        self.note = Some(match done {
-            Ok(()) => "done".to_owned(),
-            Err(reason) => reason,
-        });
+    fn push(&mut self, entry: Value) {
+        if self.events.len() == EVENTS_MAX {
+            self.events.pop_front();
+        }
+        self.events.push_back(entry);
     }
 
     /// The servers of the last picture, the worst first, as they stand on the screen.

@@ -49,8 +49,12 @@ fn model() -> Model {
 }
 
 fn screen(model: &Model) -> String {
-    let mut terminal = Terminal::new(TestBackend::new(110, 14)).unwrap();
-    terminal.draw(|frame| draw::all(frame, model)).unwrap();
+    screen_of(model, (110, 14), &mut TableState::new())
+}
+
+fn screen_of(model: &Model, (width, height): (u16, u16), table: &mut TableState) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| draw::all(frame, model, table)).unwrap();
     terminal.backend().to_string()
 }
 
@@ -68,7 +72,7 @@ fn the_screen_says_what_is_wrong_first_and_obeys_no_hostile_name() {
 #[test]
 fn what_was_seen_stays_while_mcpo_does_not_answer() {
     let mut model = model();
-    model.lost("nobody can be reached at http://127.0.0.1:8000".to_owned());
+    model.looked(Err("nobody can be reached at http://127.0.0.1:8000".to_owned()));
     let screen = screen(&model);
     assert!(screen.contains("not reached") && screen.contains("trying again"), "{screen}");
     assert!(screen.contains("time"), "{screen}");
@@ -76,12 +80,62 @@ fn what_was_seen_stays_while_mcpo_does_not_answer() {
 
 #[test]
 fn a_narrow_screen_and_an_empty_picture_are_drawn_too() {
-    for (width, height) in [(1, 1), (20, 5), (40, 8)] {
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        let empty = Model::new(String::new());
-        terminal.draw(|frame| draw::all(frame, &empty)).unwrap();
-        terminal.draw(|frame| draw::all(frame, &model())).unwrap();
+    for size in [(1, 1), (20, 5), (40, 8)] {
+        screen_of(&Model::new(String::new()), size, &mut TableState::new());
+        screen_of(&model(), size, &mut TableState::new());
     }
+}
+
+#[test]
+fn names_and_what_is_wrong_are_there_on_a_narrow_screen_too() {
+    let screen = screen_of(&model(), (60, 14), &mut TableState::new());
+    assert!(screen.contains("time") && screen.contains("it cannot be reached"), "{screen}");
+    assert!(!screen.contains("memory"), "figures give way: {screen}");
+}
+
+#[test]
+fn what_pulls_the_score_down_is_said_with_its_server_and_many_are_counted() {
+    let mut model = model();
+    model.picture["reasons"] = json!([{"part": "state", "why": "it is away", "server": "mail"}]);
+    assert!(screen(&model).contains("mail: it is away"), "{}", screen(&model));
+    model.picture["servers"].as_array_mut().unwrap().push(server("disk", "down", "held"));
+    let screen = screen(&model);
+    assert!(screen.contains("2 of 3 servers are down") && !screen.contains("away"), "{screen}");
+}
+
+#[test]
+fn what_is_pointed_at_is_on_the_screen_however_many_servers_there_are() {
+    let mut model = model();
+    let many = (0..40).map(|index| server(&format!("s{index}"), "ok", "ready"));
+    model.picture["servers"] = many.collect();
+    let mut table = TableState::new();
+    for step in [KeyCode::End, KeyCode::Up, KeyCode::Home, KeyCode::PageDown, KeyCode::Down] {
+        press(&mut model, step);
+        let screen = screen_of(&model, (80, 20), &mut table);
+        let name = model.selected().unwrap();
+        assert!(screen.contains(&format!("\"{name} ")), "{name} after {step:?}: {screen}");
+    }
+    assert_eq!(model.selected(), Some("s11"));
+}
+
+#[test]
+fn one_that_was_started_anew_is_told_and_its_events_are_not_skipped() {
+    let mut model = model();
+    let mut anew = seen();
+    anew.picture["uptime"] = 2.0.into();
+    anew.journal["next_after"] = 1.into();
+    model.looked(Ok(anew));
+    assert_eq!(model.last_seq(), 1);
+    assert!(model.events.iter().any(|event| event["sentence"] == "mcpo was started anew"));
+}
+
+#[test]
+fn what_came_of_an_order_stands_until_the_next_key() {
+    let mut model = model();
+    model.note = Some("reconnect mail: done".to_owned());
+    assert!(screen(&model).contains("reconnect mail: done"));
+    press(&mut model, KeyCode::Down);
+    assert!(!screen(&model).contains("done"));
 }
 
 #[test]
