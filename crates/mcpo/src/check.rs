@@ -7,9 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
-use mcpo_config::{
-    Config, Endpoint, Flags, HttpKind, Mode, PoolSizes, Recovery, Server, StatePlace, Stdio,
-};
+use mcpo_config::{Config, Endpoint, Flags, HttpKind, Mode, PoolSizes, Recovery, Server, Stdio};
 
 use crate::exit::Exit;
 use crate::render;
