@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::bell::Bell;
+use crate::clock::Clock;
 use crate::gate::{Gate, GatePolicy};
 use crate::journal::Journal;
 use crate::meter::Meters;
@@ -61,11 +62,17 @@ impl Directory {
     /// An empty directory.
     #[must_use]
     pub fn new() -> Arc<Self> {
+        Self::with_clock(Clock::System)
+    }
+
+    /// The same, whose journal goes by that clock.
+    #[must_use]
+    pub fn with_clock(clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             current: ArcSwap::default(),
             generations: watch::Sender::new(0),
             publishing: Mutex::new(0),
-            journal: Arc::new(Journal::new()),
+            journal: Arc::new(Journal::with_clock(clock)),
             meters: Arc::default(),
         })
     }

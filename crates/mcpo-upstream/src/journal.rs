@@ -11,6 +11,8 @@ use std::time::SystemTime;
 use mcpo_core::event::{Event, Level};
 use tokio::sync::watch;
 
+use crate::clock::Clock;
+
 pub use counters::{Counters, Histogram, RECOVERY_BUCKETS_SECONDS, UpstreamCounters};
 
 /// So many entries are kept; the oldest go first. A bad night of one upstream, or some hours of
@@ -33,6 +35,7 @@ pub struct Entry {
 pub struct Journal {
     pages: Mutex<Pages>,
     newest: watch::Sender<u64>,
+    clock: Clock,
 }
 
 #[derive(Debug, Default)]
@@ -51,11 +54,16 @@ impl Journal {
         Self::default()
     }
 
+    /// An empty one whose entries go by that clock.
+    pub(crate) fn with_clock(clock: Clock) -> Self {
+        Self { clock, ..Self::default() }
+    }
+
     /// Tells one event. A call on the healthy path tells none.
     pub fn record(&self, event: &Event) {
         line::log(event);
         let entry = is_kept(event).then(|| event.clone());
-        let at = now();
+        let at = self.clock.now();
         let mut pages = self.pages();
         pages.counters.count(event);
         let Some(event) = entry else { return };
@@ -133,11 +141,6 @@ fn is_kept(event: &Event) -> bool {
         | Event::ClockJumped { .. }
         | Event::OrderGiven { .. } => true,
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "an entry says when it was made, for people")]
-fn now() -> SystemTime {
-    SystemTime::now()
 }
 
 #[cfg(test)]

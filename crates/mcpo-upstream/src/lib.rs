@@ -4,6 +4,7 @@
 
 mod bell;
 pub mod classify;
+pub mod clock;
 pub mod directory;
 pub mod gate;
 pub mod journal;

@@ -4,9 +4,11 @@
 use std::array;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use mcpo_core::sketch::Recorder;
+
+use crate::clock::Clock;
 
 use super::{CallResult, EXEMPLAR_BOUNDS_SECONDS, Ended, Exemplar, ToolReading};
 
@@ -156,7 +158,6 @@ fn length(nanos: &AtomicU64) -> Duration {
     Duration::from_nanos(nanos.load(Ordering::Relaxed))
 }
 
-#[expect(clippy::disallowed_methods, reason = "an exemplar says when its call ended, for people")]
 fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+    Clock::System.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
