@@ -83,7 +83,8 @@ pub async fn look(server: &Server, deadline: Instant) -> Chain {
 }
 
 /// Looks at many, [`LOOKS_AT_ONCE_MAX`] at once, until the deadline at the latest; gives what was
-/// seen by name. Those for which there was no time are left out.
+/// seen by name. Where there are more, those that hang leave time for the others. Those for which
+/// there was no time are left out.
 ///
 /// Cancel-safe, as [`look`].
 pub async fn look_all(wanted: Vec<Server>, deadline: Instant) -> BTreeMap<String, Chain> {
@@ -94,7 +95,8 @@ pub async fn look_all(wanted: Vec<Server>, deadline: Instant) -> BTreeMap<String
         while looks.len() < LOOKS_AT_ONCE_MAX
             && let Some(server) = wanted.next()
         {
-            looks.spawn(async move { (server.name.to_string(), look(&server, deadline).await) });
+            let by = share_of(deadline, wanted.len() + 1);
+            looks.spawn(async move { (server.name.to_string(), look(&server, by).await) });
         }
         match timeout_at(deadline, looks.join_next()).await {
             Ok(Some(Ok((name, chain)))) => drop(chains.insert(name, chain)),
@@ -104,6 +106,13 @@ pub async fn look_all(wanted: Vec<Server>, deadline: Instant) -> BTreeMap<String
         }
     }
     chains
+}
+
+/// When a look ends at the latest that begins now, so that as many as wait, with it, all get one.
+fn share_of(deadline: Instant, waiting: usize) -> Instant {
+    let rounds = waiting.div_ceil(LOOKS_AT_ONCE_MAX).max(1);
+    let now = Instant::now();
+    now + deadline.saturating_duration_since(now) / u32::try_from(rounds).unwrap_or(u32::MAX)
 }
 
 /// Which upstreams are worth a look while mcpo runs: those that are reached over HTTP and cannot be

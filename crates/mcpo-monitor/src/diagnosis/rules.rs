@@ -133,7 +133,7 @@ impl Rule {
     fn issue(&self, facts: &Facts, case: Option<&Case<'_>>, finding: Finding) -> Issue {
         let Finding { severity, what, since, evidence, cause, mut fix } = finding;
         let server = case.map(|case| case.name);
-        let named = |text: &&str| text.replace("{server}", server.unwrap_or("mcpo"));
+        let named = |text: &&str| told_of(text, server.unwrap_or("mcpo"));
         let of_use = self.fix.iter().filter(|text| is_of_use(text, facts, case));
         fix.extend(of_use.map(named));
         if fix.is_empty() {
@@ -156,6 +156,17 @@ impl Rule {
 const OF_A_URL: &str = "Of a URL: ";
 /// Advice that begins so is for commands only.
 const OF_A_COMMAND: &str = "Of a command: ";
+
+/// A piece of advice for the upstream of that name. In a command, which somebody may copy, the name
+/// is as a shell needs it.
+fn told_of(text: &str, server: &str) -> String {
+    let for_kind = text.strip_prefix(OF_A_URL).or_else(|| text.strip_prefix(OF_A_COMMAND));
+    let mut chars = for_kind.unwrap_or(text).chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    let text: String = first.into_iter().chain(chars).collect();
+    text.replace(" {server}`", &format!(" {}`", words::shell_word(server)))
+        .replace("{server}", server)
+}
 
 /// Whether a piece of advice is for such an upstream, and can be followed where nothing runs.
 fn is_of_use(text: &str, facts: &Facts, case: Option<&Case<'_>>) -> bool {

@@ -10,7 +10,7 @@ mod tools;
 use mcpo_core::life::HeldBy;
 
 use super::check::{self, Chain};
-use super::{Diagnosis, Facts, Issue, Status, diagnose};
+use super::{Diagnosis, Facts, Issue, Status, diagnose, words};
 use crate::alerts::Severity;
 use build::*;
 
@@ -71,12 +71,11 @@ fn a_hold_by_the_operator_hides_what_was_wrong_before() {
 #[test]
 fn advice_fits_the_case() {
     let fault = mcpo_core::fault::Fault::new(mcpo_core::fault::FaultKind::Nonsense, "what?");
-    for (name, other) in [("files", "Of a URL"), ("search", "Of a command")] {
+    for (name, start) in [("files", "`files` must write"), ("search", "Check that `url` of")] {
         let mut facts = healthy();
         down(&mut facts, name, &fault);
         let fix = diagnose(&facts).issues[0].fix.clone();
-        assert!(fix.iter().any(|text| text.starts_with("Of a ")), "{fix:?}");
-        assert!(!fix.iter().any(|text| text.starts_with(other)), "{fix:?}");
+        assert!(fix[0].starts_with(start) && fix.len() == 2, "{fix:?}");
         assert!(fix.iter().any(|text| text.contains("mcpo admin release")), "{fix:?}");
         let links = vec!["a link".to_owned()];
         looked(&mut facts, name, Chain { fault: Some(fault.clone()), links, ..Chain::default() });
@@ -84,6 +83,16 @@ fn advice_fits_the_case() {
         let fix = diagnose(&facts).issues[0].fix.clone();
         assert!(!fix.is_empty() && !fix.iter().any(|text| text.contains("mcpo admin")), "{fix:?}");
     }
+}
+
+/// Whoever copies a command gets one word for one name.
+#[test]
+fn names_in_commands_are_as_a_shell_needs_them() {
+    let cases = [("mail-2", "mail-2"), ("müller 1", "'müller 1'"), ("o'neil", r"'o'\''neil'")];
+    for (name, word) in cases {
+        assert_eq!(words::shell_word(name), word);
+    }
+    assert_eq!(words::shell_word("-rf"), "'-rf'");
 }
 
 #[test]

@@ -52,6 +52,15 @@ pub(super) fn short(value: f64) -> String {
     }
 }
 
+/// A name as a shell takes it for one word.
+pub(super) fn shell_word(name: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_./:@%+=,".contains(char);
+    if name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.chars().all(is_plain) {
+        return name.to_owned();
+    }
+    format!("'{}'", name.replace('\'', "'\\''"))
+}
+
 /// Seconds since the Unix epoch, as every face tells times.
 pub(super) fn epoch(at: SystemTime) -> f64 {
     at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()

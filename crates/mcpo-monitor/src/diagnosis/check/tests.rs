@@ -206,3 +206,37 @@ async fn many_are_looked_at_at_once_until_the_deadline() {
     let timeout = chains["hangs-0"].fault.as_ref().map(|fault| fault.kind);
     assert_eq!(timeout, Some(FaultKind::Timeout));
 }
+
+/// More of those that hang than are looked at at once take no time from the last ones.
+#[tokio::test]
+async fn who_waits_for_a_look_gets_a_share_of_the_time() {
+    let (port, _serving) = says(b"").await;
+    let hangs = |index: usize| Server {
+        name: ServerName::new(&format!("hangs-{index}")).unwrap(),
+        ..url(&format!("http://127.0.0.1:{port}/mcp"))
+    };
+    let up = HttpUpstream::start(Script::echo()).await.unwrap();
+    let mut wanted: Vec<Server> = (0..2 * LOOKS_AT_ONCE_MAX).map(hangs).collect();
+    wanted.push(url(&up.url()));
+    let deadline = in_seconds(3);
+    let chains = look_all(wanted, deadline).await;
+    assert!(Instant::now() < deadline);
+    assert!(chains["search"].is_whole(), "{:?}", chains["search"]);
+    assert_eq!(chains.len(), 2 * LOOKS_AT_ONCE_MAX + 1);
+}
+
+#[tokio::test]
+async fn a_path_where_nothing_is_and_a_port_that_closes_have_advice_of_their_own() {
+    let not_found: &[u8] =
+        b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    for (bytes, wanted) in [(not_found, "often `/mcp`"), (b"\x15\x03\x01\x00\x02", "`https://`")] {
+        let (port, _serving) = says(bytes).await;
+        let server = url(&format!("http://127.0.0.1:{port}/mcp"));
+        let chain = look(&server, in_seconds(5)).await;
+        let mut facts = Facts::new(std::time::UNIX_EPOCH, Arc::new(vec![server.clone()]));
+        facts.chains.insert(server.name.to_string(), chain);
+        let issue = diagnose(&facts).issues.remove(0);
+        assert_eq!(issue.id, "upstream_unreachable");
+        assert!(issue.fix[0].contains(wanted), "{:?}", issue.fix);
+    }
+}

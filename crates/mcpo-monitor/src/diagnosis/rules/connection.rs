@@ -7,7 +7,7 @@ use mcpo_core::fault::{FaultKind, Stage};
 use super::{Finding, Judge, Rule, SYMPTOMS};
 use crate::alerts::Severity;
 use crate::diagnosis::case::{Case, LATELY, Trouble};
-use crate::diagnosis::words::{ago, counted, times};
+use crate::diagnosis::words::{ago, counted, length, times};
 
 pub(super) const COMMAND_NOT_FOUND: Rule = Rule {
     id: "command_not_found",
@@ -129,11 +129,7 @@ pub(super) const HANDSHAKE_TIMEOUT: Rule = Rule {
         "Of a URL: check that `type` of `{server}` is what it speaks, `streamable-http` or `sse`.",
     ],
     explains: SYMPTOMS,
-    judge: Judge::Server(|case| {
-        case.trouble_of(FaultKind::Timeout).map(|trouble| {
-            found(case, trouble, format!("`{}` does not answer the handshake", case.name))
-        })
-    }),
+    judge: Judge::Server(handshake_timeout),
 };
 
 pub(super) const UPSTREAM_DOWN: Rule = Rule {
@@ -312,10 +308,57 @@ fn upstream_unreachable(case: &Case<'_>) -> Option<Finding> {
     let closed = case.trouble_of(FaultKind::Disconnected).filter(|_| !case.is_process());
     if let Some(trouble) = closed {
         let what = format!("`{}`{} closes every connection", case.name, origin(case.config));
-        return Some(found(case, trouble, what));
+        let mut finding = found(case, trouble, what);
+        if scheme(case.config) == Some("http") {
+            let name = case.name;
+            finding
+                .fix
+                .push(format!("If the port speaks TLS, write `https://` in `url` of `{name}`."));
+        }
+        return Some(finding);
+    }
+    if let Some(finding) = nothing_there(case) {
+        return Some(finding);
     }
     let found = unreachable(case, |stage| !matches!(stage, Some(Stage::Name | Stage::Tls)));
     found.or_else(|| fails(case, FaultKind::Unreachable, "cannot be reached"))
+}
+
+/// Somebody answers, and says that nothing is at that address. The detail is looked at for showing
+/// only: it changes words and advice.
+fn nothing_there(case: &Case<'_>) -> Option<Finding> {
+    let trouble = case.trouble_of(FaultKind::Unreachable)?;
+    if trouble.fault.stage.is_some() || !trouble.fault.detail.starts_with("HTTP status 404") {
+        return None;
+    }
+    let (name, place) = (case.name, origin(case.config));
+    let what = format!("what answers{place} has nothing at the path in `url` of `{name}`");
+    let mut finding = found(case, trouble, what);
+    finding.fix.push(format!("Check the path in `url` of `{name}`: it is often `/mcp` or `/sse`."));
+    Some(finding)
+}
+
+fn scheme(config: Option<&Server>) -> Option<&str> {
+    match config.map(|server| &server.endpoint) {
+        Some(Endpoint::Http(http)) => Some(http.url.scheme()),
+        Some(Endpoint::Stdio(_)) | None => None,
+    }
+}
+
+fn handshake_timeout(case: &Case<'_>) -> Option<Finding> {
+    let trouble = case.trouble_of(FaultKind::Timeout)?;
+    let what = format!("`{}` does not answer the handshake", case.name);
+    let mut finding = found(case, trouble, what);
+    if let Some(chain) = case.chain {
+        let took = length(chain.took);
+        finding.evidence.push(format!("a look at it waited {took}"));
+    }
+    if case.seen.is_none() {
+        finding
+            .fix
+            .push("`mcpo doctor --timeout 120` waits longer, if it is slow to start.".to_owned());
+    }
+    Some(finding)
 }
 
 fn unauthorized(case: &Case<'_>) -> Option<Finding> {
@@ -356,7 +399,7 @@ fn held_by_operator(case: &Case<'_>) -> Option<Finding> {
     let seen = case.seen.filter(|_| case.is_held_by_operator())?;
     let held = case.facts.at.duration_since(seen.since).unwrap_or_default();
     // A hold that was forgotten is what this is for; one of this minute is known.
-    let evidence = vec![format!("it is held since {}", crate::diagnosis::words::length(held))];
+    let evidence = vec![format!("it is held since {}", length(held))];
     let waiting =
         (seen.queued > 0).then(|| format!("{} wait for it", counted(seen.queued, "call")));
     Some(Finding {

@@ -8,6 +8,7 @@ use crate::diagnosis::case::Case;
 use crate::diagnosis::words::{bytes, length, share, short};
 use crate::diagnosis::{Facts, TrendFact};
 use crate::history::Metric;
+use crate::picture::Picture;
 use crate::resources::{MachineSample, ProcessSample};
 use crate::trend::{Crossing, Direction};
 
@@ -43,7 +44,7 @@ pub(super) const CPU_SATURATED: Rule = Rule {
     title: "the processors are busy",
     when: "More than nineteen twentieths of the processor time that may be used, by the machine or the container's quota, were used since the sample before.",
     fix: &[
-        "Give the machine or the container more processors, or move servers elsewhere; the evidence names those that use most.",
+        "Give the machine or the container more processors, or move what uses most elsewhere; the evidence names it.",
     ],
     explains: &["slow_upstream", "slow_mcpo"],
     judge: Judge::Own(cpu_saturated),
@@ -97,6 +98,8 @@ const GROWTH_SOON: Duration = Duration::from_secs(3600);
 /// The threshold of the alert `memory_high`.
 const MEMORY_SHARE_MAX: f64 = 0.9;
 const CPU_SHARE_MAX: f64 = 0.95;
+/// Who uses less, in processors, is not why they are busy.
+const CPU_NAMED_MIN: f64 = 0.05;
 const FD_SHARE_MAX: f64 = 0.8;
 const FD_SHARE_CRITICAL: f64 = 0.95;
 /// As much as the history may grow to.
@@ -172,11 +175,16 @@ fn cpu_saturated(facts: &Facts, _: &[Case<'_>]) -> Option<Finding> {
     let machine = facts.machine().filter(|machine| machine.cpu >= CPU_SHARE_MAX)?;
     let used =
         format!("{} of {} processors are in use", share(machine.cpu), short(machine.processors));
-    let most = largest(facts, |sample| sample.cpu);
+    let most = largest(facts, |sample| sample.cpu).filter(|(_, value)| *value >= CPU_NAMED_MIN);
     let most = most.map(|(name, value)| format!("{name} uses {} processors", short(value)));
+    let others = facts.picture.as_ref().and_then(|picture| {
+        let ours: f64 = processes(picture).map(|sample| sample.cpu).sum();
+        let is_little = ours < machine.cpu * machine.processors / 2.0;
+        is_little.then(|| "other programs than mcpo and its servers use most".to_owned())
+    });
     Some(Finding {
         what: format!("the processors of the {} are busy", place(machine)),
-        evidence: [used].into_iter().chain(most).collect(),
+        evidence: [used].into_iter().chain(most).chain(others).collect(),
         cause: vec![format!("{}: processors busy", place(machine))],
         ..Finding::default()
     })
@@ -184,6 +192,12 @@ fn cpu_saturated(facts: &Facts, _: &[Case<'_>]) -> Option<Finding> {
 
 const fn place(machine: MachineSample) -> &'static str {
     if machine.is_container { "container" } else { "machine" }
+}
+
+/// Those of mcpo and of its servers.
+fn processes(picture: &Picture) -> impl Iterator<Item = &ProcessSample> {
+    let servers = picture.servers.iter().filter_map(|server| server.processes.as_ref());
+    servers.chain(picture.process.as_ref())
 }
 
 /// Who uses most: mcpo itself and servers, each with how much.

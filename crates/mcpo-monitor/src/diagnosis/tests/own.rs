@@ -139,3 +139,21 @@ fn what_rises_without_being_an_issue_is_recommended() {
     let text = "the time of the slowest calls of `search` rises by 25 % an hour: see which tool it is in `GET /metrics`.";
     assert_eq!(diagnosis.recommendations, [text]);
 }
+
+/// Who uses next to nothing is not why they are busy.
+#[test]
+fn busy_processors_name_who_uses_them() {
+    let mut facts = healthy();
+    with_picture(&mut facts, |picture| machine(picture).cpu = 1.0);
+    let issue = only(&facts, "cpu_saturated", None, &["machine: processors busy"]);
+    let others = "other programs than mcpo and its servers use most";
+    assert_eq!(issue.evidence.last().unwrap(), others);
+    with_picture(&mut facts, |picture| {
+        let processors = machine(picture).processors;
+        let own = picture.process.as_mut().unwrap();
+        own.cpu = processors - 0.1;
+    });
+    let issue = only(&facts, "cpu_saturated", None, &["machine: processors busy"]);
+    assert!(issue.evidence[1].starts_with("mcpo itself uses"), "{:?}", issue.evidence);
+    assert!(!issue.evidence.iter().any(|text| text.contains(" 0 processors") || text == others));
+}
