@@ -84,6 +84,8 @@ impl Exporter {
             _never = work => {}
             () = stopped => {}
         }
+        // Who refuses the last messages must not hold up the stop.
+        let sender = sender.hurried();
         let flush = async {
             // Also what was on its way: a collector may be told twice of a span, and counts it once.
             while let Ok(call) = calls.try_recv() {

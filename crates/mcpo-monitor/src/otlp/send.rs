@@ -26,6 +26,8 @@ pub(super) struct Sender {
     metrics_url: Option<Secret>,
     /// When a failure was told last.
     told: Mutex<Option<Instant>>,
+    /// A message is sent so often in all.
+    attempts_max: u32,
 }
 
 /// Why a message did not arrive.
@@ -63,7 +65,13 @@ impl Sender {
             traces_url: otlp.traces_url.clone(),
             metrics_url: otlp.metrics_url.clone(),
             told: Mutex::new(None),
+            attempts_max: ATTEMPTS_MAX,
         })
+    }
+
+    /// The same for the last messages: nobody stays to send them again.
+    pub(super) fn hurried(self) -> Self {
+        Self { attempts_max: 1, ..self }
     }
 
     pub(super) const fn sends_metrics(&self) -> bool {
@@ -82,7 +90,7 @@ impl Sender {
     async fn send(&self, url: Option<&Secret>, message: Vec<u8>) {
         let Some(url) = url else { return };
         let mut wait = WAIT_MIN;
-        for attempt in 1..=ATTEMPTS_MAX {
+        for attempt in 1..=self.attempts_max {
             let failure = match self.client.post(url.expose()).body(message.clone()).send().await {
                 Ok(answer) => match verdict(&answer) {
                     None => return,
@@ -91,7 +99,7 @@ impl Sender {
                 Err(_) => Failure::NotNow(None),
             };
             match failure {
-                Failure::NotNow(named) if attempt < ATTEMPTS_MAX => {
+                Failure::NotNow(named) if attempt < self.attempts_max => {
                     let jitter = 0.8 + 0.4 * fastrand::f64();
                     sleep(named.unwrap_or(wait.mul_f64(jitter)).min(WAIT_MAX)).await;
                     wait *= 2;

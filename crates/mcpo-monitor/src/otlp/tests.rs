@@ -151,6 +151,22 @@ async fn a_span_that_waits_for_others_is_sent_at_the_stop() {
 }
 
 #[tokio::test]
+async fn a_collector_that_is_away_does_not_hold_up_the_stop() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1/traces", listener.local_addr().unwrap());
+    drop(listener);
+    let (tracer, exporter) = pair(otlp(Some(url)));
+    let tracer = tracer.unwrap();
+    tracer.end(tracer.begin(None).unwrap(), ended());
+    let scene = Scene::new(&["time"], &Monitoring::default());
+    let seen = (Arc::new(scene.picture), Arc::new(Alerts::none(std::time::UNIX_EPOCH)));
+    let (_stop, stopped) = watch::channel(true);
+    // A second attempt would come after a second only.
+    let run = exporter.run(move || seen.clone(), stopped);
+    tokio::time::timeout(Duration::from_millis(700), run).await.unwrap();
+}
+
+#[tokio::test]
 async fn calls_beyond_the_queue_are_dropped_and_counted() {
     let (waiting, _calls) = mpsc::channel(1);
     let tracer = Tracer::new(&otlp(None), waiting);
