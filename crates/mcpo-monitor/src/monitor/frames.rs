@@ -1,27 +1,31 @@
 //! A picture as a frame of the history: what happened since the frame before, and how things stand.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use mcpo_core::sketch::Sketch;
-use mcpo_upstream::meter::CallResult;
+use mcpo_upstream::meter::{CallResult, UPSTREAMS_MAX};
 
 use crate::history::{Frame, Metric, ROW_EMPTY, Row};
-use crate::picture::{CallPicture, Picture, ServerPicture, Tally};
+use crate::picture::{Picture, ServerPicture, Tally};
 use crate::resources::ProcessSample;
 
 /// What happened in less time than this says nothing of a second.
 const LENGTH_MIN: Duration = Duration::from_millis(500);
 
+/// Of so many upstreams that were removed is remembered what they had counted: as the meters do,
+/// one that comes back goes on where it was.
+const GONE_MAX: usize = UPSTREAMS_MAX;
+
 /// Makes frames; remembers what the last one has counted.
 #[derive(Debug, Default)]
 pub(super) struct Framer {
     uptime: Duration,
-    whole: Counted,
-    servers: HashMap<String, Counted>,
+    /// By upstream.
+    counted: HashMap<String, Counted>,
 }
 
-/// What was counted up to a frame.
+/// What was counted up to a frame, or from one to the next.
 #[derive(Debug, Clone, Default)]
 struct Counted {
     ended: [u64; CallResult::ALL.len()],
@@ -40,63 +44,105 @@ impl Framer {
             return None;
         }
         self.uptime = picture.uptime;
-        let recoveries = |server: &ServerPicture| server.counters.recoveries_tried;
-        let all = picture.servers.iter().map(recoveries).sum();
-        let counted = Counted::new(&picture.whole.calls, all);
-        let mut whole = counted.row(&self.whole, length);
-        self.whole = counted;
-        put_whole(&mut whole, picture);
-        let mut before = std::mem::take(&mut self.servers);
+        // Not what the picture has of all together: that jumps when an upstream comes or goes.
+        let mut all = Counted::default();
         let servers = picture.servers.iter().map(|server| {
-            let counted = Counted::new(&server.calls, recoveries(server));
-            let last = before.remove(&server.name).unwrap_or_default();
-            let mut row = counted.row(&last, length);
-            self.servers.insert(server.name.clone(), counted);
+            let news = self.news(server);
+            all.add(&news);
+            let mut row = news.row(length);
             put_server(&mut row, server);
             (server.name.clone(), row)
         });
         let servers = servers.collect();
+        let mut whole = all.row(length);
+        put_whole(&mut whole, picture);
+        self.forget(picture);
         let at = picture.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Some(Frame { at: at.as_secs(), whole, servers })
+    }
+
+    /// What an upstream has counted since the last frame that it was in.
+    fn news(&mut self, server: &ServerPicture) -> Counted {
+        let counted = Counted::of(server);
+        match self.counted.get_mut(&server.name) {
+            Some(before) => {
+                let news = counted.since(before);
+                *before = counted;
+                news
+            }
+            None => {
+                self.counted.insert(server.name.clone(), counted.clone());
+                counted
+            }
+        }
+    }
+
+    /// Forgets those that are gone, where they are too many.
+    fn forget(&mut self, picture: &Picture) {
+        if self.counted.len() > picture.servers.len() + GONE_MAX {
+            let there: HashSet<&str> =
+                picture.servers.iter().map(|one| one.name.as_str()).collect();
+            self.counted.retain(|name, _| there.contains(name.as_str()));
+        }
     }
 }
 
 // === impl Counted ===
 
 impl Counted {
-    fn new(calls: &CallPicture, recoveries: u64) -> Self {
+    /// Everything since the start.
+    fn of(server: &ServerPicture) -> Self {
         Self {
-            ended: calls.ended,
-            duration: calls.duration.clone(),
-            waited: calls.waited_sum,
+            ended: server.calls.ended,
+            duration: server.calls.duration.clone(),
+            waited: server.calls.waited_sum,
+            recoveries: server.counters.recoveries_tried,
+        }
+    }
+
+    fn total(&self) -> u64 {
+        self.ended.iter().sum()
+    }
+
+    /// What came after `before`. Numbers that are smaller than before began anew.
+    fn since(&self, before: &Self) -> Self {
+        let recoveries = self.recoveries.saturating_sub(before.recoveries);
+        if self.total() < before.total() {
+            return Self { recoveries, ..self.clone() };
+        }
+        let mut ended = self.ended;
+        ended.iter_mut().zip(before.ended).for_each(|(now, then)| *now = now.saturating_sub(then));
+        Self {
+            ended,
+            duration: self.duration.since(&before.duration),
+            waited: self.waited.saturating_sub(before.waited),
             recoveries,
         }
     }
 
-    /// What came after `before`. Numbers that are smaller than before began anew.
-    fn row(&self, before: &Self, length: Duration) -> Row {
-        let total = |ended: &[u64]| ended.iter().sum::<u64>();
-        let fresh = Self::default();
-        let began_anew = total(&self.ended) < total(&before.ended);
-        let before = if began_anew { &fresh } else { before };
-        let mut ended = self.ended;
-        ended.iter_mut().zip(before.ended).for_each(|(now, then)| *now = now.saturating_sub(then));
-        let (duration, tally) = (self.duration.since(&before.duration), Tally::of(&ended));
-        let seconds = length.as_secs_f64();
+    fn add(&mut self, other: &Self) {
+        self.ended.iter_mut().zip(other.ended).for_each(|(sum, one)| *sum += one);
+        self.duration.merge(&other.duration);
+        self.waited += other.waited;
+        self.recoveries += other.recoveries;
+    }
+
+    /// As that happened within such a length of time.
+    fn row(&self, length: Duration) -> Row {
+        let (seconds, tally) = (length.as_secs_f64(), Tally::of(&self.ended));
         let mut row = ROW_EMPTY;
-        put(&mut row, Metric::Rate, total(&ended) as f64 / seconds);
-        let recoveries = self.recoveries.saturating_sub(before.recoveries);
-        put(&mut row, Metric::Recoveries, recoveries as f64 / seconds);
+        put(&mut row, Metric::Rate, self.total() as f64 / seconds);
+        put(&mut row, Metric::Recoveries, self.recoveries as f64 / seconds);
         if tally.total() > 0 {
             put(&mut row, Metric::ErrorRate, tally.error_rate());
         }
         let quantiles = [(Metric::P50, 0.5), (Metric::P90, 0.9), (Metric::P99, 0.99)];
         for (metric, q) in quantiles {
-            put(&mut row, metric, duration.quantile(q).unwrap_or(f64::NAN));
+            put(&mut row, metric, self.duration.quantile(q).unwrap_or(f64::NAN));
         }
-        let waited = self.waited.saturating_sub(before.waited).as_secs_f64();
         // No number where there was no call.
-        put(&mut row, Metric::Wait, waited / duration.count() as f64);
+        let waited = self.waited.as_secs_f64() / self.duration.count() as f64;
+        put(&mut row, Metric::Wait, waited);
         row
     }
 }
