@@ -76,21 +76,14 @@ fn is_settled(config: &Config, snapshot: &Snapshot) -> bool {
 
 fn table(config: &Config, address: SocketAddr, snapshot: &Snapshot) -> String {
     let views: Vec<_> = snapshot.upstreams().iter().map(|upstream| &upstream.view).collect();
-    let width = views.iter().map(|view| name_of(config, view).chars().count()).max().unwrap_or(0);
+    let width = views.iter().map(|view| render::cells(&view.name)).max().unwrap_or(0);
     views.iter().fold(String::new(), |mut text, view| {
-        let name = name_of(config, view);
-        let pad = " ".repeat(width - name.chars().count());
+        let name = &view.name;
+        let pad = " ".repeat(width - render::cells(name));
         let (mark, says) = verdict(config, address, view);
         push(&mut text, format_args!("  {mark} {BOLD}{name}{BOLD:#}{pad}  {says}"));
         text
     })
-}
-
-fn name_of<'a>(config: &Config, view: &'a View) -> &'a str {
-    match config.mode {
-        Mode::Single => "server",
-        Mode::Many => &view.name,
-    }
 }
 
 /// A mark and what to say of one server.

@@ -98,6 +98,11 @@ fn summary(problems: &Problems) -> String {
     format!("{ERROR}error{ERROR:#}{BOLD}: {what}{BOLD:#}\n")
 }
 
+/// How wide a text stands in a terminal, in cells: some characters take two.
+pub(crate) fn cells(text: &str) -> usize {
+    ratatui::text::Span::raw(text).width()
+}
+
 /// `1 error`, `2 errors`.
 pub(crate) fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use crate::render::cells;
+
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
 const ODD: Style = AnsiColor::Yellow.on_default();
@@ -99,7 +101,7 @@ pub(super) fn journal(answer: &Value) -> String {
     if entries.is_empty() {
         return "no entries\n".to_owned();
     }
-    let servers = entries.iter().map(|entry| text(&entry["server"]).chars().count());
+    let servers = entries.iter().map(|entry| cells(&text(&entry["server"])));
     let width = servers.max().unwrap_or_default();
     entries.iter().map(|entry| line(entry, width)).collect()
 }
@@ -132,9 +134,8 @@ fn line(entry: &Value, width: usize) -> String {
 fn rows(head: &[&str], rows: Vec<Vec<Cell>>) -> String {
     let mut all = vec![head.iter().map(|&name| (name.to_owned(), HEAD)).collect::<Vec<_>>()];
     all.extend(rows);
-    let width = |column: usize| {
-        all.iter().map(|row| row[column].0.chars().count()).max().unwrap_or_default()
-    };
+    let width =
+        |column: usize| all.iter().map(|row| cells(&row[column].0)).max().unwrap_or_default();
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let mut out = String::new();
     for row in &all {
@@ -145,7 +146,7 @@ fn rows(head: &[&str], rows: Vec<Vec<Cell>>) -> String {
                 push(&mut line, format_args!("{}{style}{cell}{style:#}", " ".repeat(gap)));
                 gap = 0;
             }
-            gap += width - cell.chars().count() + 2;
+            gap += width - cells(cell) + 2;
         }
         out.push_str(&line);
         out.push('\n');

@@ -7,6 +7,8 @@ use ratatui::text::Span;
 use ratatui::widgets::{Block, Borders, Cell, Row, Table, TableState};
 use serde_json::Value;
 
+use crate::render;
+
 use super::draw::{BAD, FAINT, GOOD, ODD};
 use super::model::Model;
 use super::words::{bytes, latency, number, plain, share};
@@ -54,7 +56,8 @@ const WRONG_WIDTH_MIN: u16 = 36;
 /// Draws it. The scroll position is the caller's to keep.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, state: &mut TableState) {
     let servers = model.servers();
-    let names = servers.iter().map(|server| width(&plain(&server["name"]))).max().unwrap_or(0);
+    let names = servers.iter().map(|server| render::cells(&plain(&server["name"]))).max();
+    let names = names.and_then(|width| width.try_into().ok()).unwrap_or(NAME_WIDTH_MAX);
     let names = names.clamp(NAME_WIDTH_MIN, NAME_WIDTH_MAX);
     let columns = fitting(area.width.saturating_sub(names + STATE_WIDTH + WRONG_WIDTH_MIN + 2));
     let titles = columns.iter().map(|column| column.title);
@@ -93,11 +96,6 @@ fn fitting(width: u16) -> Vec<&'static Column> {
     };
     let last = ranked.iter().take_while(fits).last().map_or(0, |column| column.rank);
     COLUMNS.iter().filter(|column| column.rank <= last).collect()
-}
-
-/// In cells of the terminal: some characters take two.
-fn width(text: &str) -> u16 {
-    Span::raw(text).width().try_into().unwrap_or(u16::MAX)
 }
 
 fn row(server: &Value, columns: &[&Column]) -> Row<'static> {
