@@ -284,8 +284,8 @@ fn example() -> [Alert; 2] {
         fix: rule.fix.to_owned(),
         inhibited_by: None,
     };
-    let down = "`search`: it cannot be called: it cannot be reached";
-    let calm = format!("`search`: {}", rule("error_rate").calm);
+    let down = "search: it cannot be called: it cannot be reached";
+    let calm = format!("search: {}", rule("error_rate").calm);
     [alert(rule("server_down"), down, None), alert(rule("error_rate"), &calm, Some(now))]
 }
 

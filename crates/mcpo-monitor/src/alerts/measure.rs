@@ -106,7 +106,13 @@ pub(super) fn say_slow(_: &Sight<'_>, _: Subject<'_>, value: f64) -> String {
 pub(super) fn down(_: &Sight<'_>, subject: Subject<'_>) -> Option<f64> {
     // One that is being stopped is on its way out, and nobody waits for it.
     let server = server(subject).filter(|server| server.state != "stopped")?;
-    Some(flag(server.standing == Standing::Down))
+    Some(flag(server.standing == Standing::Down && !is_in_first_start(server)))
+}
+
+/// It was never ready yet and never failed: nothing is known to be wrong. A start takes no longer
+/// than a handshake may, and has failed after that.
+fn is_in_first_start(server: &ServerPicture) -> bool {
+    server.state == "starting" && server.tools_offered.is_none() && server.last_error.is_none()
 }
 
 pub(super) fn say_down(_: &Sight<'_>, subject: Subject<'_>, _: f64) -> String {

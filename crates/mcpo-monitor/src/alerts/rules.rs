@@ -133,7 +133,7 @@ const ERROR_RATE: Rule = Rule {
     scope: Scope::ServersAndWhole,
     description: "Too many calls of the last five minutes came to no answer. A tool's own error \
         is an answer; fewer than five failed calls are no alert.",
-    fix: "Look at the upstream's last fault and at `/diagnostics`, which names the link that is \
+    fix: "Look at the upstream's last fault and at /diagnostics, which names the link that is \
         broken.",
     calm: "calls are answered again",
     promql: promql::error_rate,
@@ -152,7 +152,7 @@ const SLOW_RESPONSES: Rule = Rule {
     looks_back: Duration::from_mins(5),
     scope: Scope::Servers,
     description: "One in ten calls of the last five minutes took longer than this.",
-    fix: "See at `/diagnostics` where the time goes: if calls wait for a session, raise the \
+    fix: "See at /diagnostics where the time goes: if calls wait for a session, raise the \
         upstream's pool; if the upstream has them, look at its own load and at what it calls.",
     calm: "answers come in time again",
     promql: promql::slow,
@@ -170,8 +170,9 @@ const SERVER_DOWN: Rule = Rule {
     hold_for: Duration::from_mins(1),
     looks_back: Duration::ZERO,
     scope: Scope::Servers,
-    description: "The upstream cannot be called. It is tried again by itself.",
-    fix: "Look at `/diagnostics`, which names the link that is broken and what mends it; then \
+    description: "The upstream cannot be called. It is tried again by itself. One that is started \
+        for the first time counts once that has failed.",
+    fix: "Look at /diagnostics, which names the link that is broken and what mends it; then \
         reconnect the upstream, or wait until it is tried again.",
     calm: "it can be called again",
     promql: promql::down,
@@ -191,7 +192,7 @@ const CRASH_LOOP: Rule = Rule {
     scope: Scope::Servers,
     description: "The upstream went away and was made anew more than this often within ten \
         minutes, or crashed so often that it is held.",
-    fix: "Read the last words of its process at `/diagnostics`; start its command by hand, and \
+    fix: "Read the last words of its process at /diagnostics; start its command by hand, and \
         mend what it complains of.",
     calm: "it stays",
     promql: promql::crash_loop,
@@ -211,8 +212,8 @@ const HELD: Rule = Rule {
     scope: Scope::Servers,
     description: "The upstream is held: nothing is sent to it, since an operator said so or since \
         its fault passes by no new attempt.",
-    fix: "Mend what the hold's reason names, then release it: on the dashboard, or with `mcpo \
-        admin release`.",
+    fix: "Mend what the hold's reason names, then release it: on the dashboard, or in a \
+        terminal by: mcpo admin release NAME.",
     calm: "it is not held any more",
     promql: promql::held,
     measure: measure::held,
@@ -231,7 +232,7 @@ const SLO_BURN_FAST: Rule = Rule {
     scope: Scope::ServersAndWhole,
     description: "Over the last hour and over the last five minutes, calls failed so often that \
         two hundredths of a month's error budget are spent within an hour.",
-    fix: "Act now: look at `/diagnostics` and mend, hold or replace the upstream that fails most.",
+    fix: "Act now: look at /diagnostics and mend, hold or replace the upstream that fails most.",
     calm: "the error budget lasts again",
     promql: promql::burn_fast,
     measure: measure::burn_fast,
@@ -250,7 +251,7 @@ const SLO_BURN_SLOW: Rule = Rule {
     scope: Scope::ServersAndWhole,
     description: "Over the last six hours and over the last half hour, calls failed so often that \
         a twentieth of a month's error budget is spent within six hours.",
-    fix: "Look at `/diagnostics` today, and at which upstream fails most on the dashboard.",
+    fix: "Look at /diagnostics today, and at which upstream fails most on the dashboard.",
     calm: "the error budget lasts again",
     promql: promql::burn_slow,
     measure: measure::burn_slow,

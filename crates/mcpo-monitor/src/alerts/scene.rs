@@ -43,8 +43,8 @@ pub(crate) fn firing(rule: &str, server: Option<&str>) -> Alert {
         resolved_at: None,
         value: 1.0,
         threshold: 0.0,
-        summary: "`x`: it cannot be called: it cannot be reached".to_owned(),
-        fix: "Look at `/diagnostics`.".to_owned(),
+        summary: "x: it cannot be called: it cannot be reached".to_owned(),
+        fix: "Look at /diagnostics.".to_owned(),
         inhibited_by: None,
     }
 }
@@ -55,7 +55,7 @@ pub(crate) fn resolved(rule: &str, server: Option<&str>) -> Alert {
     Alert {
         phase: Phase::Resolved,
         resolved_at: Some(alert.since + 60.0),
-        summary: "`x`: it can be called again".to_owned(),
+        summary: "x: it can be called again".to_owned(),
         ..alert
     }
 }

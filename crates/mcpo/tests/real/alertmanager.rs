@@ -146,7 +146,7 @@ async fn an_alertmanager_hears_of_an_outage_and_of_its_end() {
     assert_eq!(alert["labels"]["mcpo_server"], "everything");
     assert_eq!(alert["labels"]["severity"], "critical");
     assert_eq!(alert["labels"]["job"], "mcpo");
-    let summary = "`everything`: it cannot be called: it cannot be reached";
+    let summary = "everything: it cannot be called: it cannot be reached";
     assert_eq!(alert["annotations"]["summary"], summary);
     assert!(active(&manager, "McpoServerDown").await.is_some());
     let own = mcpo.get("/alerts").await.json();

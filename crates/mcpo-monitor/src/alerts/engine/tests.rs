@@ -50,7 +50,7 @@ fn an_upstream_that_is_down_is_told_of_exactly_when_it_was_so_for_long_enough() 
     let notices = scene.after(1);
     assert_eq!(said(&notices), [("server_down", Some("a"), Phase::Firing, true)]);
     let alert = &notices[0].alert;
-    assert_eq!(alert.summary, "`a`: it cannot be called: it cannot be reached");
+    assert_eq!(alert.summary, "a: it cannot be called: it cannot be reached");
     assert_eq!((alert.severity, alert.value, alert.threshold), (Severity::Critical, 1.0, 0.0));
     assert_eq!(said(&scene.for_seconds(600)), [], "once is enough");
 
@@ -59,7 +59,7 @@ fn an_upstream_that_is_down_is_told_of_exactly_when_it_was_so_for_long_enough() 
     assert_eq!(said(&scene.after(29)), [], "it must stay up for a moment");
     let notices = scene.after(1);
     assert_eq!(said(&notices), [("server_down", Some("a"), Phase::Resolved, true)]);
-    assert_eq!(notices[0].alert.summary, "`a`: it can be called again");
+    assert_eq!(notices[0].alert.summary, "a: it can be called again");
     let alerts = scene.engine.alerts();
     assert_eq!((alerts.active.len(), alerts.resolved.len()), (0, 1));
     assert!(alerts.resolved[0].resolved_at > Some(alerts.resolved[0].since));
@@ -72,11 +72,26 @@ fn one_that_is_just_tried_again_is_down_for_the_reason_of_before() {
     let wall = scene.wall;
     let server = scene.server("a");
     (server.fault, server.state) = (None, "starting");
-    assert_eq!(scene.for_seconds(80)[0].alert.summary, "`a`: it cannot be called");
+    assert_eq!(scene.for_seconds(80)[0].alert.summary, "a: it cannot be called");
     scene.server("a").last_error = Some((wall, FaultKind::Unauthorized));
     scene.after(10);
     let alert = scene.fires("server_down", Some("a")).expect("it is down");
-    assert_eq!(alert.summary, "`a`: it cannot be called: it refuses our credentials");
+    assert_eq!(alert.summary, "a: it cannot be called: it refuses our credentials");
+}
+
+#[test]
+fn one_that_is_started_for_the_first_time_is_not_down_until_that_fails() {
+    let mut scene = scene(&["a"]);
+    scene.is_down("a", true);
+    let wall = scene.wall;
+    let server = scene.server("a");
+    (server.fault, server.state, server.tools_offered) = (None, "starting", None);
+    assert_eq!(said(&scene.for_seconds(110)), []);
+    assert!(scene.engine.alerts().active.is_empty(), "it is not even pending");
+    scene.server("a").last_error = Some((wall, FaultKind::Timeout));
+    assert_eq!(said(&scene.for_seconds(60)), []);
+    let notices = scene.after(10);
+    assert_eq!(said(&notices), [("server_down", Some("a"), Phase::Firing, true)]);
 }
 
 #[test]
@@ -127,7 +142,7 @@ fn few_failed_calls_are_no_error_rate_and_few_answers_are_not_slow() {
     let notices = scene.for_seconds(150);
     assert_eq!(said(&notices), [("slow_responses", Some("a"), Phase::Firing, true)]);
     let summary = &notices[0].alert.summary;
-    assert!(summary.starts_with("`a`: one in ten calls of the last 5 min took longer than 60."));
+    assert!(summary.starts_with("a: one in ten calls of the last 5 min took longer than 60."));
     // Nobody calls any more: nothing is known to be slow.
     scene.took("a", 0, 60.0);
     assert_eq!(
@@ -182,7 +197,7 @@ fn one_that_is_held_since_it_crashes_is_a_crash_loop() {
     assert_eq!(said(&notices)[0], ("crash_loop", Some("a"), Phase::Firing, true));
     assert_eq!(notices.iter().filter(|notice| notice.is_told).count(), 1);
     let summary = &notices[0].alert.summary;
-    assert_eq!(summary, "`a`: it ends each time soon after it is started, and is held");
+    assert_eq!(summary, "a: it ends each time soon after it is started, and is held");
 }
 
 #[test]
@@ -206,7 +221,7 @@ fn a_burn_rate_needs_both_of_its_windows() {
     let notices = scene.for_seconds(200);
     assert_eq!(told(&notices), [("slo_burn_fast", Some("a"), Phase::Firing)]);
     let alert = scene.fires("slo_burn_fast", Some("a")).expect("it fires");
-    assert_eq!(alert.summary, "`a`: the error budget is spent 14.5 times too fast (1 h and 5 min)");
+    assert_eq!(alert.summary, "a: the error budget is spent 14.5 times too fast (1 h and 5 min)");
 }
 
 #[test]
@@ -259,7 +274,7 @@ fn a_rule_that_is_switched_off_resolves_its_alerts() {
             ("server_down", Some("b"), Phase::Resolved, true)
         ]
     );
-    assert_eq!(notices[0].alert.summary, "`a`: the rule is switched off");
+    assert_eq!(notices[0].alert.summary, "a: the rule is switched off");
     assert_eq!(said(&scene.after(10)), []);
 }
 
@@ -273,7 +288,7 @@ fn a_removed_upstream_is_nobodys_trouble_any_more() {
     scene.picture.servers.clear();
     let notices = scene.after(10);
     assert_eq!(said(&notices), [("server_down", Some("a"), Phase::Resolved, true)]);
-    assert_eq!(notices[0].alert.summary, "`a`: it is not configured any more");
+    assert_eq!(notices[0].alert.summary, "a: it is not configured any more");
     assert!(scene.engine.alerts().active.is_empty(), "one that was pending just goes");
 }
 

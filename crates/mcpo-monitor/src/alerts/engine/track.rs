@@ -116,7 +116,7 @@ impl Track {
             return Some(self.resolve(set.rule.calm, moment));
         }
         if value > set.threshold {
-            let whom = subject.name().map_or(String::new(), |name| format!("`{name}`: "));
+            let whom = subject.name().map_or(String::new(), |name| format!("{name}: "));
             self.alert.summary = format!("{whom}{}", (set.rule.say)(sight, subject, value));
         }
         None
@@ -163,7 +163,7 @@ impl Track {
 
     /// It is over, for that reason.
     pub(super) fn resolve(&mut self, why: &str, moment: Moment) -> Notice {
-        let whom = self.alert.server.as_ref().map_or(String::new(), |name| format!("`{name}`: "));
+        let whom = self.alert.server.as_ref().map_or(String::new(), |name| format!("{name}: "));
         self.alert.summary = format!("{whom}{why}");
         let mut alert = self.alert.clone();
         alert.phase = Phase::Resolved;

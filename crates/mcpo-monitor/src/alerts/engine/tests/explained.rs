@@ -72,7 +72,7 @@ fn what_an_operator_holds_is_not_down() {
     let notices = scene.for_seconds(3600);
     assert_eq!(told(&notices), [("held", Some("a"), Phase::Firing)]);
     let held = scene.fires("held", Some("a")).expect("it fires");
-    assert_eq!(held.summary, "`a`: it is held by an operator");
+    assert_eq!(held.summary, "a: it is held by an operator");
     scene.is_down("a", false);
     scene.calls("a", 0, 1000);
     let notices = scene.for_seconds(600);
@@ -86,7 +86,7 @@ fn what_its_fault_holds_is_down_and_the_message_says_why() {
     let notices = scene.for_seconds(3600);
     assert_eq!(told(&notices), [("server_down", Some("a"), Phase::Firing)]);
     let summary = &notices.iter().find(|notice| notice.is_told).unwrap().alert.summary;
-    assert_eq!(summary, "`a`: it cannot be called: it refuses our credentials");
+    assert_eq!(summary, "a: it cannot be called: it refuses our credentials");
 }
 
 #[test]
