@@ -74,6 +74,11 @@ impl Sketch {
             return;
         }
         self.count += count;
+        // Whoever counts many comes in order.
+        if self.buckets.last().is_none_or(|(last, _)| *last < bucket) {
+            self.buckets.push((bucket, count));
+            return;
+        }
         match self.buckets.binary_search_by_key(&bucket, |(at, _)| *at) {
             Ok(known) => self.buckets[known].1 += count,
             Err(place) => self.buckets.insert(place, (bucket, count)),
@@ -82,21 +87,33 @@ impl Sketch {
 
     /// Adds another one up.
     pub fn merge(&mut self, other: &Self) {
-        other.buckets.iter().for_each(|&(bucket, count)| self.add_many(bucket, count));
+        self.count += other.count;
+        let known = self.buckets.len();
+        let mut place = 0;
+        for &(bucket, count) in &other.buckets {
+            place += self.buckets[place..known].iter().take_while(|(at, _)| *at < bucket).count();
+            match self.buckets[place..known].first_mut() {
+                Some((at, sum)) if *at == bucket => *sum += count,
+                Some(_) | None => self.buckets.push((bucket, count)),
+            }
+        }
+        if self.buckets.len() > known {
+            // Two runs in order, which a stable sort only has to merge.
+            self.buckets.sort_by_key(|(bucket, _)| *bucket);
+        }
     }
 
     /// What was counted since `earlier`, which is an earlier state of the same sketch.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        let before = |bucket| {
-            let known = earlier.buckets.binary_search_by_key(&bucket, |(at, _)| *at);
-            known.map_or(0, |place| earlier.buckets[place].1)
-        };
-        Self::from_buckets(
-            self.buckets
-                .iter()
-                .map(|&(bucket, count)| (bucket, count.saturating_sub(before(bucket)))),
-        )
+        let mut before = earlier.buckets.iter().peekable();
+        let mut since = Self::default();
+        for &(bucket, count) in &self.buckets {
+            while before.next_if(|(at, _)| *at < bucket).is_some() {}
+            let counted = before.next_if(|(at, _)| *at == bucket).map_or(0, |(_, count)| *count);
+            since.add_many(bucket, count.saturating_sub(counted));
+        }
+        since
     }
 
     /// How many were counted.

@@ -53,8 +53,10 @@ pub struct WatchPicture {
     pub journal_seq: u64,
     /// What the history takes up, in its file or in memory; `None` before it is open.
     pub history_bytes: Option<u64>,
-    /// How often the history could not be written or read.
+    /// How often the history could not be opened, written or read.
     pub history_errors: u64,
+    /// That happened of late, or the history is in memory though it belongs on disk.
+    pub is_history_troubled: bool,
 }
 
 /// What holds for all upstreams together.
@@ -185,7 +187,7 @@ pub struct WindowPicture {
     pub length: Duration,
     /// Calls that ended, in the order of [`CallResult::ALL`].
     pub ended: [u64; CallResult::ALL.len()],
-    /// Seconds they took.
+    /// Seconds they took; empty in the windows of one tool.
     pub duration: Sketch,
     /// See [`CallPicture::duration_sum`].
     pub duration_sum: Duration,

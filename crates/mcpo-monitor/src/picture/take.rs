@@ -90,7 +90,7 @@ fn server(
     let tools: Vec<ToolPicture> = read.map(|one| tool(sources, &view.name, one)).collect();
     let mut calls = sum(tools.iter().map(|tool| &tool.calls));
     (calls.in_flight, calls.peak) = (reading.in_flight, reading.peak);
-    sum_windows(&mut calls, &sources.windows.empty(now));
+    calls.windows = sources.windows.of(&view.name, &calls, now);
     let counters = sources.counters.upstreams.get(&view.name).cloned().unwrap_or_default();
     let last_hour = sources.windows.last_hour(&view.name, &counters);
     ServerPicture {
@@ -131,7 +131,7 @@ fn nothing() -> UpstreamReading {
 }
 
 fn tool(sources: &Sources<'_>, upstream: &str, reading: ToolReading) -> ToolPicture {
-    let windows = sources.windows.of(upstream, &reading, sources.now);
+    let windows = sources.windows.of_tool(upstream, &reading, sources.now);
     let calls = CallPicture {
         ended: reading.ended,
         in_flight: reading.in_flight,

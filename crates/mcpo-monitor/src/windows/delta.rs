@@ -5,7 +5,7 @@ use std::time::Duration;
 use mcpo_core::sketch::Sketch;
 use mcpo_upstream::meter::{CallResult, ToolReading};
 
-use crate::picture::WindowPicture;
+use crate::picture::{CallPicture, WindowPicture};
 
 /// How many results a call can have.
 pub(super) const RESULTS: usize = CallResult::ALL.len();
@@ -23,10 +23,26 @@ pub(super) struct Delta {
 // === impl Delta ===
 
 impl Delta {
-    /// Everything since the start.
-    pub(super) fn of(reading: &ToolReading) -> Self {
+    /// All calls of a tool since the start, but for how long they took.
+    pub(super) fn of_tool(reading: &ToolReading) -> Self {
         let sums = [reading.duration_sum, reading.waited_sum, reading.upstream_sum];
-        Self { ended: reading.ended, sums_us: sums.map(micros), duration: reading.duration.clone() }
+        Self { ended: reading.ended, sums_us: sums.map(micros), duration: Sketch::default() }
+    }
+
+    /// All calls of these tools since the start.
+    pub(super) fn of_tools(readings: &[ToolReading]) -> Self {
+        let mut all = Self::default();
+        for reading in readings {
+            all.merge(&Self::of_tool(reading));
+            all.duration.merge(&reading.duration);
+        }
+        all
+    }
+
+    /// The same calls, already added up.
+    pub(super) fn of_calls(calls: &CallPicture) -> Self {
+        let sums = [calls.duration_sum, calls.waited_sum, calls.upstream_sum];
+        Self { ended: calls.ended, sums_us: sums.map(micros), duration: calls.duration.clone() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -122,7 +138,7 @@ pub(super) fn take(from: &mut &[u8]) -> u64 {
     number
 }
 
-fn add(sums: &mut [u64], others: &[u64]) {
+pub(super) fn add(sums: &mut [u64], others: &[u64]) {
     sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += other);
 }
 

@@ -75,7 +75,21 @@ impl Bench {
     }
 
     fn windows(&self) -> [WindowPicture; 3] {
-        self.windows.of("up", &self.tool, self.now)
+        let all = CallPicture {
+            ended: self.tool.ended,
+            duration: self.tool.duration.clone(),
+            duration_sum: self.tool.duration_sum,
+            waited_sum: self.tool.waited_sum,
+            upstream_sum: self.tool.upstream_sum,
+            ..CallPicture::default()
+        };
+        let windows = self.windows.of("up", &all, self.now);
+        let of_tool = self.windows.of_tool("up", &self.tool, self.now);
+        for (all, tool) in windows.iter().zip(of_tool) {
+            let figures = |of: &WindowPicture| (of.ended, of.duration_sum, of.waited_sum);
+            assert_eq!(figures(all), figures(&tool), "it is the only tool");
+        }
+        windows
     }
 
     fn totals(&self) -> [u64; 3] {
@@ -207,9 +221,12 @@ async fn faults_and_recoveries_of_the_last_hour_are_counted() {
 
 /// What the windows of these tools take up, without the tables that hold them.
 fn bytes(windows: &Windows) -> usize {
-    let tools = windows.upstreams.values().flat_map(|upstream| &upstream.tools);
-    let heap = |name: &str, tool: &Tool| name.len() + tool.base.len() + tool.slots.bytes();
-    tools.map(|(name, tool)| size_of::<(Box<str>, Tool)>() + heap(name, tool)).sum()
+    let heap = |track: &Track| track.base.len() + track.slots.bytes();
+    let named = |(name, track): (&Box<str>, &Track)| {
+        size_of::<(Box<str>, Track)>() + name.len() + heap(track)
+    };
+    let of = |one: &Upstream| one.tools.iter().map(named).sum::<usize>() + heap(&one.all);
+    windows.upstreams.values().map(of).sum()
 }
 
 /// The mean of what each of some tools takes up that are called that often for an hour and more.
