@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use crate::alerts::Severity;
 
+pub(crate) use case::LATELY;
 pub use doctor::doctor;
 pub use facts::{CacheFacts, Facts, TrendFact};
 pub use judge::{diagnose, examine};

@@ -49,7 +49,7 @@ pub(super) struct Failures {
 }
 
 /// What happened in this time counts as of late: the window of the alerts.
-pub(super) const LATELY: Duration = Duration::from_secs(300);
+pub(crate) const LATELY: Duration = Duration::from_secs(300);
 /// What did not happen again for so long is over.
 const OVER_AFTER: Duration = Duration::from_secs(60);
 /// Fewer failures are an accident.

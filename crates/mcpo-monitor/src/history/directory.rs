@@ -72,9 +72,28 @@ fn open_file(path: &Path, bounds: Bounds) -> Result<Base, Failure> {
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return Err(Failure::Broken("it is not a regular file".to_owned()));
     }
+    let is_new = !path.exists();
     let file = open_own(path).map_err(|error| Failure::of_io(&error))?;
+    if is_new {
+        // Else a crash of the machine may take the file's name, and with it all that is in it.
+        let directory = path.parent().unwrap_or(Path::new("."));
+        sync(directory).map_err(|error| Failure::of_io(&error))?;
+    }
     let backend = FileBackend::new(file).map_err(|error| Failure::of(&error.into()))?;
     Base::open(backend, bounds)
+}
+
+/// Writes to the disk which files a directory has.
+fn sync(directory: &Path) -> io::Result<()> {
+    match File::open(directory)?.sync_all() {
+        // Some file systems know no such thing, and need none.
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
+        {
+            Ok(())
+        }
+        synced => synced,
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the name of what is set aside says when it was")]

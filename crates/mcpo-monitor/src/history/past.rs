@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use super::failure::Failure;
 use super::frame::{self, WHOLE};
 use super::store::Store;
 use super::{HistoryError, Row};
@@ -36,13 +35,5 @@ pub(crate) fn past(
             each(Past { at, covered_seconds, server, row: &row });
         }
     });
-    read.map_err(|failure: Failure| HistoryError::Unreadable(Box::new(failure)))
-}
-
-impl Store {
-    /// What it takes up, in its file or in memory.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.base().length()
-    }
+    read.map_err(|failure| store.unreadable(failure))
 }

@@ -8,8 +8,9 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::base::{Base, QUARTER_SECONDS};
 use super::failure::Failure;
@@ -49,11 +50,22 @@ pub struct Bounds {
     pub bytes_max: u64,
 }
 
-/// Samples and events. All its methods wait for the disk: call them where that is allowed.
+/// Samples and events. Its methods wait for the disk unless they say that they do not: call them
+/// where that is allowed.
 pub struct Store {
     place: Opener,
     bounds: Bounds,
     state: Mutex<State>,
+    health: Health,
+}
+
+/// What is told of a store to those who may not wait: the state is locked while the disk is written.
+#[derive(Debug, Default)]
+struct Health {
+    bytes: AtomicU64,
+    is_away: AtomicBool,
+    failures: AtomicU64,
+    failed_at: Mutex<Option<Instant>>,
 }
 
 /// What opens the place on disk, with a warning if it had to set something aside.
@@ -117,11 +129,26 @@ impl Store {
                 Err(failure) => (None, Some(told(name, &failure))),
             },
         };
-        let away = (opened.is_none() && matches!(place, Opener::Disk { .. }))
-            .then_some(Away { tried_at: 0 });
+        let is_away = opened.is_none() && matches!(place, Opener::Disk { .. });
+        let away = is_away.then_some(Away { tried_at: 0 });
         let base = Arc::new(opened.unwrap_or_else(|| in_memory(bounds)));
         let state = Mutex::new(State { base, away });
-        (Self { place, bounds, state }, warning.into_iter().collect())
+        let store = Self { place, bounds, state, health: Health::default() };
+        if is_away {
+            store.failed();
+        }
+        store.show(&store.state());
+        (store, warning.into_iter().collect())
+    }
+
+    fn failed(&self) {
+        self.health.failures.fetch_add(1, Ordering::Relaxed);
+        *self.health.failed_at() = Some(Instant::now());
+    }
+
+    fn show(&self, state: &State) {
+        self.health.bytes.store(state.base.length(), Ordering::Relaxed);
+        self.health.is_away.store(state.away.is_some(), Ordering::Relaxed);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -167,6 +194,14 @@ fn told(place: &str, failure: &Failure) -> String {
     }
 }
 
+// === impl Health ===
+
+impl Health {
+    fn failed_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.failed_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 // === impl Store: writing ===
 
 impl Store {
@@ -176,6 +211,7 @@ impl Store {
         self.come_back(&mut state, frame.at);
         let frame = frame::bounded(frame);
         self.write(&mut state, frame.at, |base| base.append(&frame));
+        self.show(&state);
     }
 
     /// Keeps events; of more than [`EVENTS_AT_ONCE_MAX`] at once the newest.
@@ -184,6 +220,7 @@ impl Store {
         let Some(at_ms) = events.last().map(|event| event.at_ms) else { return };
         let mut state = self.state();
         self.write(&mut state, at_ms / 1000, |base| base.append_events(&events));
+        self.show(&state);
     }
 
     /// Drops what is too old, or too much. Appending does so by itself.
@@ -193,10 +230,12 @@ impl Store {
         if let Some(span) = span {
             self.write(&mut state, span.last, |base| base.trim(span.last));
         }
+        self.show(&state);
     }
 
     fn write(&self, state: &mut State, at: u64, act: impl Fn(&Base) -> Result<(), Failure>) {
         let Err(failure) = act(&state.base) else { return };
+        self.failed();
         if let Opener::Disk { name, .. } = &self.place {
             tracing::warn!("{}", told(name, &failure));
             state.away = Some(Away { tried_at: at });
@@ -222,9 +261,12 @@ impl Store {
         if let Some(warning) = warning {
             tracing::warn!("{warning}");
         }
-        if base.take_over(&state.base).is_ok() {
-            tracing::info!("the history is kept in {name} again");
-            *state = State { base: Arc::new(base), away: None };
+        match base.take_over(&state.base) {
+            Ok(()) => {
+                tracing::info!("the history is kept in {name} again");
+                *state = State { base: Arc::new(base), away: None };
+            }
+            Err(_told_before) => self.failed(),
         }
     }
 }
@@ -232,6 +274,26 @@ impl Store {
 // === impl Store: reading ===
 
 impl Store {
+    /// How often it could not be opened, written or read where it belongs, since it was opened. Waits for
+    /// nobody.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.health.failures.load(Ordering::Relaxed)
+    }
+
+    /// Whether that happened within this time, or it is in memory since then. Waits for nobody.
+    #[must_use]
+    pub fn is_troubled(&self, within: Duration) -> bool {
+        let has_failed = self.health.failed_at().is_some_and(|at| at.elapsed() <= within);
+        has_failed || self.health.is_away.load(Ordering::Relaxed)
+    }
+
+    /// What it takes up, in its file or in memory. Waits for nobody.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.health.bytes.load(Ordering::Relaxed)
+    }
+
     /// The points of one metric.
     ///
     /// # Errors
@@ -251,6 +313,7 @@ impl Store {
         if query.server.as_deref() == Some(frame::WHOLE) {
             return Ok(series);
         }
+        let unreadable = |failure| self.unreadable(failure);
         let Some(span) = base.span().map_err(unreadable)? else { return Ok(series) };
         let from = from.max(span.from);
         let grain = if from < span.full_from { QUARTER_SECONDS } else { 1 };
@@ -281,9 +344,15 @@ impl Store {
         let times = milliseconds(from)..milliseconds(to).saturating_add(1);
         let pass = |event: &KeptEvent| server.is_none() || event.server.as_deref() == server;
         self.base().events(times, limit.min(EVENTS_ANSWER_MAX), pass).unwrap_or_else(|failure| {
+            self.failed();
             tracing::warn!(%failure, "the kept events cannot be read");
             Vec::new()
         })
+    }
+
+    pub(super) fn unreadable(&self, failure: Failure) -> HistoryError {
+        self.failed();
+        HistoryError::Unreadable(Box::new(failure))
     }
 }
 
@@ -318,10 +387,6 @@ impl Steps {
 /// The number that people would write for it: 0.1 rather than 0.10000000149011612.
 pub(super) fn widened(value: f32) -> f64 {
     value.to_string().parse().unwrap_or_else(|_| f64::from(value))
-}
-
-fn unreadable(failure: Failure) -> HistoryError {
-    HistoryError::Unreadable(Box::new(failure))
 }
 
 fn seconds(time: SystemTime) -> u64 {

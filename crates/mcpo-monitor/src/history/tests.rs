@@ -3,6 +3,7 @@
 mod bounds;
 mod crash;
 mod damage;
+mod frames;
 mod places;
 mod queries;
 

@@ -45,7 +45,7 @@ pub(super) const HISTORY_UNKEPT: Rule = Rule {
     id: "history_unkept",
     severity: Severity::Warning,
     title: "the history cannot be kept",
-    when: "The state directory cannot be written, or writing or reading the history has failed since the start.",
+    when: "The state directory cannot be written or belongs to another process, or writing or reading the history has failed within the last five minutes.",
     fix: &[
         "Give mcpo a directory that it may write: `--state-dir` and a path; in a container, mount a volume there.",
         "`--no-state` keeps the history in memory only.",
@@ -77,9 +77,10 @@ fn config_refused(facts: &Facts) -> Option<Finding> {
 }
 
 fn history_unkept(facts: &Facts) -> Option<Finding> {
-    let failed = facts.picture.as_ref().map_or(0, |picture| picture.watch.history_errors);
-    let failed =
-        (failed > 0).then(|| format!("it failed {} since the start", times(failed as usize)));
+    let watch = facts.picture.as_ref().map(|picture| picture.watch);
+    let failed = watch.filter(|watch| watch.is_history_troubled);
+    let failed = failed
+        .map(|watch| format!("it failed {} since the start", times(watch.history_errors as usize)));
     let denied = facts.unwritable.as_ref();
     let denied = denied.map(|path| format!("`{}` cannot be written", path.display()));
     let evidence: Vec<String> = failed.into_iter().chain(denied).collect();

@@ -50,7 +50,11 @@ fn what_the_machine_lacks() {
             "file descriptors: nearly used up",
         ),
         (|p| p.whole.in_flight = 9000, "no_room", "places: nearly all taken"),
-        (|p| p.watch.history_errors = 1, "history_unkept", "state directory: cannot be used"),
+        (
+            |p| p.watch.is_history_troubled = true,
+            "history_unkept",
+            "state directory: cannot be used",
+        ),
         (
             |p| {
                 machine(p).is_container = true;

@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use redb::StorageBackend;
 
@@ -38,6 +39,7 @@ fn a_second_process_keeps_its_own_until_the_first_one_ends() {
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].contains("another process"), "{warnings:?}");
     assert!(warnings[0].contains("--state-dir"), "{warnings:?}");
+    assert_eq!((first.failures(), second.failures()), (0, 1));
     for at in [NOON + 30, NOON + 60, NOON + 90] {
         second.append(frame(at, 2.0));
     }
@@ -155,12 +157,16 @@ fn a_disk_that_is_full_for_a_while_costs_no_sample() {
     }
     let meanwhile = kept(&store, NOON, NOON + 1800);
     assert_eq!(meanwhile, (NOON + 900..NOON + 1800).step_by(30).collect::<Vec<_>>());
+    let failures = store.failures();
+    assert!(failures > 0 && store.is_troubled(Duration::ZERO), "{failures}");
     disk.is_full.store(false, Ordering::Relaxed);
     for at in (NOON + 1800..NOON + 2700).step_by(30) {
         store.append(frame(at, 1.0));
     }
     let all: Vec<u64> = (NOON..NOON + 2700).step_by(30).collect();
     assert_eq!(kept(&store, NOON, NOON + 2700), all);
+    assert_eq!(store.failures(), failures, "all is well again");
+    assert!(!store.is_troubled(Duration::ZERO) && store.is_troubled(Duration::MAX));
     assert_eq!(store.events(time(NOON), time(NOON + 2700), None, 100).len(), 30);
     drop(store);
     let place = Base::open(disk, Bounds::of_bytes(1 << 30)).unwrap();
