@@ -1,6 +1,5 @@
 //! The handle that faces read from, and the work that keeps it true: samples, history, alerts.
 
-mod clock;
 mod facts;
 mod frames;
 mod keep;
@@ -9,27 +8,28 @@ pub(crate) mod play;
 mod sampler;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use mcpo_config::{Monitoring, Server};
 use mcpo_policy::pipeline::PipelineGauge;
+use mcpo_upstream::clock::Clock;
 use mcpo_upstream::directory::Directory;
 use tokio::sync::{OnceCell, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use crate::alerts::Alerts;
-use crate::diagnosis::{self, Diagnosis};
+use crate::diagnosis::{self, Diagnosis, LATELY};
 use crate::history::{HistoryError, KeptEvent, Query, Series, Store};
 use crate::otlp::{self, Exporter, Tracer};
 use crate::picture::{self, Picture, Recent, Room, Sources, WatchPicture};
 use crate::requests::Requests;
+#[cfg(test)]
+use crate::resources::Sampled;
 use crate::resources::{MachineSample, ProcessSample};
 use crate::score::Baselines;
 use crate::windows::Windows;
-use clock::Clock;
 use frames::Framer;
 use keep::Memories;
 
@@ -69,7 +69,6 @@ struct Inner {
     tracer: Option<Tracer>,
     /// Opened when it is needed first.
     store: OnceCell<Arc<Store>>,
-    history_errors: AtomicU64,
 }
 
 /// What pictures are made from beside what runs now.
@@ -87,6 +86,9 @@ struct Memory {
     kept_seq: u64,
     /// Until it runs.
     exporter: Option<Exporter>,
+    /// What is used, where that is made up.
+    #[cfg(test)]
+    told: Option<Sampled>,
 }
 
 /// What was used when it was looked at last.
@@ -123,7 +125,6 @@ impl Monitor {
             memory: Mutex::new(Memory { exporter, ..Memory::new(started) }),
             tracer: tracer.flatten(),
             store: OnceCell::new(),
-            history_errors: AtomicU64::new(0),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -200,11 +201,8 @@ impl Monitor {
     pub async fn history(&self, query: Query) -> Result<Series, HistoryError> {
         let store = self.store().await;
         let read = spawn_blocking(move || store.query(&query)).await;
-        let read = read.unwrap_or_else(|broken| Err(HistoryError::Unreadable(Box::new(broken))));
-        if matches!(read, Err(HistoryError::Unreadable(_))) {
-            self.inner.history_errors.fetch_add(1, Ordering::Relaxed);
-        }
-        read
+        // A panic was told.
+        read.unwrap_or_else(|broken| Err(HistoryError::Unreadable(Box::new(broken))))
     }
 
     /// The newest events from one time to another that are kept, oldest first, of one upstream or
@@ -265,6 +263,8 @@ impl Memory {
             framer: Framer::default(),
             kept_seq: 0,
             exporter: None,
+            #[cfg(test)]
+            told: None,
         }
     }
 
@@ -302,7 +302,7 @@ impl Inner {
         memory.recent.follow(journal);
         memory.windows.turn(now, &readings, &counters);
         memory.recent.retain(|name| snapshot.upstream(name).is_some());
-        let pipeline = &self.options.pipeline;
+        let (pipeline, store) = (&self.options.pipeline, self.store.get());
         let room = Room {
             max_concurrent: pipeline.capacity(),
             in_flight: pipeline.in_flight(),
@@ -327,8 +327,9 @@ impl Inner {
             watch: WatchPicture {
                 slo_objective: self.wanted.borrow().slo_objective,
                 journal_seq: journal.last_seq(),
-                history_bytes: self.store.get().map(|store| store.bytes()),
-                history_errors: self.history_errors.load(Ordering::Relaxed),
+                history_bytes: store.map(|store| store.bytes()),
+                history_errors: store.map_or(0, |store| store.failures()),
+                is_history_troubled: store.is_some_and(|store| store.is_troubled(LATELY)),
             },
         })
     }

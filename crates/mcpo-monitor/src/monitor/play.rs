@@ -1,6 +1,7 @@
 //! Upstreams in memory, kept by the real supervisor, calls to them as the meters see them, and a
 //! monitor that runs, all in virtual time.
 
+use std::collections::HashMap;
 use std::future::ready;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,12 +12,14 @@ use mcpo_config::{
 };
 use mcpo_core::catalog::{CatalogPolicy, ServerIdentity};
 use mcpo_core::fault::Stage;
+use mcpo_core::outcome::Outcome;
 use mcpo_core::trace::TraceContext;
 use mcpo_mcp::answer::Answer;
 use mcpo_mcp::custom::{BoxFuture, Custom, Dial, Wire};
 use mcpo_mcp::endpoint;
-use mcpo_mcp::error::{Cause, RequestError};
-use mcpo_policy::pipeline::{Pipeline, PipelineOptions};
+use mcpo_mcp::error::{Cause, RequestError, RpcError};
+use mcpo_policy::pipeline::{Call, Pipeline, PipelineOptions, Report};
+use mcpo_upstream::clock::Clock;
 use mcpo_upstream::directory::{Directory, Upstream, View};
 use mcpo_upstream::meter::{CallResult, Ended};
 use mcpo_upstream::supervisor::{Dialler, Supervisor, SupervisorOptions};
@@ -25,23 +28,34 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::clock::Clock;
 use super::{Monitor, MonitorOptions};
 use crate::history::KeptEvent;
 use crate::picture::Picture;
+use crate::resources::Sampled;
 
 /// When all plays begin: 2026-01-01, noon.
 pub(crate) const NOON: Duration = Duration::from_secs(1_767_268_800);
 
-/// Whether the upstreams listen: all of them or none.
+/// Whether an upstream listens.
 #[derive(Debug)]
 struct Up {
     listens: watch::Sender<bool>,
 }
 
+/// What an upstream does with a call, in its arguments.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Act {
+    Answer,
+    /// The tool's own error.
+    Err,
+    /// JSON-RPC's internal error.
+    Fail,
+}
+
 /// One session: it ends when its upstream listens no more.
 #[derive(Debug)]
 struct Line {
+    up: Arc<Up>,
     closed: watch::Sender<bool>,
     changed: watch::Sender<u64>,
 }
@@ -49,21 +63,30 @@ struct Line {
 #[derive(Debug)]
 struct Dialled(Arc<Up>);
 
+/// Makes calls as the surface does.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    directory: Arc<Directory>,
+    pipeline: Arc<Pipeline>,
+}
+
 /// Upstreams, what keeps them, and who watches them.
 pub(crate) struct Play {
-    up: Arc<Up>,
+    ups: HashMap<String, Arc<Up>>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) monitor: Monitor,
+    pub(crate) caller: Caller,
     started: Instant,
     stop: watch::Sender<bool>,
-    _wanted: watch::Sender<Arc<Vec<Server>>>,
+    wanted: watch::Sender<Arc<Vec<Server>>>,
     _keeping: JoinSet<()>,
     running: JoinSet<()>,
 }
 
 impl Dial for Dialled {
     fn dial(&self) -> BoxFuture<Result<Custom, Cause>> {
-        let mut listens = self.0.listens.subscribe();
+        let up = Arc::clone(&self.0);
+        let mut listens = up.listens.subscribe();
         Box::pin(async move {
             if !*listens.borrow() {
                 let reason = "connect http://secret@10.0.0.1: refused".to_owned();
@@ -77,7 +100,7 @@ impl Dial for Dialled {
                     _ = closes.wait_for(|closed| *closed) => Cause::Closed,
                 }
             };
-            let wire = Arc::new(Line { closed, changed: watch::Sender::new(0) });
+            let wire = Arc::new(Line { up, closed, changed: watch::Sender::new(0) });
             Ok(Custom { identity: ServerIdentity::default(), wire, ended: Box::pin(ended) })
         })
     }
@@ -87,11 +110,30 @@ impl Wire for Line {
     fn call(
         &self,
         _: &str,
-        _: &[u8],
+        arguments: &[u8],
         _: Instant,
         _: Option<&TraceContext>,
     ) -> BoxFuture<Result<Answer, RequestError>> {
-        Box::pin(ready(Ok(Answer::Result("{}".into()))))
+        let arguments: Value = serde_json::from_slice(arguments).expect("they are JSON");
+        let took = Duration::from_millis(arguments["ms"].as_u64().expect("they say so"));
+        let answer = match arguments["act"].as_str() {
+            Some("fail") => Answer::Error(RpcError {
+                code: -32603,
+                message: "internal error".to_owned(),
+                data: None,
+            }),
+            Some("err") => Answer::Result(r#"{"content":[],"isError":true}"#.into()),
+            _answer => Answer::Result(r#"{"content":[]}"#.into()),
+        };
+        let mut listens = self.up.listens.subscribe();
+        Box::pin(async move {
+            tokio::select! {
+                _ = listens.wait_for(|listens| !*listens) => {
+                    Err(RequestError::maybe_sent(Cause::Broken("reset".to_owned())))
+                }
+                () = sleep(took) => Ok(answer),
+            }
+        })
     }
 
     fn list(&self, _: Instant) -> BoxFuture<Result<Vec<Value>, RequestError>> {
@@ -121,28 +163,34 @@ impl Play {
 
     /// The same, at that time since the Unix epoch.
     pub(crate) async fn ready_at(at: Duration, names: &[&str], monitoring: Monitoring) -> Self {
-        let up = Arc::new(Up { listens: watch::Sender::new(true) });
-        let directory = Directory::new();
-        let dial: Arc<dyn Dial> = Arc::new(Dialled(Arc::clone(&up)));
-        let dialler = Dialler(Arc::new(move |_| endpoint::Endpoint::Custom(Arc::clone(&dial))));
+        let up =
+            |name: &&str| ((*name).to_owned(), Arc::new(Up { listens: watch::Sender::new(true) }));
+        let ups: HashMap<String, Arc<Up>> = names.iter().map(up).collect();
+        let clock = Clock::From(SystemTime::UNIX_EPOCH + at, Instant::now());
+        let directory = Directory::with_clock(clock);
+        let known = ups.clone();
+        let dialler = Dialler(Arc::new(move |server| {
+            endpoint::Endpoint::Custom(Arc::new(Dialled(Arc::clone(&known[server.name.as_str()]))))
+        }));
         let options = SupervisorOptions { dialler: Some(dialler), ..SupervisorOptions::default() };
         let servers: Vec<Server> = names.iter().map(|name| server(name)).collect();
         let (wanted, servers) = watch::channel(Arc::new(servers));
         let mut keeping = JoinSet::new();
         keeping.spawn(Supervisor::new(options, Arc::clone(&directory)).run(servers.clone()));
-        let pipeline = Pipeline::new(PipelineOptions::default(), directory.journal()).gauge();
-        let options = MonitorOptions { monitoring, port: 0, servers, pipeline };
-        let clock = Clock::From(SystemTime::UNIX_EPOCH + at, Instant::now());
+        let pipeline = Arc::new(Pipeline::new(PipelineOptions::default(), directory.journal()));
+        let options = MonitorOptions { monitoring, port: 0, servers, pipeline: pipeline.gauge() };
+        let caller = Caller { directory: Arc::clone(&directory), pipeline };
         let monitor = Monitor::with_clock(options, Arc::clone(&directory), clock);
         let (stop, running) = (watch::Sender::new(false), JoinSet::new());
         let started = Instant::now();
         let play = Self {
-            up,
+            ups,
             directory,
             monitor,
+            caller,
             started,
             stop,
-            _wanted: wanted,
+            wanted,
             _keeping: keeping,
             running,
         };
@@ -188,7 +236,22 @@ impl Play {
 
     /// All upstreams go away, or come back.
     pub(crate) fn listen(&self, listens: bool) {
-        self.up.listens.send_replace(listens);
+        self.ups.keys().for_each(|name| self.listens(name, listens));
+    }
+
+    /// One upstream goes away, or comes back.
+    pub(crate) fn listens(&self, name: &str, listens: bool) {
+        self.ups[name].listens.send_replace(listens);
+    }
+
+    /// Only these are configured from now on.
+    pub(crate) fn reload(&self, names: &[&str]) {
+        self.wanted.send_replace(Arc::new(names.iter().map(|name| server(name)).collect()));
+    }
+
+    /// From the next sample on that is what is used.
+    pub(crate) fn uses(&self, sampled: Sampled) {
+        self.monitor.inner.memory().told = Some(sampled);
     }
 
     /// A call of a tool that takes so long, a tenth of it until it is sent.
@@ -214,10 +277,9 @@ impl Play {
         self.monitor.inner.fresh()
     }
 
-    /// All events that are kept, of one upstream or of all. The journal goes by the system's clock.
+    /// All events that are kept, of one upstream or of all.
     pub(crate) async fn events(&self, server: Option<&str>) -> Vec<KeptEvent> {
-        let century = Duration::from_secs(100 * 365 * 86_400);
-        let all = (SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + century);
+        let all = (SystemTime::UNIX_EPOCH, self.time(Duration::ZERO));
         self.monitor.events(all, server.map(str::to_owned), 100).await
     }
 
@@ -228,6 +290,70 @@ impl Play {
 
     pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+}
+
+// === impl Caller ===
+
+impl Caller {
+    /// A call that the upstream has for so long, counted as the surface counts it.
+    pub(crate) async fn call(
+        self,
+        server: &str,
+        tool: &str,
+        took: Duration,
+        act: Act,
+    ) -> CallResult {
+        let upstream = self.directory.load().upstream(server).expect("it is there").clone();
+        let catalog = upstream.view.catalog.clone().expect("it was ready");
+        let arguments = json!({"ms": took.as_millis() as u64, "act": act.name()}).to_string();
+        let metered = upstream.meter().begin(tool);
+        let bytes_in = arguments.len() as u64;
+        let call = Call {
+            upstream: &upstream,
+            tool: catalog.tool(tool).expect("it is offered"),
+            arguments: arguments.into(),
+            deadline: Instant::now() + Duration::from_secs(60),
+            is_hurried: false,
+            idempotency_key: None,
+            trace: None,
+        };
+        let report = self.pipeline.call(call).await.expect("it has no key");
+        let result = match &report.outcome {
+            Outcome::Reply(Answer::Result(result)) if result.ends_with(b"true}") => {
+                CallResult::ToolError
+            }
+            Outcome::Reply(Answer::Result(_)) => CallResult::Ok,
+            Outcome::Reply(Answer::Error(_)) => CallResult::ToolError,
+            Outcome::NotSent(_) => CallResult::NotSent,
+            Outcome::Refused(_) => CallResult::Refused,
+            Outcome::Unknown(_) => CallResult::Unknown,
+        };
+        let Report { waited, upstream, .. } = report;
+        metered.end(Ended { result, waited, upstream, bytes_in, bytes_out: 2, trace_id: None });
+        result
+    }
+
+    /// A call that takes so long, though its upstream has it for hardly any of that.
+    pub(crate) async fn late(self, server: &str, tool: &str, took: Duration) -> CallResult {
+        let upstream = self.directory.load().upstream(server).expect("it is there").clone();
+        let call = upstream.meter().begin(tool);
+        sleep(took).await;
+        let (result, waited, upstream) = (CallResult::Ok, took / 10, took / 10);
+        call.end(Ended { result, waited, upstream, bytes_in: 10, bytes_out: 100, trace_id: None });
+        result
+    }
+}
+
+// === impl Act ===
+
+impl Act {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::Err => "err",
+            Self::Fail => "fail",
+        }
     }
 }
 

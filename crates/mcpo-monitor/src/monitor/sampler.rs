@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcpo_config::Monitoring;
-use mcpo_upstream::directory::{LiveSession, Upstream};
+use mcpo_upstream::directory::{LiveSession, Snapshot, Upstream};
 use mcpo_upstream::journal::ENTRIES_MAX;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
@@ -24,7 +24,7 @@ use super::{Monitor, Resources, keep};
 use crate::alerts::{Deliverer, Engine, Notice, deliver};
 use crate::history::Store;
 use crate::picture::Picture;
-use crate::resources::Reader;
+use crate::resources::{Reader, Sampled};
 
 /// Alerts are looked at, and events kept, at least this often; a slot of the windows is twice as
 /// long.
@@ -138,17 +138,8 @@ impl Sampler {
     }
 
     async fn sample_resources(&mut self) {
-        let Some(mut reader) = self.reader.take() else { return };
         let snapshot = Arc::clone(&self.monitor.inner.directory.load());
-        let children: Vec<(usize, Vec<u32>)> =
-            snapshot.upstreams().iter().map(processes).enumerate().collect();
-        let read = spawn_blocking(move || {
-            let sampled = reader.sample(&children);
-            (reader, sampled)
-        });
-        // One that panicked has said so, and would again.
-        let Ok((reader, sampled)) = read.await else { return };
-        self.reader = Some(reader);
+        let Some(sampled) = self.read(&snapshot).await else { return };
         let name = |index: usize| snapshot.upstreams()[index].view.name.clone();
         let named = sampled.servers.into_iter().map(|(index, sample)| (name(index), sample));
         let resources = Resources {
@@ -157,6 +148,25 @@ impl Sampler {
             children: named.collect::<HashMap<_, _>>(),
         };
         self.monitor.inner.memory().resources = resources;
+    }
+
+    /// What is used; `None` where that cannot be read any more.
+    async fn read(&mut self, snapshot: &Snapshot) -> Option<Sampled> {
+        #[cfg(test)]
+        if let Some(told) = self.monitor.inner.memory().told.clone() {
+            return Some(told);
+        }
+        let mut reader = self.reader.take()?;
+        let children: Vec<(usize, Vec<u32>)> =
+            snapshot.upstreams().iter().map(processes).enumerate().collect();
+        let read = spawn_blocking(move || {
+            let sampled = reader.sample(&children);
+            (reader, sampled)
+        });
+        // One that panicked has said so, and would again.
+        let (reader, sampled) = read.await.ok()?;
+        self.reader = Some(reader);
+        Some(sampled)
     }
 
     fn look(&mut self, picture: &Picture) {

@@ -1,5 +1,7 @@
 //! What is watched is kept, told, and known again after a restart.
 
+mod hour;
+
 use mcpo_config::AlertRule;
 use mcpo_testkit::Scratch;
 use mcpo_upstream::directory::View;
@@ -149,6 +151,24 @@ async fn other_rules_and_another_objective_count_at_once() {
     let alerts = Arc::clone(&play.monitor.alerts().borrow());
     assert!(alerts.resolved[0].summary.contains("the rule is switched off"), "{alerts:?}");
     assert!(play.monitor.is_enabled());
+    play.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rates_are_those_of_calls_also_where_servers_come_and_go() {
+    let mut play = Play::ready(&["up", "other"], Monitoring::default()).await;
+    play.run();
+    play.calls("other", 600, 20 * MILLIS).await;
+    play.calls("up", 60, 20 * MILLIS).await;
+    play.reload(&["up"]);
+    play.calls("up", 60, 20 * MILLIS).await;
+    play.reload(&["up", "other"]);
+    play.calls("up", 60, 20 * MILLIS).await;
+    for server in [None, Some("up"), Some("other")] {
+        let rates = series(&play, server, Metric::Rate).await;
+        assert!(rates.iter().all(|rate| *rate <= 1.1), "{server:?}: {rates:?}");
+        assert!(rates.iter().any(|rate| *rate > 0.9), "{server:?}: {rates:?}");
+    }
     play.stop().await;
 }
 
