@@ -20,8 +20,10 @@ pub(super) const BAD: Style = Style::new().fg(Color::Red).add_modifier(Modifier:
 /// Lines of the head, and of the foot.
 const HEAD_LINES: u16 = 3;
 const FOOT_LINES: u16 = 1;
-/// What happened gets a third of the screen, and this much at least.
+/// What happened gets a third of the screen, and this much at least,
 const EVENTS_LINES_MIN: u16 = 6;
+/// but leaves so much to the servers.
+const SERVERS_LINES_MIN: u16 = 6;
 
 const KEYS: &str =
     "q quit  arrows choose  r reconnect  h hold  u release  d drain  x reset (forget failures)";
@@ -30,7 +32,9 @@ const KEYS_SHORT: &str = "q quit r reconnect h hold u release d drain x reset";
 
 /// Draws all of it.
 pub(super) fn all(frame: &mut Frame<'_>, model: &Model, state: &mut TableState) {
-    let events = (frame.area().height / 3).max(EVENTS_LINES_MIN);
+    let height = frame.area().height;
+    let room = height.saturating_sub(HEAD_LINES + SERVERS_LINES_MIN + FOOT_LINES);
+    let events = (height / 3).max(EVENTS_LINES_MIN).min(room);
     let [head_area, servers_area, events_area, foot_area] = Layout::vertical([
         Constraint::Length(HEAD_LINES),
         Constraint::Fill(1),

@@ -51,7 +51,7 @@ const STATE_WIDTH: u16 = 8;
 const NAME_WIDTH_MIN: u16 = 6;
 const NAME_WIDTH_MAX: u16 = 24;
 /// The longest thing that is wrong fits: columns of figures have to leave this.
-const WRONG_WIDTH_MIN: u16 = 36;
+const WRONG_WIDTH_MIN: u16 = 34;
 
 /// Draws it. The scroll position is the caller's to keep.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, state: &mut TableState) {

@@ -91,6 +91,8 @@ fn names_and_what_is_wrong_are_there_on_a_narrow_screen_too() {
     let screen = screen_of(&model(), (60, 14), &mut TableState::new());
     assert!(screen.contains("time") && screen.contains("it cannot be reached"), "{screen}");
     assert!(!screen.contains("memory"), "figures give way: {screen}");
+    let screen = screen_of(&model(), (40, 12), &mut TableState::new());
+    assert!(screen.contains("time"), "events give way: {screen}");
 }
 
 #[test]
