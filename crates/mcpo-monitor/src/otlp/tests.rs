@@ -163,7 +163,7 @@ async fn a_collector_that_is_away_does_not_hold_up_the_stop() {
     let (_stop, stopped) = watch::channel(true);
     // A second attempt would come after a second only.
     let run = exporter.run(move || seen.clone(), stopped);
-    tokio::time::timeout(Duration::from_millis(700), run).await.unwrap();
+    timeout(Duration::from_millis(700), run).await.unwrap();
 }
 
 #[tokio::test]
