@@ -3,6 +3,7 @@
 //! than old ones, and nothing waits for it in memory.
 
 use std::fmt::Write as _;
+use std::future::pending;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use mcpo_monitor::picture::Picture;
 use mcpo_upstream::directory::Directory;
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use super::Insight;
 use crate::admin::entry;
@@ -29,6 +30,10 @@ use crate::query::Query;
 
 /// From picture to picture.
 const PICTURE_EVERY: Duration = Duration::from_secs(1);
+
+/// What happens shows in a picture so soon, and no more often than that, however much happens.
+/// Longer than a picture is kept (250 ms), so that it is one of afterwards.
+const PICTURE_SOON: Duration = Duration::from_millis(300);
 
 /// How long one viewer is told of what happens before it has to ask again, and to show again that
 /// it may: browsers do so by themselves.
@@ -65,6 +70,8 @@ struct Viewer {
     ending: watch::Receiver<bool>,
     until: Instant,
     beat: Interval,
+    /// When what it was told of is to show in a picture.
+    soon: Option<Instant>,
 }
 
 /// What is to be told.
@@ -77,8 +84,9 @@ enum Due {
 // === impl Insight ===
 
 impl Insight {
-    /// Everything as it changes: a picture at once and then each second, the entries of the journal
-    /// after the last one that the viewer knows, and the alerts.
+    /// Everything as it changes: a picture at once, then each second and soon after something
+    /// happened, the entries of the journal after the last one that the viewer knows, and the
+    /// alerts.
     ///
     /// # Errors
     /// When nothing is measured, or as many watch already as may.
@@ -123,6 +131,7 @@ impl Insight {
             ending: self.viewers.ending(),
             until: now + VIEW_TIME_MAX,
             beat,
+            soon: None,
         }
     }
 }
@@ -146,18 +155,26 @@ impl Viewer {
         match self.due().await? {
             Due::Picture => Some(self.pictures.piece(&self.monitor)),
             Due::Alerts => Some(self.alerts().into()),
-            Due::Entries => Some(self.entries().into()),
+            Due::Entries => {
+                // A flood does not put it off.
+                self.soon.get_or_insert_with(|| Instant::now() + PICTURE_SOON);
+                Some(self.entries().into())
+            }
         }
     }
 
     /// Waits for what is to be told next.
     async fn due(&mut self) -> Option<Due> {
-        let after = self.after;
+        let (after, soon) = (self.after, self.soon);
         tokio::select! {
             // Pictures first: no flood of entries keeps them back.
             biased;
             _over = self.ending.wait_for(|ending| *ending) => None,
             _at = self.beat.tick() => Some(Due::Picture),
+            () = until(soon) => {
+                self.soon = None;
+                Some(Due::Picture)
+            }
             // The monitor and the journal live as long as the viewer, which holds them.
             changed = self.alerts.changed() => changed.ok().map(|()| Due::Alerts),
             newer = self.newest.wait_for(|&newest| newest > after) => {
@@ -193,6 +210,14 @@ impl Viewer {
             let _infallible = write!(said, "id: {id}\nevent: journal\ndata: {entry}\n\n");
         }
         said
+    }
+}
+
+/// Waits for ever where there is nothing to wait for.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
     }
 }
 

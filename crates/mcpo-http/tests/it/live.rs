@@ -131,6 +131,29 @@ async fn what_happens_is_told_at_once_and_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_happens_shows_in_a_picture_soon_and_a_flood_neither_delays_nor_multiplies_it() {
+    let scene = alone().await;
+    let mut viewer = Viewer::new(&scene, "/admin/live", &[]).await;
+    viewer.named("alerts").await;
+    let began = Instant::now();
+    happen(&scene, 1);
+    viewer.named("picture").await;
+    assert_eq!(began.elapsed().as_millis(), 300);
+    viewer.named("picture").await;
+    assert_eq!(began.elapsed().as_secs(), 1, "it is told once");
+    let (began, mut pictures) = (Instant::now(), Vec::new());
+    while began.elapsed() < Duration::from_secs(2) {
+        happen(&scene, 1);
+        if viewer.next().await.unwrap().name == "picture" {
+            pictures.push(began.elapsed().as_millis());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(pictures[0] <= 310, "{pictures:?}");
+    assert!(pictures.len() <= 2 + 2000 / 300, "{pictures:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_comes_again_misses_nothing_and_hears_nothing_twice() {
     let scene = alone().await;
     let mut viewer = Viewer::new(&scene, "/admin/live", &[]).await;
