@@ -11,7 +11,7 @@ use mcpo_core::outcome::OutcomeKind;
 use mcpo_testkit::Scratch;
 
 /// What people read.
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 16] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -26,6 +26,7 @@ const PAGES: [&str; 15] = [
     "docs/http.md",
     "docs/metrics.md",
     "docs/migrating.md",
+    "docs/operating.md",
     "docs/recovery.md",
 ];
 /// The README stays something that people read.
@@ -78,6 +79,17 @@ fn every_option_is_explained() {
     let options = words(&said(&["--help"]), "--");
     assert!(options.len() > 20, "the search for options is broken: {options:?}");
     assert_has("docs/configuration.md", options);
+}
+
+/// Those of serving are explained elsewhere, and so are those that every command has.
+#[test]
+fn every_option_of_the_doctor_is_explained() {
+    let of = |arguments: &[&str]| words(&said(arguments), "--");
+    let own = &of(&["doctor", "--help"]) - &of(&["--help"]);
+    assert!(own.contains("--bundle"), "the search for options is broken: {own:?}");
+    let page = read("docs/operating.md");
+    let missing: Vec<_> = own.iter().filter(|option| !page.contains(option.as_str())).collect();
+    assert!(missing.is_empty(), "docs/operating.md lacks {missing:?}");
 }
 
 #[test]
