@@ -56,6 +56,10 @@ pub fn middle(bucket: u16) -> f64 {
 // === impl Sketch ===
 
 impl Sketch {
+    fn with_capacity(buckets: usize) -> Self {
+        Self { buckets: Vec::with_capacity(buckets), count: 0 }
+    }
+
     /// From buckets with their counts, in any order.
     pub fn from_buckets(buckets: impl IntoIterator<Item = (u16, u64)>) -> Self {
         let mut sketch = Self::default();

@@ -7,19 +7,28 @@ use std::time::Duration;
 
 use super::{BUCKETS, BUCKETS_PER_OCTAVE, Sketch, bucket};
 
-/// Buckets that are allocated together: lengths of one kind are mostly within a few octaves.
+/// Buckets that are allocated together: lengths of one kind are mostly within a few octaves. There
+/// is one for each bit of [`Chunk::used`].
 const CHUNK: usize = BUCKETS_PER_OCTAVE as usize;
 const CHUNKS: usize = BUCKETS / CHUNK;
+const _: () = assert!(CHUNK == u64::BITS as usize);
 
 /// A [`Sketch`] that many write at once, with the sum and the ends of what it counted. A few relaxed
 /// atomics each time; half a KiB empty, and half a KiB more for each octave that was met.
 #[derive(Debug)]
 pub struct Recorder {
-    chunks: [OnceLock<Box<[AtomicU64; CHUNK]>>; CHUNKS],
+    chunks: [OnceLock<Box<Chunk>>; CHUNKS],
     sum_ns: AtomicU64,
     /// `u64::MAX` before the first.
     min_ns: AtomicU64,
     max_ns: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    counts: [AtomicU64; CHUNK],
+    /// A bit for each bucket that is not empty: most are, and are passed over.
+    used: AtomicU64,
 }
 
 // === impl Recorder ===
@@ -39,9 +48,7 @@ impl Recorder {
     /// Counts one length. What is longer than 584 years counts as that.
     pub fn record(&self, length: Duration) {
         let bucket = usize::from(bucket(length.as_secs_f64()));
-        let chunk = self.chunks[bucket / CHUNK]
-            .get_or_init(|| Box::new(array::from_fn(|_| AtomicU64::new(0))));
-        chunk[bucket % CHUNK].fetch_add(1, Ordering::Relaxed);
+        self.chunks[bucket / CHUNK].get_or_init(Box::default).count(bucket % CHUNK);
         let nanos = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
         self.sum_ns.fetch_add(nanos, Ordering::Relaxed);
         // Mostly neither end moves, and then their line stays shared between cores.
@@ -56,13 +63,13 @@ impl Recorder {
     /// What was counted so far. What is being counted meanwhile may be in it or not.
     #[must_use]
     pub fn sketch(&self) -> Sketch {
-        let chunks = self.chunks.iter().enumerate();
-        let used = chunks.filter_map(|(index, chunk)| Some((index, chunk.get()?)));
-        Sketch::from_buckets(used.flat_map(|(index, chunk)| {
-            let counts = chunk.iter().map(|count| count.load(Ordering::Relaxed));
-            // There are `BUCKETS` of them, which fit.
-            ((index * CHUNK) as u16..).zip(counts)
-        }))
+        let chunks = || self.chunks.iter().map(OnceLock::get).zip((0..).step_by(CHUNK));
+        let used = |(chunk, _): (Option<&Box<Chunk>>, u16)| chunk.map_or(0, |chunk| chunk.len());
+        let mut sketch = Sketch::with_capacity(chunks().map(used).sum());
+        for (chunk, first) in chunks() {
+            chunk.into_iter().for_each(|chunk| chunk.add_to(first, &mut sketch));
+        }
+        sketch
     }
 
     /// All of it added up.
@@ -78,5 +85,36 @@ impl Recorder {
         // The first one may have written only the one of them.
         let max = self.max_ns.load(Ordering::Relaxed).max(min);
         (min != u64::MAX).then(|| (Duration::from_nanos(min), Duration::from_nanos(max)))
+    }
+}
+
+// === impl Chunk ===
+
+impl Default for Chunk {
+    fn default() -> Self {
+        Self { counts: array::from_fn(|_| AtomicU64::new(0)), used: AtomicU64::new(0) }
+    }
+}
+
+impl Chunk {
+    fn count(&self, place: usize) {
+        if self.counts[place].fetch_add(1, Ordering::Relaxed) == 0 {
+            self.used.fetch_or(1 << place, Ordering::Relaxed);
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.used.load(Ordering::Relaxed).count_ones() as usize
+    }
+
+    /// Adds its buckets, of which this is the first one's number.
+    fn add_to(&self, first: u16, sketch: &mut Sketch) {
+        let mut used = self.used.load(Ordering::Relaxed);
+        while used != 0 {
+            let place = used.trailing_zeros() as u16;
+            used &= used - 1;
+            let count = self.counts[usize::from(place)].load(Ordering::Relaxed);
+            sketch.add_many(first + place, count);
+        }
     }
 }
