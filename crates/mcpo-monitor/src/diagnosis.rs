@@ -18,7 +18,7 @@ use crate::alerts::Severity;
 pub(crate) use case::LATELY;
 pub use doctor::doctor;
 pub use facts::{CacheFacts, Facts, TrendFact};
-pub use judge::{diagnose, examine};
+pub use judge::diagnose;
 pub use rules::{RULES, Rule};
 
 /// How all is, in one word.

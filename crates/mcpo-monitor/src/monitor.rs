@@ -6,6 +6,7 @@ mod keep;
 #[cfg(test)]
 pub(crate) mod play;
 mod sampler;
+mod shared;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +21,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use crate::alerts::Alerts;
-use crate::diagnosis::{self, Diagnosis, LATELY};
+use crate::diagnosis::{self, Diagnosis, LATELY, check};
 use crate::history::{HistoryError, KeptEvent, Query, Series, Store};
 use crate::otlp::{self, Exporter, Tracer};
 use crate::picture::{self, Picture, Recent, Room, Sources, WatchPicture};
@@ -32,6 +33,7 @@ use crate::score::Baselines;
 use crate::windows::Windows;
 use frames::Framer;
 use keep::Memories;
+use shared::Shared;
 
 /// No picture is older than this when it is shown: many who look at once cost no more than one.
 pub const PICTURE_AGE_MAX: Duration = Duration::from_millis(250);
@@ -69,6 +71,7 @@ struct Inner {
     tracer: Option<Tracer>,
     /// Opened when it is needed first.
     store: OnceCell<Arc<Store>>,
+    shared: Shared,
 }
 
 /// What pictures are made from beside what runs now.
@@ -125,6 +128,7 @@ impl Monitor {
             memory: Mutex::new(Memory { exporter, ..Memory::new(started) }),
             tracer: tracer.flatten(),
             store: OnceCell::new(),
+            shared: Shared::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -219,10 +223,15 @@ impl Monitor {
         read.await.unwrap_or_default()
     }
 
-    /// Looks at every upstream now, in parallel, until the deadline at the latest, and says what is
-    /// wrong. Cancel-safe.
+    /// Looks at the upstreams that are worth a look, in parallel, until the deadline at the latest,
+    /// and says what is wrong. What was looked at within the last five seconds is not looked at
+    /// again. Cancel-safe: dropping it leaves neither a process nor a connection behind.
     pub async fn diagnose(&self, deadline: Instant) -> Diagnosis {
-        diagnosis::examine(facts::facts(self).await, deadline).await
+        let mut facts = facts::facts(self).await;
+        facts.chains = self.inner.shared.look(check::wanted(&facts), deadline).await;
+        // With many upstreams and a long journal it takes some milliseconds.
+        let diagnosed = spawn_blocking(move || diagnosis::diagnose(&facts)).await;
+        diagnosed.expect("rules do not panic")
     }
 
     /// The history, which is opened now if it was not before.

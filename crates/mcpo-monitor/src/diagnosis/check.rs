@@ -4,7 +4,7 @@
 mod links;
 mod road;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
 use super::Facts;
+use super::case::Case;
 use road::Road;
 
 pub(super) use links::{broken_links, chain_words};
@@ -120,9 +121,13 @@ fn share_of(deadline: Instant, waiting: usize) -> Instant {
 /// its last start went: a second process could fight the first over a port or a file.
 #[must_use]
 pub fn wanted(facts: &Facts) -> Vec<Server> {
+    let cases: Vec<Case<'_>> = facts.cases();
+    let known: HashMap<&str, &Case<'_>> = cases.iter().map(|case| (case.name, case)).collect();
     let is_worth = |server: &&Server| match &server.endpoint {
         Endpoint::Stdio(_) => false,
-        Endpoint::Http(_) => facts.case(server.name.as_str()).is_worth_a_look(),
+        Endpoint::Http(_) => {
+            known.get(server.name.as_str()).is_none_or(|case| case.is_worth_a_look())
+        }
     };
     facts.servers.iter().filter(is_worth).cloned().collect()
 }

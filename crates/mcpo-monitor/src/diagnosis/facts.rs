@@ -85,13 +85,7 @@ impl Facts {
         self.picture.as_ref().map_or(self.machine, |picture| picture.machine)
     }
 
-    /// What is known of one upstream.
-    pub(super) fn case<'a>(&'a self, name: &'a str) -> Case<'a> {
-        let of_it = |entry: &&Entry| entry.event.upstream() == Some(name);
-        Case::new(self, name, self.entries.iter().filter(of_it).collect())
-    }
-
-    /// The same of each upstream, in the order of the configuration.
+    /// What is known of each upstream, in the order of the configuration.
     pub(super) fn cases(&self) -> Vec<Case<'_>> {
         let mut entries: HashMap<&str, Vec<&Entry>> = HashMap::new();
         for entry in &self.entries {

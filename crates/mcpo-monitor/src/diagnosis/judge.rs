@@ -3,21 +3,11 @@
 mod figures;
 
 use mcpo_core::life::HeldBy;
-use tokio::time::Instant;
 
 use super::case::Case;
-use super::{Diagnosis, Facts, Issue, RULES, Rule, Status, check, words};
+use super::{Diagnosis, Facts, Issue, RULES, Rule, Status, words};
 use crate::alerts::Severity;
 use crate::picture::Standing;
-
-/// Looks at the upstreams that are worth a look, until the deadline at the latest, and says what is
-/// wrong.
-///
-/// Cancel-safe: dropping it leaves neither a process nor a connection behind.
-pub async fn examine(mut facts: Facts, deadline: Instant) -> Diagnosis {
-    facts.chains = check::look_all(check::wanted(&facts), deadline).await;
-    diagnose(&facts)
-}
 
 /// Says what is wrong. Pure: the same facts give the same diagnosis.
 #[must_use]

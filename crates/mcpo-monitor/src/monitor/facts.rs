@@ -45,9 +45,10 @@ pub(super) async fn facts(monitor: &Monitor) -> Facts {
     let mut facts = Facts::new(picture.at, servers);
     facts.entries = inner.directory.journal().entries(0, None, ENTRIES_MAX);
     facts.slo_objective = picture.watch.slo_objective;
-    let (store, seen) = (monitor.store().await, Arc::clone(&picture));
+    let (store, seen, monitor) = (monitor.store().await, Arc::clone(&picture), monitor.clone());
+    let known = spawn_blocking(move || monitor.inner.shared.trends(|| trends(&store, &seen))).await;
     // Without them there are fewer recommendations.
-    facts.trends = spawn_blocking(move || trends(&store, &seen)).await.unwrap_or_default();
+    facts.trends = known.unwrap_or_default();
     facts.picture = Some(picture);
     facts
 }

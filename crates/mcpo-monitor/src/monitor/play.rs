@@ -362,7 +362,7 @@ pub(crate) fn kept_in(path: &Path) -> Monitoring {
     Monitoring { state: StatePlace::Directory(path.to_owned()), ..Monitoring::default() }
 }
 
-fn server(name: &str) -> Server {
+pub(crate) fn server(name: &str) -> Server {
     let url = "http://127.0.0.1:1/mcp".parse().expect("a valid address");
     Server {
         name: ServerName::new(name).expect("a valid name"),

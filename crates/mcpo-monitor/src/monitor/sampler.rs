@@ -203,13 +203,16 @@ impl Sampler {
         if events.is_empty() && frame.is_none() {
             return;
         }
-        let store = Arc::clone(&self.store);
+        let (store, is_sample) = (Arc::clone(&self.store), frame.is_some());
         let written = spawn_blocking(move || {
             store.append_events(events);
             frame.into_iter().for_each(|frame| store.append(frame));
         });
         // A panic was told; the next sample may be kept.
         let _written = written.await;
+        if is_sample {
+            self.monitor.inner.shared.has_sample();
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) const CRASH_LOOP: Rule = Rule {
     title: "a process that worked crashes again and again",
     when: "A process that shook hands before ended three times or more within five minutes, or is held for crashing.",
     fix: &[
-        "Read its last words in the evidence, and `mcpo admin journal --server {server}`: what did `{server}` do when it crashed?",
+        "Read its last words in the evidence, and see what came before them: `mcpo admin journal --server {server}`.",
         "If it began with an update, name the version before in `args` of `{server}`.",
         "`mcpo admin release {server}` tries it at once after the repair.",
     ],
