@@ -6,6 +6,8 @@ import { clock } from './dashboard-words.js';
 
 const SHOWN_STEP = 50;
 const STORIES_MAX = 1000;
+/** Numbers of entries that are remembered, so that what comes twice is told once. */
+const SEEN_MAX = 20_000;
 const LEVELS = ['debug', 'info', 'warn', 'error'];
 
 /** The oldest first. */
@@ -52,6 +54,8 @@ export function add(entries) {
     tell({ ...entry, server: entry.server ?? null, ms: Date.parse(entry.at) || Date.now() });
     if (paused) waiting += 1;
   }
+  // The oldest are the first; half of them go at once.
+  if (seen.size > SEEN_MAX) seen = new Set([...seen].slice(-SEEN_MAX / 2));
   later();
 }
 

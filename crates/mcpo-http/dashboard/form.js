@@ -11,6 +11,23 @@ const INTEGER = /^-?(0|[1-9]\d*)$/;
 
 /** Makes the fields; `read()` answers JSON text, or null where a field is wrong and says so. */
 export function formOf(schema, document) {
+  try {
+    return fieldwise(schema, document);
+  } catch {
+    // A schema is the upstream's; of one that makes no sense there is nothing to ask but the whole.
+    const { input, read: readValue } = KINDS.object({}, true);
+    mark(input, 'aria-label', 'Arguments');
+    const wrong = h('p', { class: 'wrong' });
+    const readWhole = () => {
+      const { json: typed, wrong: why } = readValue(true);
+      put(wrong, why ?? '');
+      return typed ?? null;
+    };
+    return { element: h('div', { class: 'fields' }, h('div', { class: 'argument' }, input, wrong)), read: readWhole };
+  }
+}
+
+function fieldwise(schema, document) {
   const root = resolve(schema ?? {}, document);
   const required = new Set(root.required ?? []);
   const fields = Object.entries(root.properties ?? {}).map(([name, one]) => fieldOf(name, resolve(one, document), required.has(name)));
@@ -74,7 +91,7 @@ function fieldOf(name, schema, required) {
 function kindOf(schema) {
   if (Array.isArray(schema.enum) || 'const' in schema) return 'choice';
   const types = [schema.type].flat().filter(type => type && type !== 'null');
-  if (types.length === 1 && types[0] in KINDS) return types[0];
+  if (types.length === 1 && Object.hasOwn(KINDS, types[0])) return types[0];
   return 'json';
 }
 
