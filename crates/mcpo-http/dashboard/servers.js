@@ -8,6 +8,8 @@ import { ago, bytes, fault, many, rate, seconds, share, standing, state, whole }
 const SHOWN_STEP = 24;
 /** One small bar for each second. */
 const PULSE_SECONDS = 60;
+/** Pictures that follow one another faster, as they do when something happens, share a bar. */
+const BAR_SECONDS_MIN = 0.7;
 /** Who moved or typed this lately is about to press something. */
 const TOUCHED_MS = 3000;
 
@@ -34,7 +36,7 @@ export function init({ openTools, openCharts }) {
 export function show(picture) {
   latest = picture;
   heardAt = Date.now();
-  for (const server of picture.servers) beat(server);
+  for (const server of picture.servers) beat(server, picture.at);
   const names = new Set(picture.servers.map(server => server.name));
   for (const name of cards.keys()) if (!names.has(name)) { cards.delete(name); pulses.delete(name); }
   layOut(false);
@@ -179,11 +181,20 @@ function countDown({ parts, server }) {
 
 // === The last minute of each, second by second ===
 
-function beat(server) {
+function beat(server, at) {
   const pulse = pulses.get(server.name) ?? [];
-  pulse.push({ tone: state(server)[1], rate: server.calls_per_second ?? 0 });
-  if (pulse.length > PULSE_SECONDS) pulse.shift();
-  pulses.set(server.name, pulse);
+  const [tone, rate] = [state(server)[1], server.calls_per_second ?? 0];
+  const last = pulse.at(-1);
+  const since = last ? at - last.at : 1;
+  if (since >= 0 && since < BAR_SECONDS_MIN) {
+    // What was wrong for a moment only is seen, too.
+    Object.assign(last, { rate, tone: RANK[tone] < RANK[last.tone] ? tone : last.tone });
+    return;
+  }
+  // While nobody looked, nothing is known.
+  for (let away = Math.min(Math.round(since), PULSE_SECONDS); away > 2; away -= 1) pulse.push({ at, tone: 'none', rate: 0 });
+  pulse.push({ at, tone, rate });
+  pulses.set(server.name, pulse.slice(-PULSE_SECONDS));
 }
 
 function drawPulse({ parts }, name) {
