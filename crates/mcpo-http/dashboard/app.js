@@ -53,6 +53,7 @@ function showAll(next) {
   const down = next.servers.filter(server => server.standing === 'down').length;
   count('servers', down > 0 ? `${down} down` : next.servers.length, down > 0 ? 'bad' : 'off');
   tools.show(next);
+  charts.know(next.machine);
 }
 
 /** What the journal has from before; what comes meanwhile is told twice, and kept once. */
@@ -95,13 +96,14 @@ function setPhase(next, { problem, retryAt: at }) {
   phase = next === 'connecting' && was === 'lost' ? 'lost' : next;
   document.body.dataset.phase = phase;
   const isGate = phase === 'sign-in' || phase === 'refused' || phase === 'off';
+  const isOld = phase === 'lost' || phase === 'paused';
   $('main').hidden = isGate;
   $('gate').hidden = !isGate;
   $('lost').hidden = phase !== 'lost';
-  servers.stale(phase === 'lost');
-  for (const part of ['overview', 'issues', 'alerts']) mark($(part), 'data-stale', phase === 'lost' || null);
+  servers.stale(isOld);
+  for (const part of ['overview', 'issues', 'alerts']) mark($(part), 'data-stale', isOld || null);
   if (isGate) showGate(problem);
-  if (phase === 'lost') overview.title('Lost', 'off');
+  if (isOld) overview.title(phase === 'lost' ? 'Lost' : 'Paused', 'off');
   if (phase === 'live' && was === 'lost') {
     say('Connected again.');
     problems.changed();
@@ -112,7 +114,7 @@ function setPhase(next, { problem, retryAt: at }) {
 }
 
 function showLink() {
-  const words = { connecting: 'connecting', live: 'live', lost: 'lost', 'sign-in': 'signed out', refused: 'refused', off: 'off' };
+  const words = { connecting: 'connecting', live: 'live', lost: 'lost', paused: 'paused', 'sign-in': 'signed out', refused: 'refused', off: 'off' };
   put($('link-words'), words[phase]);
   mark($('link'), 'data-link', phase);
   if (phase !== 'lost') return;
@@ -165,7 +167,8 @@ async function signIn(event) {
 function wrongKey(refused) {
   if (!(refused instanceof Refusal)) return 'It did not work.';
   if (refused.status === 429) return `Too many attempts. Try again in ${many(refused.retryAfter ?? 60, 'second')}.`;
-  if (refused.status === 401 || refused.status === 403) return 'That is not the key.';
+  // The wrong key has no code; what else is refused says why.
+  if ((refused.status === 401 || refused.status === 403) && refused.code === null) return 'That is not the key.';
   return `It did not work: ${refused.message}.`;
 }
 
@@ -213,6 +216,8 @@ $('sign-out').addEventListener('click', signOut);
 $('theme').addEventListener('click', nextTheme);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', charts.repaint);
 addEventListener('online', () => live.now());
+// Signed out in one tab is signed out in all.
+addEventListener('storage', ({ key, newValue }) => { if (key === 'mcpo-signed-in' && newValue === null) location.reload(); });
 setInterval(() => phase === 'lost' && showLink(), 500);
 showTheme();
 live.run();

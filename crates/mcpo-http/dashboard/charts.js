@@ -3,7 +3,7 @@
 
 import { $, ask, h, mark, put } from './dashboard-base.js';
 import { begin, end, goOn, goesOn, line, tone } from './dashboard-story.js';
-import { bytes, clock, many, rate, seconds, share, whole } from './dashboard-words.js';
+import { bytes, clock, many, rate, seconds, share, trend, whole } from './dashboard-words.js';
 
 const RANGES = [['15 min', 900], ['1 h', 3600], ['6 h', 21_600], ['24 h', 86_400], ['7 d', 604_800], ['90 d', 7_776_000]];
 const HEIGHT = 150;
@@ -13,14 +13,18 @@ const NEAR_PIXELS = 8;
 const MARKS_MAX = 300;
 const EVENTS_MAX = 1000;
 const LISTED_MAX = 100;
+/** From less than so much time nobody can tell where something goes. */
+const TREND_SECONDS_MIN = 300;
+/** And from less than so much of what the charts show neither. */
+const TREND_SHARE_MIN = 0.25;
 
 const CHARTS = [
-  { title: 'Response time', lines: [['p50', 'p50'], ['p99', 'p99']], words: seconds, least: 0.01 },
-  { title: 'Errors', lines: [['error_rate', 'share of calls']], words: share, least: 0.01, bad: true },
-  { title: 'Calls a second', lines: [['rate', 'calls']], words: rate, least: 1 },
-  { title: 'Sessions', lines: [['sessions_in_use', 'in use'], ['sessions', 'open']], words: whole, least: 2, steps: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] },
-  { title: 'Processor', lines: [['cpu', 'of one processor']], words: share, least: 0.05 },
-  { title: 'Memory', lines: [['memory', 'resident']], words: bytes, least: 10 << 20, steps: Array.from({ length: 50 }, (_, power) => 2 ** power) },
+  { title: 'Response time', lines: [['p50', 'p50'], ['p99', 'p99']], words: seconds, least: 0.01, trend: 'p99', of: 'p99' },
+  { title: 'Errors', lines: [['error_rate', 'share of calls']], words: share, least: 0.01, bad: true, trend: 'error_rate' },
+  { title: 'Calls a second', lines: [['rate', 'calls']], words: rate, least: 1, trend: 'rate' },
+  { title: 'Sessions', lines: [['sessions_in_use', 'in use'], ['sessions', 'open']], words: whole, least: 2, trend: 'sessions', of: 'open ones', steps: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] },
+  { title: 'Processor', lines: [['cpu', 'of one processor']], words: share, least: 0.05, trend: 'cpu' },
+  { title: 'Memory', lines: [['memory', 'resident']], words: bytes, least: 10 << 20, trend: 'memory', left: true, steps: Array.from({ length: 50 }, (_, power) => 2 ** power) },
 ];
 
 let range = { seconds: 3600 };
@@ -29,6 +33,7 @@ let marks = [];
 let nearest = null;
 let asked = null;
 let drawnAt = 0;
+let machine = null;
 let visible = false;
 let timer = 0;
 
@@ -38,9 +43,9 @@ export function init() {
     group.append(h('button', { type: 'button', 'data-seconds': value, 'aria-pressed': String(value === range.seconds), onclick: () => choose(value) }, words));
   }
   boxes = CHARTS.map(chart => {
-    const [now, plot] = [h('p', { class: 'now' }), h('div', { class: 'plot', role: 'img', 'aria-label': chart.title })];
-    $('charts-grid').append(h('figure', {}, h('figcaption', {}, h('h3', {}, chart.title), now), plot));
-    return { chart, now, plot, graph: null, data: null };
+    const [now, plot, goes] = [h('p', { class: 'now' }), h('div', { class: 'plot', role: 'img', 'aria-label': chart.title }), h('p', { class: 'goes' })];
+    $('charts-grid').append(h('figure', {}, h('figcaption', {}, h('h3', {}, chart.title), now), plot, goes));
+    return { chart, now, plot, goes, graph: null, data: null };
   });
   $('charts-server').addEventListener('change', refresh);
   $('charts-custom').addEventListener('submit', chooseCustom);
@@ -62,6 +67,11 @@ export function happened(entry) {
   if (entry.level === 'debug' || range.from) return;
   clearTimeout(timer);
   timer = setTimeout(() => visible && refresh(), 2000);
+}
+
+/** The machine that it runs on, or null: what memory is left there. */
+export function know(next) {
+  machine = next;
 }
 
 export function repaint() {
@@ -107,14 +117,19 @@ export async function refresh() {
   const [from, to] = [Math.floor(range.from ?? now - range.seconds), Math.ceil(range.to ?? now)];
   const query = values => new URLSearchParams({ ...values, ...(server ? { server } : {}), from, to }).toString();
   const names = [...new Set(CHARTS.flatMap(chart => chart.lines.map(([name]) => name)))];
+  const analysed = new Set(CHARTS.map(chart => chart.trend));
   try {
     const [events, ...all] = await Promise.all([
       ask(`admin/events?${query({ limit: EVENTS_MAX })}`, { signal: mine.signal }).catch(ignoreRefusal),
-      ...names.map(metric => ask(`metrics/history?${query({ metric })}`, { signal: mine.signal })),
+      ...names.map(metric => ask(`metrics/history?${query({ metric, ...(analysed.has(metric) ? { trend: 1 } : {}) })}`, { signal: mine.signal })),
     ]);
     const series = new Map(names.map((name, at) => [name, all[at]]));
     marks = told(events?.events ?? events ?? []);
-    boxes.forEach(box => { box.data = aligned(box.chart, series, from, to); draw(box); });
+    boxes.forEach(box => {
+      box.data = aligned(box.chart, series, from, to);
+      draw(box);
+      put(box.goes, goes(box.chart, series.get(box.chart.trend)?.trend, from, to));
+    });
     note(series, from, to);
     list();
   } catch (refused) {
@@ -201,7 +216,8 @@ function draw(box) {
   const axis = { stroke: text, font, ticks: { show: false }, grid: { stroke: grid, width: 1 } };
   box.graph = new uPlot({
     width: plot.clientWidth || 300, height: HEIGHT,
-    padding: [8, 28, 0, 0],
+    // Half of the widest time stands beside the plot.
+    padding: [8, 36, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: 'mcpo' }, y: false, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
     scales: { x: { range: () => [data.from, data.to] }, y: { range: (_, least, most) => [0, Math.max(most ?? 0, chart.least) * 1.1] } },
@@ -272,6 +288,13 @@ function zoom(graph) {
 // === Words ===
 
 let usual = '';
+
+function goes({ words, of, least, left }, found, from, to) {
+  if (!found || found.span_seconds < Math.max(TREND_SECONDS_MIN, (to - from) * TREND_SHARE_MIN)) return '';
+  const free = left && machine ? Math.max(0, 1 - machine.memory) * machine.memory_bytes_max : null;
+  const past = Boolean(range.to) && range.to < Date.now() / 1000 - 60;
+  return trend(found, { words: words === whole ? rate : words, name: of, least: least / 10, left: free, past });
+}
 
 function note(series, from, to) {
   const steps = Math.max(...[...series.values()].map(one => one.step_seconds));

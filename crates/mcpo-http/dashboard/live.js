@@ -1,6 +1,7 @@
 // The live stream: one connection that is kept, and told about at once when it is not there.
 //
 //   connecting -> live -> lost -> connecting ...     gate (sign in, refused, off) -> connecting
+//   any of them -> paused, while nobody sees the page -> live
 
 import { Refusal, refusal } from './dashboard-base.js';
 
@@ -9,6 +10,8 @@ const SILENCE_MS_MAX = 5000;
 /** mcpo ends a stream now and then on purpose: whoever comes again this soon lost nothing. */
 const AGAIN_MS_MAX = 300;
 const WAIT_MS = [500, 1000, 2000, 4000];
+/** A page that nobody sees for so long gives its connection back: browsers allow six to a host. */
+const UNSEEN_MS_MAX = 60_000;
 /** Where somebody must do something first, looking often is of no use. */
 const GATE_WAIT_MS = 15_000;
 /** No event is larger; whoever sends more is not mcpo. */
@@ -26,6 +29,8 @@ export class Live {
   #abort = null;
   #anew = false;
   #late = 0;
+  #unseen = 0;
+  #paused = false;
 
   /**
    * `told` has `begun(again)` for a process of mcpo that is new to us, `picture`, `journal`, `lost`,
@@ -33,15 +38,18 @@ export class Live {
    */
   constructor(told) {
     this.#told = told;
+    document.addEventListener('visibilitychange', () => this.#look());
+    this.#look();
   }
 
   /** Never returns. */
   async run() {
     for (;;) {
+      await this.#seen();
       this.#anew = false;
       const problem = await this.#once();
       clearTimeout(this.#late);
-      if (this.#anew) continue;
+      if (this.#anew || this.#paused) continue;
       if (problem === ENDED && this.#tries === 0) {
         this.#tries = 1;
         this.#late = setTimeout(() => this.#told.phase('lost', { retryAt: Date.now() }), AGAIN_MS_MAX);
@@ -70,6 +78,26 @@ export class Live {
     this.#anew = true;
     this.#abort?.abort();
     this.#wake?.();
+  }
+
+  /** Looks whether anybody sees the page, which goes on at once where it was. */
+  #look() {
+    clearTimeout(this.#unseen);
+    if (document.hidden) {
+      this.#unseen = setTimeout(() => { this.#paused = true; this.#abort?.abort(); }, UNSEEN_MS_MAX);
+    } else if (this.#paused) {
+      this.#paused = false;
+      this.#anew = true;
+      this.now();
+    }
+  }
+
+  /** Waits while nobody sees the page. */
+  async #seen() {
+    while (this.#paused) {
+      this.#told.phase('paused', {});
+      await this.#rest(null);
+    }
   }
 
   #rest(ms) {

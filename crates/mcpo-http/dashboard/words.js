@@ -1,6 +1,8 @@
 // Figures and names as people say them.
 
 const NONE = '–';
+/** As mcpo itself foretells. */
+const FORETOLD_SPANS_MAX = 4;
 const figure = (value, digits) => value.toLocaleString('en', { maximumFractionDigits: digits });
 /** One more digit where the number is small: 3.4, but 34. */
 const short = value => figure(value, Math.abs(value) < 10 ? 1 : 0);
@@ -51,6 +53,23 @@ export function bytes(value) {
 
 export const whole = value => (value === null || value === undefined ? NONE : figure(value, 0));
 export const many = (count, one, more = `${one}s`) => `${figure(count, 0)} ${count === 1 ? one : more}`;
+
+/**
+ * Where something goes, as mcpo found out: nothing, unless it surely goes somewhere, and by `least`
+ * at least. `left` is how much there is room for.
+ */
+export function trend(found, { words, name = '', least, left = null, past = false }) {
+  const up = found?.direction === 'rising';
+  if (!up && found?.direction !== 'falling') return '';
+  const hours = found.span_seconds / 3600;
+  if (Math.abs(found.per_hour) * hours < least) return '';
+  const [step, unit] = hours > 48 ? [found.per_hour * 24, 'a day'] : [found.per_hour, 'an hour'];
+  const verb = up ? (past ? 'rose' : 'rising') : past ? 'fell' : 'falling';
+  const reached = up && left !== null && !past ? left / found.per_hour : Infinity;
+  // Nothing is foretold for much longer than was seen.
+  const limit = reached <= FORETOLD_SPANS_MAX * hours ? `; reaches the limit in ${length(Math.max(reached * 3600, 60))}` : '';
+  return `${name ? `${name} ` : ''}${verb} by ${words(Math.abs(step))} ${unit}${limit}`;
+}
 
 const two = value => String(value).padStart(2, '0');
 /** A moment of today as 14:03:07, of another day with its date. */

@@ -57,6 +57,21 @@ async fn the_page_knows_at_once_that_mcpo_is_gone_and_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn the_page_says_why_there_is_nothing_to_see_and_shows_nothing() {
+    drive("closed").await;
+}
+
+#[tokio::test]
+async fn a_page_that_nobody_sees_gives_its_connection_back_and_goes_on_when_seen() {
+    drive("unseen").await;
+}
+
+#[tokio::test]
+async fn charts_say_where_things_go_only_where_that_is_sure() {
+    drive("trends").await;
+}
+
+#[tokio::test]
 async fn the_page_is_light_and_fits_every_screen_in_both_themes_for_everybody() {
     drive("everybody").await;
 }

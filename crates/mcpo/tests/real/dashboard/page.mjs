@@ -3,6 +3,7 @@
 // script, the program, a folder for what it needs, and one for screenshots.
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { closed, trends, unseen } from './states.mjs';
 import { TOOLS, Upstream } from './upstream.mjs';
 import { Mcpo, card, check, launch, live, open, stands, until, wrong } from './world.mjs';
 
@@ -14,7 +15,13 @@ const gone = text => /ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|ERR_NETWORK/.test(
 let browser;
 let mcpo;
 
-const TESTS = { heals, orders, tools, login, lost, everybody, many, documentation };
+const TESTS = { heals, orders, tools, login, lost, everybody, many, documentation, ...within({ closed, trends, unseen }) };
+
+/** Tests that stand in a file of their own begin mcpo through this, so that it is ended here. */
+function within(tests) {
+  const begin = async how => { mcpo = await Mcpo.start({ program, folder, servers: { time: stdio }, ...how }); return mcpo; };
+  return Object.fromEntries(Object.entries(tests).map(([name, run]) => [name, () => run(browser, begin, pictures)]));
+}
 
 // === A server breaks and heals ===
 

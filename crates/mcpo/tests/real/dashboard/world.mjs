@@ -7,6 +7,9 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
 const START_MS_MAX = 60_000;
+/** Another name of this machine, as others have for it. */
+export const OTHER_NAME = 'mcpo.example';
+const NAMES = `--host-resolver-rules=MAP ${OTHER_NAME} 127.0.0.1`;
 // Without these, Chromium itself looks for its maker's hosts and fails many times a start.
 const QUIET = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
 
@@ -40,10 +43,10 @@ async function freePort() {
 }
 
 export class Mcpo {
-  static async start({ program, folder, servers, command, options = [], rootPath = '', awaited = '/readyz' }) {
+  static async start({ program, folder, servers, command, options = [], env = {}, rootPath = '', awaited = '/readyz' }) {
     const mcpo = new Mcpo();
     mkdirSync(folder, { recursive: true });
-    Object.assign(mcpo, { program, folder, rootPath, awaited, port: await freePort() });
+    Object.assign(mcpo, { program, folder, env, rootPath, awaited, port: await freePort() });
     mcpo.file = join(folder, `config-${mcpo.port}.json`);
     writeFileSync(mcpo.file, JSON.stringify({ mcpServers: servers }));
     mcpo.options = [...options, ...(rootPath ? ['--root-path', rootPath] : []), ...(command ? ['--', ...command] : ['--config', mcpo.file])];
@@ -55,7 +58,7 @@ export class Mcpo {
     const log = openSync(join(this.folder, `mcpo-${this.port}.log`), 'a');
     const words = ['--host', '127.0.0.1', '--port', String(this.port), '--no-state', ...this.options];
     const { PATH, HOME } = process.env;
-    this.child = spawn(this.program, words, { stdio: ['ignore', log, log], env: { PATH, HOME, MCPO_MONITOR_INTERVAL: '1' } });
+    this.child = spawn(this.program, words, { stdio: ['ignore', log, log], env: { PATH, HOME, MCPO_MONITOR_INTERVAL: '1', ...this.env } });
     this.ended = new Promise(resolve => this.child.once('exit', resolve));
     await until('mcpo is ready', async () => (await this.get(this.awaited).catch(() => null))?.ok, START_MS_MAX);
     return this;
@@ -81,11 +84,14 @@ export class Mcpo {
 
 export async function launch(playwright) {
   const { chromium } = createRequire(import.meta.url)(playwright);
-  return chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', ...QUIET] });
+  return chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', NAMES, ...QUIET] });
 }
 
-/** Opens the dashboard. `fine(text)` names what may be said on the console in this test. */
-export async function open(browser, mcpo, { fine = () => false, ...options } = {}) {
+/**
+ * Opens the dashboard. `fine(text)` names what may be said on the console in this test, `base` is
+ * where it is if not where mcpo is, `before(page)` comes first.
+ */
+export async function open(browser, mcpo, { fine = () => false, base = mcpo.base, before = () => {}, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
@@ -93,14 +99,15 @@ export async function open(browser, mcpo, { fine = () => false, ...options } = {
   page.on('console', message => {
     if (['error', 'warning'].includes(message.type()) && !fine(message.text())) wrong.push(`the console says: ${message.text()}`);
   });
-  const origin = new URL(mcpo.base).origin;
+  const origin = new URL(base).origin;
   await context.route('**/*', route => {
     const url = route.request().url();
     if (url.startsWith('data:') || new URL(url).origin === origin) return route.continue();
     wrong.push(`it asks the network for ${url}`);
     return route.abort();
   });
-  await page.goto(`${mcpo.base}/dashboard`, { waitUntil: 'load' });
+  await before(page);
+  await page.goto(`${base}/dashboard`, { waitUntil: 'load' });
   return page;
 }
 
