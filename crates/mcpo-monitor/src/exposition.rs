@@ -6,7 +6,7 @@ mod line;
 
 use crate::alerts::Alerts;
 use crate::picture::{Picture, ServerPicture, ToolPicture};
-use crate::registry::{self, Facts, Metric, Read, SERVER, TOOL, route_template};
+use crate::registry::{self, Facts, Metric, Read, SERVER, TOOL, URL_SCHEME, route_template};
 use crate::requests::RequestSeries;
 use line::Lines;
 
@@ -55,7 +55,8 @@ fn samples(metric: &Metric, facts: Facts<'_>, names: &[ServerNames], lines: &mut
         Read::Requests(read) => {
             for requests in &picture.requests {
                 let RequestSeries { route, method, status, .. } = requests;
-                let values = [*method, route_template(*route), &status.to_string()];
+                let status = status.to_string();
+                let values = [*method, route_template(*route), &status, URL_SCHEME];
                 lines.histogram(metric, "", &values, &read(requests));
             }
         }

@@ -17,7 +17,7 @@ use crate::requests::RequestSeries;
 pub use distribution::{BOUNDS_MAX, Distribution};
 pub use docs::docs;
 pub use grafana::grafana;
-pub use itself::route_template;
+pub use itself::{URL_SCHEME, route_template};
 pub use rules::prometheus_rules;
 
 /// The label that names an upstream, in every metric that is about one.

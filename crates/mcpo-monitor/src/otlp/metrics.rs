@@ -15,7 +15,8 @@ use super::attributes::{Identity, nanos, text};
 use crate::alerts::Alerts;
 use crate::picture::Picture;
 use crate::registry::{
-    self, Distribution, Facts, Kind, Metric, Read, SERVER, Source, TOOL, Unit, route_template,
+    self, Distribution, Facts, Kind, Metric, Read, SERVER, Source, TOOL, URL_SCHEME, Unit,
+    route_template,
 };
 
 /// One message with all metrics.
@@ -91,7 +92,8 @@ fn points(metric: &Metric, facts: Facts<'_>, times: Times) -> Points {
         }
         Read::Requests(read) => {
             for one in &picture.requests {
-                let values = [one.method, route_template(one.route), &one.status.to_string()];
+                let status = one.status.to_string();
+                let values = [one.method, route_template(one.route), &status, URL_SCHEME];
                 points.histograms.push(histogram_point(labels, &values, &read(one), times));
             }
         }
@@ -180,9 +182,11 @@ fn stands(call: &Stands) -> otlp::Exemplar {
     }
 }
 
-/// The names of labels are those of attributes with `_` for the dots.
+/// The names of labels are those of attributes with `_` for the dots. Without a value there is no
+/// attribute, as with labels.
 fn attributes(labels: &[&str], values: &[&str]) -> Vec<KeyValue> {
-    labels.iter().zip(values).map(|(label, value)| text(attribute(label), value)).collect()
+    let pairs = labels.iter().zip(values).filter(|(_, value)| !value.is_empty());
+    pairs.map(|(label, value)| text(attribute(label), value)).collect()
 }
 
 fn attribute(label: &str) -> &str {
@@ -193,6 +197,7 @@ fn attribute(label: &str) -> &str {
         "http_request_method" => "http.request.method",
         "http_route" => "http.route",
         "http_response_status_code" => "http.response.status_code",
+        "url_scheme" => "url.scheme",
         other => other,
     }
 }

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 
 use super::attributes::{Identity, nanos, number, text};
 use super::span::{Begun, CallEnded, Recorded};
-use crate::registry::route_template;
+use crate::registry::{URL_SCHEME, route_template};
 use crate::requests::Route;
 
 /// One message with all of these calls.
@@ -40,7 +40,7 @@ fn served(begun: &Begun, ended: &CallEnded) -> Span {
     let mut attributes = vec![
         text("http.request.method", "POST"),
         text("http.route", route),
-        text("url.scheme", "http"),
+        text("url.scheme", URL_SCHEME),
         number("http.response.status_code", ended.status.into()),
         text("mcpo.server", &ended.upstream),
         text("gen_ai.tool.name", &ended.tool),

@@ -80,6 +80,7 @@ fn labels() -> String {
             "the path that stands for all like it; none where no route was found".to_owned(),
         ),
         ("http_response_status_code", "the status".to_owned()),
+        ("url_scheme", "`http`: a proxy in front of mcpo may speak TLS, mcpo does not".to_owned()),
         ("rule", "the rule's name: see [alerts](alerts.md)".to_owned()),
         ("severity", words(&["warning", "critical"])),
         ("phase", words(&["pending", "firing"])),

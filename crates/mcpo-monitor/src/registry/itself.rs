@@ -13,6 +13,9 @@ pub(super) const CHAPTER: Chapter = Chapter { title: "mcpo itself", metrics: &ME
 const REQUEST_BOUNDS_SECONDS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
+/// What we speak ourselves; a proxy in front of us may speak TLS.
+pub const URL_SCHEME: &str = "http";
+
 const METRICS: [Metric; 29] = [
     Metric {
         name: "mcpo_build_info",
@@ -37,7 +40,7 @@ const METRICS: [Metric; 29] = [
         kind: Kind::Histogram,
         unit: Unit::Seconds,
         help: "Time from the head of a request to its answer",
-        labels: &["http_request_method", "http_route", "http_response_status_code"],
+        labels: &["http_request_method", "http_route", "http_response_status_code", "url_scheme"],
         source: Source::OpenTelemetry("http.server.request.duration"),
         read: Read::Requests(|requests| {
             let bounds = &REQUEST_BOUNDS_SECONDS;
