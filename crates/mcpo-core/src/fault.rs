@@ -121,6 +121,27 @@ impl FaultKind {
         }
     }
 
+    /// What is wrong with the upstream ("it") that has it, in a few fixed words for anybody: they
+    /// name no address, no command and no secret.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Unreachable => "it cannot be reached",
+            Self::NotStartable => "its command cannot be started",
+            Self::Disconnected => "it went away",
+            Self::Timeout => "it does not answer in time",
+            Self::ServerError => "it fails inside",
+            Self::SessionLost => "it lost the session",
+            Self::Throttled => "it takes no more requests for now",
+            Self::Unauthorized => "it refuses our credentials",
+            Self::Nonsense => "it does not speak MCP as expected",
+            Self::Overloaded => "too many requests wait for it",
+            Self::Held => "it is held until an operator releases it",
+            Self::BreakerOpen => "it failed too often of late",
+            Self::Stopping => "it is stopped",
+        }
+    }
+
     /// What has happened, in one plain sentence for people.
     #[must_use]
     pub const fn meaning(self) -> &'static str {

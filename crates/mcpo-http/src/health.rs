@@ -9,12 +9,13 @@
 
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderValue};
+use mcpo_monitor::picture::Standing;
 use mcpo_upstream::directory::{Snapshot, Upstream, View};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, JSON, answer};
-use crate::standing::{Standing, breaker, is_callable, put_trouble, sessions};
+use crate::standing::{breaker, is_callable, put_trouble, sessions};
 
 /// The answer to `/livez`.
 pub(crate) fn live() -> Answer {

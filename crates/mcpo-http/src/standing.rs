@@ -10,39 +10,6 @@ use mcpo_upstream::directory::{LiveSession, State, View};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-/// How much of an upstream can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// All of it.
-    Ok,
-    /// It can be called, but tools or sessions are missing, or its breaker lets few calls through.
-    Degraded,
-    /// It cannot be called.
-    Down,
-}
-
-// === impl Standing ===
-
-impl Standing {
-    pub(crate) fn of(view: &View, breaker: BreakerState) -> Self {
-        if !is_callable(view) {
-            return Self::Down;
-        }
-        let lacks_sessions = view.is_ready() && view.sessions.len() < view.pool.min;
-        let whole =
-            view.missing_tools.is_empty() && !lacks_sessions && breaker == BreakerState::Closed;
-        if whole { Self::Ok } else { Self::Degraded }
-    }
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Degraded => "degraded",
-            Self::Down => "down",
-        }
-    }
-}
-
 /// Whether a call would be sent. One that is dormant is woken by the call: were it said not to be
 /// ready, no balancer would ever send it one.
 pub(crate) fn is_callable(view: &View) -> bool {
@@ -128,34 +95,15 @@ fn code(state: &State) -> Option<&'static str> {
 
 fn reason(state: &State) -> &'static str {
     match state {
-        State::Held { by: HeldBy::Operator, .. } => reason_of(FaultKind::Held),
+        State::Held { by: HeldBy::Operator, .. } => FaultKind::Held.reason(),
         State::Dormant => "it is connected when it is called",
-        State::Stopped => reason_of(FaultKind::Stopping),
+        State::Stopped => FaultKind::Stopping.reason(),
         State::Held { fault, .. } => {
-            fault.as_ref().map_or(reason_of(FaultKind::Held), |fault| reason_of(fault.kind))
+            fault.as_ref().map_or(FaultKind::Held.reason(), |fault| fault.kind.reason())
         }
         State::Starting { .. } | State::Resting { .. } | State::Ready => {
-            state.fault().map_or("it is still starting", |fault| reason_of(fault.kind))
+            state.fault().map_or("it is still starting", |fault| fault.kind.reason())
         }
-    }
-}
-
-/// What is said of a fault.
-pub(crate) const fn reason_of(kind: FaultKind) -> &'static str {
-    match kind {
-        FaultKind::Unreachable => "it cannot be reached",
-        FaultKind::NotStartable => "its command cannot be started",
-        FaultKind::Disconnected => "it went away",
-        FaultKind::Timeout => "it does not answer in time",
-        FaultKind::ServerError => "it fails inside",
-        FaultKind::SessionLost => "it lost the session",
-        FaultKind::Throttled => "it takes no more requests for now",
-        FaultKind::Unauthorized => "it refuses our credentials",
-        FaultKind::Nonsense => "it does not speak MCP as expected",
-        FaultKind::Overloaded => "too many requests wait for it",
-        FaultKind::Held => "it is held until an operator releases it",
-        FaultKind::BreakerOpen => "it failed too often of late",
-        FaultKind::Stopping => "it is stopped",
     }
 }
 

@@ -8,9 +8,10 @@ pub use live::live;
 pub use metrics::metrics;
 pub use moment::rfc_3339;
 
+use mcpo_core::fault::FaultKind;
 use mcpo_core::life::HeldBy;
 
-use crate::picture::{Picture, ServerPicture, Standing, reason_of};
+use crate::picture::{Picture, ServerPicture, Standing};
 
 /// Who holds it, in answers.
 const fn held_by(by: HeldBy) -> &'static str {
@@ -25,11 +26,11 @@ fn reason(server: &ServerPicture) -> Option<&'static str> {
     match (server.state, server.held_by, server.fault) {
         ("ready", _, _) => None,
         ("dormant", _, _) => Some("it is connected when it is called"),
-        ("stopped", _, _) => Some(reason_of(mcpo_core::fault::FaultKind::Stopping)),
+        ("stopped", _, _) => Some(FaultKind::Stopping.reason()),
         (_, Some(HeldBy::Operator), _) | (_, Some(HeldBy::Fault), None) => {
-            Some(reason_of(mcpo_core::fault::FaultKind::Held))
+            Some(FaultKind::Held.reason())
         }
-        (_, _, Some(kind)) => Some(reason_of(kind)),
+        (_, _, Some(kind)) => Some(kind.reason()),
         (_, None, None) => Some("it is still starting"),
     }
 }

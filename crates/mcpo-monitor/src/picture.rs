@@ -2,7 +2,6 @@
 
 mod recent;
 mod take;
-mod words;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -20,7 +19,6 @@ use crate::score::Score;
 pub(crate) use recent::Recent;
 pub use take::epoch_seconds;
 pub(crate) use take::{Room, Sources, take};
-pub use words::reason_of;
 
 /// All that is known at one moment. Rates are 0 to 1, lengths are what their type says.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::event::Event;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::life::HeldBy;
 use crate::outcome::OutcomeKind;
 
@@ -130,23 +130,9 @@ fn held(by: HeldBy, fault: Option<&Fault>) -> String {
     }
 }
 
-/// What failed, of the upstream ("it").
+/// What failed.
 const fn words(fault: &Fault) -> &'static str {
-    match fault.kind {
-        FaultKind::Unreachable => "no connection could be made",
-        FaultKind::NotStartable => "its command could not be started",
-        FaultKind::Disconnected => "it went away",
-        FaultKind::Timeout => "no answer in time",
-        FaultKind::ServerError => "it failed inside",
-        FaultKind::SessionLost => "it does not know the session any more",
-        FaultKind::Throttled => "it said not now",
-        FaultKind::Unauthorized => "it refuses our credentials",
-        FaultKind::Nonsense => "what it says is not MCP",
-        FaultKind::Overloaded => "there was no room for the call",
-        FaultKind::Stopping => "it is being stopped",
-        FaultKind::Held => "it is held",
-        FaultKind::BreakerOpen => "it failed too often of late",
-    }
+    fault.kind.reason()
 }
 
 fn when(wait: Duration) -> String {

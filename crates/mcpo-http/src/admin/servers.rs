@@ -1,12 +1,13 @@
 //! How upstreams are, in full.
 
 use mcpo_core::fault::Fault;
+use mcpo_monitor::picture::Standing;
 use mcpo_upstream::directory::{Snapshot, Upstream};
 use mcpo_upstream::journal::Counters;
 use serde_json::{Map, Value, json};
 
 use super::counters;
-use crate::standing::{Standing, breaker, put_next, reason_of, sessions};
+use crate::standing::{breaker, put_next, sessions};
 
 /// All of them, in the order of the configuration.
 pub(super) fn all(snapshot: &Snapshot, counters: &Counters) -> Value {
@@ -52,7 +53,7 @@ pub(super) fn fault(fault: &Fault) -> Value {
     let Fault { kind, detail, .. } = fault;
     json!({
         "code": kind.name(),
-        "reason": reason_of(*kind),
+        "reason": kind.reason(),
         "severity": kind.severity().name(),
         "cure": kind.cure().name(),
         "detail": detail,

@@ -7,7 +7,7 @@ use mcpo_core::life::HeldBy;
 use super::reconnects::Reconnects;
 use super::rules::{ANSWERS_LEAST, FAILURES_LEAST};
 use crate::picture::{
-    BurnWindows, CallPicture, FIVE_MINUTES, Picture, ServerPicture, Standing, Tally, reason_of,
+    BurnWindows, CallPicture, FIVE_MINUTES, Picture, ServerPicture, Standing, Tally,
 };
 
 /// What rules see.
@@ -118,7 +118,7 @@ fn is_in_first_start(server: &ServerPicture) -> bool {
 pub(super) fn say_down(_: &Sight<'_>, subject: Subject<'_>, _: f64) -> String {
     // While it is tried again it has no fault, but the one before still tells why.
     let fault = |server: &ServerPicture| server.fault.or(server.last_error.map(|(_, kind)| kind));
-    match server(subject).and_then(fault).map(reason_of) {
+    match server(subject).and_then(fault).map(FaultKind::reason) {
         Some(reason) => format!("it cannot be called: {reason}"),
         None => "it cannot be called".to_owned(),
     }
@@ -150,7 +150,7 @@ pub(super) fn held(_: &Sight<'_>, subject: Subject<'_>) -> Option<f64> {
 
 pub(super) fn say_held(_: &Sight<'_>, subject: Subject<'_>, _: f64) -> String {
     let Some(server) = server(subject) else { return String::new() };
-    match (server.held_by, server.fault.map(reason_of)) {
+    match (server.held_by, server.fault.map(FaultKind::reason)) {
         (Some(HeldBy::Fault), Some(reason)) => format!("it is held by its fault: {reason}"),
         (Some(HeldBy::Fault), None) => "it is held by its fault".to_owned(),
         (Some(HeldBy::Operator) | None, _) => "it is held by an operator".to_owned(),

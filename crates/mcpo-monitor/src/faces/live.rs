@@ -5,9 +5,7 @@ use mcpo_upstream::journal::{RECOVERY_BUCKETS_SECONDS, UpstreamCounters};
 use serde_json::{Value, json};
 
 use super::{held_by, reason, status};
-use crate::picture::{
-    MINUTE, Picture, ServerPicture, WholePicture, WindowPicture, epoch_seconds, reason_of,
-};
+use crate::picture::{MINUTE, Picture, ServerPicture, WholePicture, WindowPicture, epoch_seconds};
 use crate::resources::{MachineSample, ProcessSample};
 
 /// One picture for the dashboard. It may name addresses and commands: it is for operators. Times
@@ -114,7 +112,7 @@ fn calls(server: &ServerPicture) -> Value {
         "total": server.calls.total(),
         "recoveries": recoveries(&server.counters),
         "last_error": server.last_error.map(|(at, kind)| json!({
-            "at": epoch_seconds(at), "code": kind.name(), "reason": reason_of(kind),
+            "at": epoch_seconds(at), "code": kind.name(), "reason": kind.reason(),
         })),
     })
 }

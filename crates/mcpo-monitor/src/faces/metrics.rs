@@ -9,8 +9,7 @@ use serde_json::{Map, Value, json};
 use super::live::{recovery_quantile, recovery_rate};
 use super::{reason, rfc_3339, status};
 use crate::picture::{
-    CallPicture, FIVE_MINUTES, MINUTE, Picture, ServerPicture, Standing, ToolPicture,
-    epoch_seconds, reason_of,
+    CallPicture, FIVE_MINUTES, MINUTE, Picture, ServerPicture, Standing, ToolPicture, epoch_seconds,
 };
 
 /// What `/metrics` answers by default.
@@ -76,7 +75,7 @@ fn connection(server: &ServerPicture) -> (String, Value) {
         "in_use": server.sessions_in_use,
         "idle": server.sessions.saturating_sub(server.sessions_in_use),
         "error_count": errors,
-        "last_error": server.last_error.map(|(_, kind)| reason_of(kind)),
+        "last_error": server.last_error.map(|(_, kind)| kind.reason()),
         "reconnects": server.reconnects,
         "last_change": rfc_3339(server.since),
     });
@@ -128,7 +127,7 @@ fn active_error(server: &ServerPicture) -> Option<Value> {
     Some(json!({
         "server": server.name,
         "code": kind.name(),
-        "reason": reason(server).unwrap_or(reason_of(kind)),
+        "reason": reason(server).unwrap_or(kind.reason()),
         "severity": FaultKind::severity(kind).name(),
         "since": epoch_seconds(server.since),
     }))

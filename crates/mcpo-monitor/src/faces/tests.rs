@@ -177,9 +177,18 @@ async fn the_live_picture_has_all_that_the_page_draws() {
 }
 
 #[test]
-fn moments_are_written_as_people_read_them() {
-    let at = |seconds: f64| std::time::SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds);
-    assert_eq!(rfc_3339(at(0.0)), "1970-01-01T00:00:00.000Z");
-    assert_eq!(rfc_3339(at(951_827_696.5)), "2000-02-29T12:34:56.500Z");
-    assert_eq!(rfc_3339(at(4_107_542_399.0)), "2100-02-28T23:59:59.000Z");
+fn moments_are_written_as_in_the_calendar() {
+    for (millis, written) in [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+        (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+        (951_868_800_000, "2000-03-01T00:00:00.000Z"),
+        (1_767_225_599_001, "2025-12-31T23:59:59.001Z"),
+        (1_767_225_600_000, "2026-01-01T00:00:00.000Z"),
+        (4_107_542_399_000, "2100-02-28T23:59:59.000Z"),
+        (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+    ] {
+        let at = std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
+        assert_eq!(rfc_3339(at), written);
+    }
 }

@@ -6,7 +6,7 @@ use mcpo_core::life::HeldBy;
 
 use super::usual::USUAL_CALLS_MIN;
 use super::{Reason, Score, ServerFacts, WORST_SHARE, WholeFacts};
-use crate::picture::{BreakerName, Standing, reason_of};
+use crate::picture::{BreakerName, Standing};
 
 /// Whose points it costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,7 +172,7 @@ fn state(facts: &ServerFacts) -> Option<Reason> {
 
 fn why_down(facts: &ServerFacts) -> String {
     match facts.fault {
-        Some(kind) => format!("it cannot be called: {}", reason_of(kind)),
+        Some(kind) => format!("it cannot be called: {}", kind.reason()),
         None => format!("it cannot be called: it is {}", facts.state),
     }
 }

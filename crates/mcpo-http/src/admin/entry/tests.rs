@@ -1,24 +1,11 @@
+use std::time::SystemTime;
+
 use mcpo_core::fault::{Fault, FaultKind};
 
 use super::*;
 
 fn at(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
-}
-
-#[test]
-fn times_are_written_as_in_the_calendar() {
-    for (millis, written) in [
-        (0, "1970-01-01T00:00:00.000Z"),
-        (951_782_399_999, "2000-02-28T23:59:59.999Z"),
-        (951_782_400_000, "2000-02-29T00:00:00.000Z"),
-        (951_868_800_000, "2000-03-01T00:00:00.000Z"),
-        (1_767_225_599_001, "2025-12-31T23:59:59.001Z"),
-        (1_767_225_600_000, "2026-01-01T00:00:00.000Z"),
-        (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
-    ] {
-        assert_eq!(rfc_3339(at(millis)), written);
-    }
 }
 
 #[test]
