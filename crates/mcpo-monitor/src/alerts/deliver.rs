@@ -154,9 +154,10 @@ impl Deliverer {
             let wanted = desks.borrow_and_update().clone();
             work.follow(wanted, &stop);
             tokio::select! {
-                () = until_stopped(&mut stop) => break,
-                // We hold the sender.
+                biased;
+                // We hold the sender. First, so that nobody waits at the end for one that is gone.
                 Ok(()) = desks.changed() => {}
+                () = until_stopped(&mut stop) => break,
             }
         }
         // One that panicked has said so; the others go on.
