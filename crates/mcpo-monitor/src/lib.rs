@@ -7,6 +7,7 @@ pub mod diagnosis;
 pub mod exposition;
 pub mod faces;
 pub mod history;
+mod loopback;
 pub mod monitor;
 pub mod otlp;
 pub mod picture;

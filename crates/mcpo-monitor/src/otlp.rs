@@ -77,7 +77,7 @@ impl Exporter {
         let work = async {
             tokio::join!(
                 send_spans(&sender, &identity, &mut calls, &mut batch),
-                send_metrics(&sender, &identity, &look, otlp.metrics_every),
+                send_metrics_each(&sender, &identity, &look, otlp.metrics_every),
             )
         };
         tokio::select! {
@@ -94,9 +94,7 @@ impl Exporter {
             for batch in batch.chunks(CALLS_SENT_MAX) {
                 sender.send_traces(spans::request(&identity, batch).encode_to_vec()).await;
             }
-            let (picture, alerts) = look();
-            let request = metrics::request(&identity, &picture, &alerts);
-            sender.send_metrics(request.encode_to_vec()).await;
+            send_metrics(&sender, &identity, &look).await;
         };
         if timeout(FLUSH_TIME_MAX, flush).await.is_err() {
             tracing::warn!("some telemetry was not sent: the collector did not take it in time");
@@ -129,7 +127,7 @@ async fn send_spans(
     }
 }
 
-async fn send_metrics(
+async fn send_metrics_each(
     sender: &Sender,
     identity: &attributes::Identity,
     look: &impl Fn() -> Seen,
@@ -139,9 +137,13 @@ async fn send_metrics(
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         due.tick().await;
-        if !sender.sends_metrics() {
-            continue;
-        }
+        send_metrics(sender, identity, look).await;
+    }
+}
+
+async fn send_metrics(sender: &Sender, identity: &attributes::Identity, look: &impl Fn() -> Seen) {
+    // It is work to make them.
+    if sender.sends_metrics() {
         let (picture, alerts) = look();
         sender.send_metrics(metrics::request(identity, &picture, &alerts).encode_to_vec()).await;
     }

@@ -8,6 +8,9 @@ use mcpo_config::{Otlp, Secret};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use tokio::time::{Instant, sleep};
+use url::Url;
+
+use crate::loopback::is_loopback;
 
 /// A message is sent so often in all.
 const ATTEMPTS_MAX: u32 = 4;
@@ -54,7 +57,13 @@ impl Sender {
             }
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-        let client = Client::builder()
+        let mut urls = [&otlp.traces_url, &otlp.metrics_url].into_iter().flatten();
+        let is_here = |url: &Secret| Url::parse(url.expose()).is_ok_and(|url| is_loopback(&url));
+        let builder = match urls.all(is_here) {
+            true => Client::builder().no_proxy(),
+            false => Client::builder(),
+        };
+        let client = builder
             .default_headers(headers)
             .timeout(otlp.timeout)
             .redirect(Policy::none())

@@ -86,6 +86,8 @@ async fn a_collector_that_was_away_gets_the_spans_of_a_call_and_the_metrics() {
         &["--config", &text(&config)],
         &[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+            // Nobody listens there, and nobody is to be asked for a way to this machine.
+            ("http_proxy", "http://127.0.0.1:1"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "X-Key=k%3D1"),
             ("OTEL_METRIC_EXPORT_INTERVAL", "1000"),
             ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test"),

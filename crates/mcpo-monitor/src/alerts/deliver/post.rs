@@ -7,11 +7,12 @@ use std::time::{Duration, SystemTime};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use mcpo_config::{Webhook, WebhookFormat};
 use reqwest::Client;
-use url::{Host, Url};
+use url::Url;
 
 use super::DeliveryError;
 use super::body::{self, Teller};
 use crate::alerts::Alert;
+use crate::loopback::is_loopback;
 
 /// One request takes no longer than this: chat services answer within a second or not at all.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -129,15 +130,6 @@ fn make(url: &Url) -> reqwest::Result<Client> {
         (true, "http") => builder.no_proxy().tls_certs_only([]).build(),
         (true, _) => builder.no_proxy().build(),
         (false, _) => builder.build(),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 
