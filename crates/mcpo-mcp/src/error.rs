@@ -59,6 +59,12 @@ pub enum Cause {
     /// The deadline came first.
     #[error("no answer within the deadline")]
     Deadline,
+    /// The deadline for the handshake came first; the child did write, but no answer.
+    #[error("no answer within the deadline")]
+    Silent {
+        /// The last lines that it wrote to stderr, and those to stdout that were no messages.
+        last_words: String,
+    },
     /// An HTTP status that is not the answer to a request.
     #[error("HTTP status {status}")]
     Status {

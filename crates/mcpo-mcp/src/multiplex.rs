@@ -456,6 +456,7 @@ fn inherited(cause: &Cause) -> Cause {
         | Cause::Exited { .. }
         | Cause::Broken(_)
         | Cause::Deadline
+        | Cause::Silent { .. }
         | Cause::Malformed(_)
         | Cause::TooLarge { .. }
         | Cause::Unsupported(_)

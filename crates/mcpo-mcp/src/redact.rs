@@ -126,6 +126,7 @@ impl Redactor {
             same @ (Cause::Start { .. }
             | Cause::Exited { .. }
             | Cause::Deadline
+            | Cause::Silent { .. }
             | Cause::TooLarge { .. }
             | Cause::Full { .. }
             | Cause::Closed) => same,

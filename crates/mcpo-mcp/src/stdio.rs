@@ -123,7 +123,7 @@ async fn why(mut driver: Driver, error: RequestError, options: &ConnectOptions) 
     }
     // In good order, within the deadline; dropping the driver does the rest.
     let _ = timeout_at(options.deadline, driver.close_down()).await;
-    error.cause
+    if matches!(error.cause, Cause::Deadline) { driver.silence() } else { error.cause }
 }
 
 /// Whether an upstream that failed `initialize` so may be one of the modern era only.
@@ -135,6 +135,7 @@ const fn may_be_modern(cause: &Cause) -> bool {
         Cause::Start { .. }
         | Cause::Connect { .. }
         | Cause::Deadline
+        | Cause::Silent { .. }
         | Cause::Status { .. }
         | Cause::Malformed(_)
         | Cause::TooLarge { .. }

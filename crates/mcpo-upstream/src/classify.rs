@@ -30,7 +30,7 @@ pub fn fault_of(cause: &Cause) -> Fault {
         Cause::Start { .. } => FaultKind::NotStartable,
         Cause::Connect { .. } => FaultKind::Unreachable,
         Cause::Exited { .. } | Cause::Broken(_) => FaultKind::Disconnected,
-        Cause::Deadline => FaultKind::Timeout,
+        Cause::Deadline | Cause::Silent { .. } => FaultKind::Timeout,
         Cause::Status { status, body, rpc, had_session, .. } => {
             let (rpc, had_session) = (rpc.as_ref(), *had_session);
             status::read(Refusal { status: *status, body, rpc, had_session }).0
@@ -98,6 +98,9 @@ fn detail_of(cause: &Cause) -> String {
     match cause {
         Cause::Exited { stderr, .. } if !stderr.trim().is_empty() => {
             format!("{cause}; its last words: {}", last_lines(stderr))
+        }
+        Cause::Silent { last_words } => {
+            format!("{cause}; its last words: {}", last_lines(last_words))
         }
         Cause::Status { body, rpc: None, .. } if !body.trim().is_empty() => {
             format!("{cause}: {}", one_line(body))

@@ -97,6 +97,7 @@ fn is_final(cause: &Cause) -> bool {
         | Cause::Exited { .. }
         | Cause::Broken(_)
         | Cause::Deadline
+        | Cause::Silent { .. }
         | Cause::Malformed(_)
         | Cause::TooLarge { .. }
         | Cause::Unsupported(_)

@@ -102,6 +102,7 @@ fn refused(cause: Cause, was_there: bool) -> End {
         | Cause::Exited { .. }
         | Cause::Broken(_)
         | Cause::Deadline
+        | Cause::Silent { .. }
         | Cause::TooLarge { .. }
         | Cause::Unsupported(_)
         | Cause::Refused { .. }

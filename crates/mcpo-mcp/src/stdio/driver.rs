@@ -187,6 +187,12 @@ impl Driver {
         Cause::Exited { status: describe(&status), stderr: self.tail.last_lines() }
     }
 
+    /// Why no answer to the handshake came, with what the child said instead of one.
+    pub(crate) fn silence(&self) -> Cause {
+        let last_words = self.tail.last_lines();
+        if last_words.trim().is_empty() { Cause::Deadline } else { Cause::Silent { last_words } }
+    }
+
     /// Waits until both output pipes are at their end, but not for whoever else holds them.
     async fn read_out(&mut self) {
         self.multiplexer.end_outbox();

@@ -95,6 +95,11 @@ impl Reader<'_> {
             tracing::warn!(%error, garbage_lines = self.garbage, "the child wrote a line to stdout that is not a message");
         }
         let line: String = String::from_utf8_lossy(line).chars().take(GARBAGE_CHARS_MAX).collect();
+        if self.garbage <= GARBAGE_WARNINGS_MAX {
+            // Somebody who wonders why there is no answer is told by it.
+            self.tail
+                .push(format!("on stdout, where only MCP belongs: {}", line.trim_end()).as_bytes());
+        }
         tracing::debug!(line = %self.tail.redactor().redact(line.trim_end()), "skipped on stdout");
     }
 

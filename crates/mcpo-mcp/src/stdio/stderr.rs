@@ -56,7 +56,7 @@ impl Tail {
         &self.redactor
     }
 
-    fn push(&self, line: &[u8]) {
+    pub(super) fn push(&self, line: &[u8]) {
         let line = String::from_utf8_lossy(line);
         let line = self.redactor.redact(line.trim_end());
         tracing::debug!(target: "mcpo_mcp::stderr", "{line}");

@@ -285,6 +285,22 @@ async fn a_dropped_driver_leaves_no_process_and_no_waiting_call() {
     }
 }
 
+/// What it waits for may be what it says.
+#[tokio::test]
+async fn a_child_that_says_anything_but_an_answer_is_quoted() {
+    let script = "echo no database yet >&2; echo Listening...; while :; do sleep 1000; done";
+    let options = ConnectOptions {
+        deadline: Instant::now() + Duration::from_millis(700),
+        ..options(Era::Auto)
+    };
+    let cause =
+        session::connect(&Endpoint::Stdio(sh(script)), &options).await.expect_err("it is silent");
+    let Cause::Silent { last_words } = cause else { panic!("{cause}") };
+    let mut lines: Vec<&str> = last_words.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["no database yet", "on stdout, where only MCP belongs: Listening..."]);
+}
+
 #[tokio::test]
 async fn a_silent_child_is_given_up_at_the_deadline_and_killed() {
     let folder = std::env::temp_dir().join(format!("mcpo-silent-{}", std::process::id()));

@@ -179,6 +179,7 @@ impl Chain {
     fn broken(server: &Server, cause: &Cause) -> Self {
         let (status, last_words) = match cause {
             Cause::Exited { status, stderr } => (Some(status.clone()), Some(stderr.clone())),
+            Cause::Silent { last_words } => (None, Some(last_words.clone())),
             Cause::Start { .. }
             | Cause::Connect { .. }
             | Cause::Broken(_)

@@ -83,6 +83,15 @@ async fn a_command_that_says_nothing_is_told_before_the_deadline() {
 }
 
 #[tokio::test]
+async fn a_command_that_does_not_answer_is_quoted_without_secrets() {
+    let server = shell("echo waiting for $TOKEN; sleep 60");
+    let chain = look(&server, Instant::now() + Duration::from_millis(900)).await;
+    let words = "on stdout, where only MCP belongs: waiting for ***";
+    assert_eq!(chain.last_words.as_deref().map(str::trim), Some(words));
+    assert_eq!(id(&server, &chain), ["handshake_timeout"]);
+}
+
+#[tokio::test]
 async fn a_port_where_nobody_listens() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
