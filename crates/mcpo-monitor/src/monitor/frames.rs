@@ -160,11 +160,14 @@ fn put_server(row: &mut Row, server: &ServerPicture) {
 
 fn put_whole(row: &mut Row, picture: &Picture) {
     let servers = || picture.servers.iter();
-    let in_use: usize = servers().map(|server| server.sessions_in_use).sum();
     put(row, Metric::InFlight, picture.whole.in_flight as f64);
-    put(row, Metric::Sessions, servers().map(|server| server.sessions).sum::<usize>() as f64);
-    put(row, Metric::SessionsInUse, in_use as f64);
-    put(row, Metric::Score, f64::from(picture.whole.score.score));
+    // At the stop they are gone: that nothing is wrong with none is no sign of health.
+    if !picture.servers.is_empty() {
+        let in_use: usize = servers().map(|server| server.sessions_in_use).sum();
+        put(row, Metric::Sessions, servers().map(|server| server.sessions).sum::<usize>() as f64);
+        put(row, Metric::SessionsInUse, in_use as f64);
+        put(row, Metric::Score, f64::from(picture.whole.score.score));
+    }
     if let Some(own) = &picture.process {
         let children = || servers().filter_map(|server| server.processes.as_ref()).chain([own]);
         let sum = |of: fn(&ProcessSample) -> f64| children().map(of).sum();

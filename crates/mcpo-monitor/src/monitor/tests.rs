@@ -1,5 +1,6 @@
 //! What is watched is kept, told, and known again after a restart.
 
+mod agree;
 mod hour;
 
 use mcpo_config::AlertRule;
@@ -252,6 +253,23 @@ async fn the_last_sample_is_written_when_all_stops() {
     let lost = events.iter().find(|event| event.name == "session_lost").expect("it is kept");
     assert_eq!(lost.level, "warn");
     assert!(!lost.sentence.contains("secret"), "{lost:?}");
+}
+
+/// At the stop the upstreams end before the monitor does.
+#[tokio::test(start_paused = true)]
+async fn no_score_is_kept_where_there_is_nothing_left_to_score() {
+    let mut play = Play::ready(&["up"], Monitoring::default()).await;
+    play.run();
+    play.calls("up", 40, 20 * MILLIS).await;
+    let before = series(&play, None, Metric::Score).await.len();
+    play.reload(&[]);
+    while !play.look().servers.is_empty() {
+        sleep(MILLIS).await;
+    }
+    play.stop().await;
+    assert_eq!(series(&play, None, Metric::Score).await.len(), before);
+    assert_eq!(series(&play, None, Metric::Sessions).await.len(), before);
+    assert!(series(&play, None, Metric::Rate).await.len() > before, "calls are");
 }
 
 #[tokio::test(start_paused = true)]
