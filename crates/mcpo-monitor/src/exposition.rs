@@ -1,5 +1,5 @@
 //! The picture as text for scrapers: Prometheus' own format and OpenMetrics. Each line comes from
-//! the [registry](crate::registry), so that none is told that is not documented.
+//! the [`registry`], so that none is told that is not documented.
 
 mod label;
 mod line;

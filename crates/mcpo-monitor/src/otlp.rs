@@ -58,7 +58,7 @@ pub fn pair(otlp: Otlp) -> (Option<Tracer>, Exporter) {
 // === impl Exporter ===
 
 impl Exporter {
-    /// Sends until `stop` is true or gone, then what is left, for [`FLUSH_TIME_MAX`] at most.
+    /// Sends until `stop` is true or gone, then what is left, for 1.5 s at most.
     ///
     /// Dropping it loses what was not sent yet.
     pub async fn run(self, look: impl Fn() -> Seen, mut stop: watch::Receiver<bool>) {

@@ -10,7 +10,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
 
 use super::base::{Base, QUARTER_SECONDS};
 use super::failure::Failure;
@@ -214,7 +216,7 @@ impl Store {
         self.show(&state);
     }
 
-    /// Keeps events; of more than [`EVENTS_AT_ONCE_MAX`] at once the newest.
+    /// Keeps events; of more than `EVENTS_AT_ONCE_MAX` at once the newest.
     pub fn append_events(&self, mut events: Vec<KeptEvent>) {
         let events = events.split_off(events.len().saturating_sub(EVENTS_AT_ONCE_MAX));
         let Some(at_ms) = events.last().map(|event| event.at_ms) else { return };
