@@ -122,6 +122,8 @@ of the table for as long as it must have been high, but {calm} at most; people a
 - A server that is taken out of the configuration resolves its alerts, and so does a rule that is
   switched off.
 - Alerts are not kept over a restart of mcpo: what still holds fires again.
+- A reload takes other rules and webhooks over at once: an alert that is none any more is over, and a
+  new webhook is told of what fires.
 "
     )
     .expect(STRING);
