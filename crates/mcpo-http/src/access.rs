@@ -2,6 +2,8 @@
 //! Basic works for tool calls, too, and browsers understand that they may ask for it. Who has logged
 //! in on the dashboard has a cookie that stands for the key.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
@@ -11,7 +13,7 @@ use http::header::AUTHORIZATION;
 use mcpo_config::Access;
 use subtle::ConstantTimeEq;
 
-use crate::login::Logins;
+use crate::login::{Login, Logins};
 use crate::problem::Problem;
 use crate::shown::Shown;
 
@@ -24,7 +26,7 @@ const NOT_OUR_PAGE: &str = "With a login of the dashboard only the dashboard its
 #[derive(Debug)]
 pub(crate) struct Gate {
     access: Access,
-    logins: Option<Logins>,
+    logins: Option<Arc<Logins>>,
 }
 
 /// Some clients leave the padding out.
@@ -35,7 +37,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 impl Gate {
     pub(crate) fn new(access: Access) -> Self {
-        let logins = access.api_key.as_ref().map(|key| Logins::new(key.expose()));
+        let logins = access.api_key.as_ref().map(|key| Arc::new(Logins::new(key.expose())));
         Self { access, logins }
     }
 
@@ -80,8 +82,17 @@ impl Gate {
     }
 
     /// Who has logged in; `None` where there is no key to show.
-    pub(crate) const fn logins(&self) -> Option<&Logins> {
-        self.logins.as_ref()
+    pub(crate) fn logins(&self) -> Option<&Logins> {
+        self.logins.as_deref()
+    }
+
+    /// The login by which an operator came in; `None` where the key was shown, or there is none.
+    pub(crate) fn login_of(&self, shown: Shown<'_>) -> Option<Login> {
+        let key = self.access.api_key.as_ref()?.expose();
+        if lax(key, shown.headers).is_ok() || strict(key, shown.headers).is_ok() {
+            return None;
+        }
+        self.logins.as_ref()?.login_of(shown)
     }
 
     /// A login stands for the key. Cookies are sent by browsers unasked: they count for nothing on

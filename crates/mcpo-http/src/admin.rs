@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request};
 use http_body::Body;
@@ -29,9 +28,10 @@ use tokio::time::Instant;
 use crate::access::Gate;
 use crate::answer::{Answer, json};
 use crate::body::{BODY_TIME_MAX, Bodies};
-use crate::insight::Insight;
+use crate::insight::{Insight, private};
 use crate::problem::Problem;
 use crate::query::Query;
+use crate::shown::Shown;
 
 /// Nothing that is asked here has a body; what a careless script sends along fits.
 const BODY_BYTES_MAX: usize = 16 << 10;
@@ -93,9 +93,7 @@ impl Admin {
     {
         let (parts, body) = request.into_parts();
         let told = self.answered(gate, path, (parts, body), peer).await;
-        let mut told = told.unwrap_or_else(|problem| problem.answer());
-        told.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        told
+        private(told.unwrap_or_else(|problem| problem.answer()))
     }
 
     async fn answered<B>(
@@ -145,7 +143,7 @@ impl Admin {
                 Query::read(sent, &[])?;
                 self.insight.picture()
             }
-            Ask::Live => self.insight.live(&parts),
+            Ask::Live => self.insight.live(&parts, gate.login_of(Shown::from(&parts))),
             Ask::Login => login::begin(gate, &parts, &read.bytes, &self.cookie_path),
             Ask::Logout => Ok(login::end(gate, &parts, &self.cookie_path)),
         }

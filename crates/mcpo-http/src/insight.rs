@@ -186,7 +186,7 @@ impl Insight {
 }
 
 /// For whoever asked, now, and for no page of another origin to draw in.
-fn private(mut told: Answer) -> Answer {
+pub(crate) fn private(mut told: Answer) -> Answer {
     let headers = told.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
@@ -32,6 +32,9 @@ pub(crate) const WRONG_KEYS_WITHIN: Duration = Duration::from_secs(60);
 /// So many logins that were ended are remembered; above that the oldest hold until their time.
 const ENDED_MAX: usize = 1024;
 
+/// How many cookies of our name are looked at: browsers send one, and each costs a seal to check.
+const SHOWN_MAX: usize = 16;
+
 /// What the seal's key is made for, so that it is good for nothing else.
 const PURPOSE: &[u8] = b"mcpo dashboard login 1";
 
@@ -41,6 +44,13 @@ pub(crate) struct Logins {
     /// A name for each login, so that one can be ended without the others.
     names: (RandomState, AtomicU64),
     memory: Mutex<Memory>,
+}
+
+/// A login that somebody came in by, who may be told more for as long as it holds.
+#[derive(Debug)]
+pub(crate) struct Login {
+    logins: Arc<Logins>,
+    cookie: String,
 }
 
 #[derive(Debug, Default)]
@@ -92,16 +102,24 @@ impl Logins {
     /// Whether somebody shows a login that holds. There may be several cookies of our name, since
     /// others on this host may have set one.
     pub(crate) fn knows(&self, shown: Shown<'_>) -> bool {
-        shown.cookies(COOKIE_NAME).any(|login| self.holds(login, now()))
+        self.shown(shown).next().is_some()
+    }
+
+    /// The login by which somebody comes in.
+    pub(crate) fn login_of(self: &Arc<Self>, shown: Shown<'_>) -> Option<Login> {
+        let cookie = self.shown(shown).next()?.to_owned();
+        Some(Login { logins: self.clone(), cookie })
+    }
+
+    fn shown<'r>(&self, shown: Shown<'r>) -> impl Iterator<Item = &'r str> {
+        let now = now();
+        let cookies = shown.cookies(COOKIE_NAME).take(SHOWN_MAX);
+        cookies.filter(move |login| self.holds(login, now))
     }
 
     /// Ends the logins that are shown.
     pub(crate) fn end(&self, shown: Shown<'_>) {
-        let logins: Vec<String> = shown
-            .cookies(COOKIE_NAME)
-            .filter(|login| self.holds(login, now()))
-            .map(str::to_owned)
-            .collect();
+        let logins: Vec<String> = self.shown(shown).map(str::to_owned).collect();
         let mut memory = self.memory();
         for login in logins {
             if memory.ended.len() == ENDED_MAX {
@@ -134,6 +152,15 @@ impl Logins {
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Login ===
+
+impl Login {
+    /// Whether it has neither been ended nor run out.
+    pub(crate) fn holds(&self) -> bool {
+        self.logins.holds(&self.cookie, now())
     }
 }
 

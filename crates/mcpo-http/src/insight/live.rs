@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode};
 use mcpo_monitor::alerts::Alerts;
@@ -25,6 +25,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 use super::Insight;
 use crate::admin::entry;
 use crate::answer::{Answer, Content, empty};
+use crate::login::Login;
 use crate::problem::Problem;
 use crate::query::Query;
 
@@ -68,6 +69,8 @@ struct Viewer {
     newest: watch::Receiver<u64>,
     alerts: watch::Receiver<Arc<Alerts>>,
     ending: watch::Receiver<bool>,
+    /// By which it came in, if by one.
+    login: Option<Login>,
     until: Instant,
     beat: Interval,
     /// When what it was told of is to show in a picture.
@@ -86,17 +89,16 @@ enum Due {
 impl Insight {
     /// Everything as it changes: a picture at once, then each second and soon after something
     /// happened, the entries of the journal after the last one that the viewer knows, and the
-    /// alerts.
+    /// alerts. Who came in by a login is told for as long as that holds.
     ///
     /// # Errors
     /// When nothing is measured, or as many watch already as may.
-    pub(crate) fn live(&self, parts: &Parts) -> Result<Answer, Problem> {
+    pub(crate) fn live(&self, parts: &Parts, login: Option<Login>) -> Result<Answer, Problem> {
         let query = Query::read(parts.uri.query(), &["after"])?;
         self.needs_monitor()?;
         let mut told = empty(StatusCode::OK);
         let headers = told.headers_mut();
         headers.insert(CONTENT_TYPE, EVENTS);
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(BUFFERING, HeaderValue::from_static("no"));
         if parts.method == Method::HEAD {
             return Ok(told);
@@ -105,7 +107,7 @@ impl Insight {
         let place = self.viewers.enter().ok_or(full)?;
         // What a browser says when it comes again is newer than what its page once asked for.
         let known = parts.headers.get(LAST_EVENT_ID).and_then(|id| self.boot.read(id));
-        let viewer = self.viewer(known.or(query.number("after")?));
+        let viewer = Viewer { login, ..self.viewer(known.or(query.number("after")?)) };
         let pieces = stream::unfold(viewer, Viewer::next);
         *told.body_mut() = Content::live(pieces, place);
         Ok(told)
@@ -129,6 +131,7 @@ impl Insight {
             newest,
             alerts: self.monitor.alerts(),
             ending: self.viewers.ending(),
+            login: None,
             until: now + VIEW_TIME_MAX,
             beat,
             soon: None,
@@ -145,7 +148,12 @@ impl Viewer {
             return None;
         }
         let piece = self.piece().await?;
-        Some((piece, self))
+        // Asked after the wait, so that nothing of what came meanwhile is told.
+        self.may_look().then_some((piece, self))
+    }
+
+    fn may_look(&self) -> bool {
+        self.login.as_ref().is_none_or(Login::holds)
     }
 
     async fn piece(&mut self) -> Option<Bytes> {

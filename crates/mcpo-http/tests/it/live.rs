@@ -36,6 +36,7 @@ impl Viewer {
         assert_eq!(answer.headers()["content-type"], "text/event-stream; charset=utf-8");
         assert_eq!(answer.headers()["cache-control"], "no-store");
         assert_eq!(answer.headers()["x-accel-buffering"], "no");
+        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
         Self { body: answer.into_body(), told: VecDeque::new() }
     }
 
@@ -250,6 +251,27 @@ async fn operators_may_watch_and_nobody_else() {
     for path in ["/admin/live?after=x", "/admin/live?since=1"] {
         assert_eq!(scene.ask("GET", path, &[shown]).await.status(), 400, "{path}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_logs_out_is_told_nothing_more() {
+    let scene = Setting { key: true, ..Setting::default() }.start(Vec::new()).await;
+    let body = json!({ "key": KEY }).to_string();
+    let asked = scene.answer("POST", "/admin/login", &[], &body).await;
+    let set = asked.headers()["set-cookie"].to_str().unwrap();
+    let cookie = set.split(';').next().unwrap();
+    let bearer = format!("Bearer {KEY}");
+    let mut by_login = Viewer::new(&scene, "/admin/live", &[("cookie", cookie)]).await;
+    let both = [("cookie", cookie), ("authorization", bearer.as_str())];
+    let mut by_key = Viewer::new(&scene, "/admin/live", &both).await;
+    for viewer in [&mut by_login, &mut by_key] {
+        viewer.named("alerts").await;
+        viewer.named("picture").await;
+    }
+    let own = [("cookie", cookie), ("x-mcpo-dashboard", "1")];
+    assert_eq!(scene.ask("POST", "/admin/logout", &own).await.status(), 200);
+    assert!(by_login.next().await.is_none(), "a login that was ended tells nothing");
+    by_key.named("picture").await;
 }
 
 /// A connection that watches, and has read the first picture.
