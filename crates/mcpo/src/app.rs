@@ -39,16 +39,10 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
     let directory = Directory::new();
     let pipeline = Pipeline::new(pipeline_options(&config), directory.journal());
     let (wanted, wanted_rx) = watch::channel(Arc::new(config.servers.clone()));
-    let monitor = MonitorOptions {
-        monitoring: monitoring(&config),
-        port: address.port(),
-        servers: wanted_rx.clone(),
-        pipeline: pipeline.gauge(),
-    };
+    let monitor = monitor_options(&config, address, &wanted, &pipeline);
     let monitor = Monitor::new(monitor, directory.clone());
-    let surface =
-        Surface::new(surface_options(&config), directory.clone(), pipeline, monitor.clone());
-    let surface = Arc::new(surface);
+    let surface = surface_options(&config);
+    let surface = Arc::new(Surface::new(surface, directory.clone(), pipeline, monitor.clone()));
     let supervisor = Supervisor::new(supervisor_options(&config), directory.clone());
     let (stop, mut stop_rx) = watch::channel(false);
     let mut reloading = JoinSet::new();
@@ -67,11 +61,7 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
     greeting::tell(&config, address);
     let mut keeping = JoinSet::new();
     keeping.spawn(supervisor.run(wanted_rx));
-    tokio::select! {
-        () = all_have_seats(&directory, &wanted) => {}
-        // It broke, which is found out below.
-        _panicked = keeping.join_next() => {}
-    }
+    seat_all(&directory, &wanted, &mut keeping).await;
     let mut telling = JoinSet::new();
     telling.spawn(greeting::tell_outcome(config, address, directory));
     let mut serving = JoinSet::new();
@@ -85,11 +75,7 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
         _panicked = keeping.join_next() => Exit::Failure,
         Some(ended) = reloading.join_next() => ended.map_or(Exit::Failure, |()| Exit::Ok),
     };
-    match exit {
-        // Half a program would go on for ever; a whole one is a start away.
-        Exit::Failure => tracing::error!("stopping, to be started again: a part of mcpo failed"),
-        Exit::Ok | Exit::Usage => tracing::info!("stopping: finishing the calls in flight"),
-    }
+    say_why(exit);
     reloading.shutdown().await;
     let drained = async {
         stop.send_replace(true);
@@ -114,6 +100,14 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
     exit
 }
 
+fn say_why(exit: Exit) {
+    match exit {
+        // Half a program would go on for ever; a whole one is a start away.
+        Exit::Failure => tracing::error!("stopping, to be started again: a part of mcpo failed"),
+        Exit::Ok | Exit::Usage => tracing::info!("stopping: finishing the calls in flight"),
+    }
+}
+
 /// From a failure of the monitor to its next start.
 const MONITOR_REST: Duration = Duration::from_secs(10);
 
@@ -130,6 +124,18 @@ async fn watch_over(monitor: Monitor, mut stop: watch::Receiver<bool>) {
         if timeout(MONITOR_REST, stop.wait_for(|stop| *stop)).await.is_ok() {
             return;
         }
+    }
+}
+
+/// Waits for [`all_have_seats`], or for the supervisor to break, which is found out later.
+async fn seat_all(
+    directory: &Directory,
+    wanted: &watch::Sender<Arc<Vec<Server>>>,
+    keeping: &mut JoinSet<()>,
+) {
+    tokio::select! {
+        () = all_have_seats(directory, wanted) => {}
+        _panicked = keeping.join_next() => {}
     }
 }
 
@@ -201,6 +207,20 @@ fn surface_options(config: &Config) -> SurfaceOptions {
         site: config.site.clone(),
         limits: config.limits.clone(),
         mode: config.mode,
+    }
+}
+
+fn monitor_options(
+    config: &Config,
+    address: SocketAddr,
+    wanted: &watch::Sender<Arc<Vec<Server>>>,
+    pipeline: &Pipeline,
+) -> MonitorOptions {
+    MonitorOptions {
+        monitoring: monitoring(config),
+        port: address.port(),
+        servers: wanted.subscribe(),
+        pipeline: pipeline.gauge(),
     }
 }
 
