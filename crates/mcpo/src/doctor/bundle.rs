@@ -68,17 +68,24 @@ pub(super) async fn write(
     let mut archive = tar::Builder::new(GzEncoder::new(file, Compression::default()));
     for Packed { name, text } in &files {
         let text = redactors.iter().fold(text.clone(), |text, one| one.redact(&text).into_owned());
-        append(&mut archive, name, text.as_bytes())?;
+        append(&mut archive, name, text.as_bytes(), diagnosis.timestamp as u64)?;
     }
     archive.into_inner()?.finish()?.flush()?;
     Ok(format!("wrote {} {said}\n", path.display()))
 }
 
-fn append(archive: &mut tar::Builder<impl io::Write>, name: &str, text: &[u8]) -> io::Result<()> {
+/// `made` is in seconds since 1970.
+fn append(
+    archive: &mut tar::Builder<impl io::Write>,
+    name: &str,
+    text: &[u8],
+    made: u64,
+) -> io::Result<()> {
     let text = &text[..text.len().min(FILE_BYTES_MAX)];
     let mut header = tar::Header::new_gnu();
     header.set_size(text.len() as u64);
     header.set_mode(0o600);
+    header.set_mtime(made);
     header.set_cksum();
     archive.append_data(&mut header, Path::new("mcpo-support").join(name), text)
 }

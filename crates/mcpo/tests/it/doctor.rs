@@ -76,6 +76,7 @@ fn unpacked(path: &Path) -> BTreeMap<String, String> {
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
     let read = |mut entry: tar::Entry<'_, _>| {
         let name = entry.path().unwrap().display().to_string();
+        assert!(entry.header().mtime().unwrap() > 1_700_000_000, "{name} is from 1970");
         let mut text = String::new();
         entry.read_to_string(&mut text).unwrap();
         (name, text)
