@@ -5,6 +5,7 @@ mod frames;
 mod keep;
 #[cfg(test)]
 pub(crate) mod play;
+mod reads;
 mod sampler;
 mod shared;
 
@@ -33,6 +34,7 @@ use crate::score::Baselines;
 use crate::windows::Windows;
 use frames::Framer;
 use keep::Memories;
+use reads::Reads;
 use shared::Shared;
 
 /// No picture is older than this when it is shown: many who look at once cost no more than one.
@@ -71,6 +73,7 @@ struct Inner {
     tracer: Option<Tracer>,
     /// Opened when it is needed first.
     store: OnceCell<Arc<Store>>,
+    reads: Reads,
     shared: Shared,
 }
 
@@ -128,6 +131,7 @@ impl Monitor {
             memory: Mutex::new(Memory { exporter, ..Memory::new(started) }),
             tracer: tracer.flatten(),
             store: OnceCell::new(),
+            reads: Reads::new(),
             shared: Shared::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -198,13 +202,13 @@ impl Monitor {
         self.inner.alerts.subscribe()
     }
 
-    /// What was. Cancel-safe.
+    /// What was; few read at once, and more wait. Cancel-safe.
     ///
     /// # Errors
     /// See [`HistoryError`].
     pub async fn history(&self, query: Query) -> Result<Series, HistoryError> {
         let store = self.store().await;
-        let read = spawn_blocking(move || store.query(&query)).await;
+        let read = self.inner.reads.read(move || store.query(&query)).await;
         // A panic was told.
         read.unwrap_or_else(|broken| Err(HistoryError::Unreadable(Box::new(broken))))
     }
@@ -219,8 +223,8 @@ impl Monitor {
         limit: usize,
     ) -> Vec<KeptEvent> {
         let store = self.store().await;
-        let read = spawn_blocking(move || store.events(from, to, server.as_deref(), limit));
-        read.await.unwrap_or_default()
+        let read = move || store.events(from, to, server.as_deref(), limit);
+        self.inner.reads.read(read).await.unwrap_or_default()
     }
 
     /// Looks at the upstreams that are worth a look, in parallel, until the deadline at the latest,
