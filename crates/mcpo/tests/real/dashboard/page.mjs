@@ -198,6 +198,11 @@ async function tools() {
   await one.locator('h3', { hasText: TOOLS[3].name }).waitFor();
   check(await page.evaluate(() => globalThis.hostile) === undefined, 'a hostile name was run');
   check(await page.locator('main img').count() === 0, 'a hostile name became an element');
+  const forms = await page.evaluate(async schemas => {
+    const { formOf } = await import(new URL('docs/assets/dashboard-form.js', document.baseURI));
+    return schemas.map(schema => formOf(schema, {}).element.querySelectorAll('input, textarea, select').length);
+  }, [{ required: 7, properties: { a: {} } }, { $ref: '#/%' }, { properties: { a: { type: 'toString' } } }, { properties: { a: null } }]);
+  check(String(forms) === '1,1,1,1', `senseless schemas have ${forms} fields`);
   await page.context().close();
   await search.vanish();
   await mcpo.end();
