@@ -90,7 +90,7 @@ fn calls(seconds: u64, defect: Defect, dice: &mut Rng) -> Vec<(&'static str, u64
     let has_begun = seconds >= 1800;
     let one = |_| {
         let rolled = dice.u64(0..1000);
-        let act = if rolled % 25 == 0 { Act::Err } else { Act::Answer };
+        let act = if rolled.is_multiple_of(25) { Act::Err } else { Act::Answer };
         match rolled {
             0..500 => ("files", 20 + rolled % 60, act),
             500..950 if has_begun && defect == Defect::Slow => ("search", 6000, act),
@@ -170,8 +170,11 @@ async fn look(play: &Play, told: &mut Told) {
     told.firing.extend(alerts.active.iter().filter(is_told).cloned());
 }
 
+/// A rule, and the server that it is about.
+type Id<'a> = (&'a str, Option<&'a str>);
+
 /// The rules of all issues and alerts, each with the server that it is about.
-fn ids(told: &Told) -> (Vec<(&str, Option<&str>)>, Vec<(&str, Option<&str>)>) {
+fn ids(told: &Told) -> (Vec<Id<'_>>, Vec<Id<'_>>) {
     let mut alerts: Vec<_> =
         told.firing.iter().map(|one| (one.rule.as_str(), one.server.as_deref())).collect();
     alerts.sort_unstable();
@@ -204,7 +207,7 @@ async fn a_healthy_hour_gives_no_issue_and_no_alert() {
 }
 
 /// Rules of issues and alerts, each with the server that it is about.
-type Ids<'a> = &'a [(&'a str, Option<&'a str>)];
+type Ids<'a> = &'a [Id<'a>];
 
 const SEARCH: Option<&str> = Some("search");
 
