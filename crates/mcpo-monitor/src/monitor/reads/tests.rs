@@ -8,7 +8,8 @@ use super::*;
 #[tokio::test]
 async fn what_nobody_waits_for_any_more_counts_until_it_has_ended() {
     let reads = Reads::new();
-    let (ends, waits): (Vec<_>, Vec<_>) = (0..READS_MAX).map(|_| mpsc::sync_channel::<()>(0)).unzip();
+    let (ends, waits): (Vec<_>, Vec<_>) =
+        (0..READS_MAX).map(|_| mpsc::sync_channel::<()>(0)).unzip();
     for wait in waits {
         let given_up = timeout(Duration::ZERO, reads.read(move || wait.recv())).await;
         assert!(given_up.is_err(), "it has begun, and waits to be ended");
