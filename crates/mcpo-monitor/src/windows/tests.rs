@@ -222,10 +222,11 @@ async fn faults_and_recoveries_of_the_last_hour_are_counted() {
 /// What the windows of these tools take up, without the tables that hold them.
 fn bytes(windows: &Windows) -> usize {
     let heap = |track: &Track| track.base.len() + track.slots.bytes();
-    let named = |(name, track): (&Box<str>, &Track)| {
-        size_of::<(Box<str>, Track)>() + name.len() + heap(track)
+    let named =
+        |name: &str, track: &Track| size_of::<(Box<str>, Track)>() + name.len() + heap(track);
+    let of = |one: &Upstream| {
+        one.tools.iter().map(|(name, track)| named(name, track)).sum::<usize>() + heap(&one.all)
     };
-    let of = |one: &Upstream| one.tools.iter().map(named).sum::<usize>() + heap(&one.all);
     windows.upstreams.values().map(of).sum()
 }
 
