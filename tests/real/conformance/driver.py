@@ -102,7 +102,7 @@ def main():
     program, url = sys.argv[1:]
     port = free_port()
     command = [program, "--host", "127.0.0.1", "--port", str(port), "--server-type", "streamable-http", "--", url]
-    mcpo = subprocess.Popen(command, stdout=sys.stderr)
+    mcpo = subprocess.Popen(command, stdout=sys.stderr, env={**os.environ, "MCPO_NO_STATE": "1"})
     try:
         base = f"http://127.0.0.1:{port}"
         wait_until_ready(mcpo, base)

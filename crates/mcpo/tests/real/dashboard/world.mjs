@@ -58,7 +58,7 @@ export class Mcpo {
     const log = openSync(join(this.folder, `mcpo-${this.port}.log`), 'a');
     const words = ['--host', '127.0.0.1', '--port', String(this.port), '--no-state', ...this.options];
     const { PATH, HOME } = process.env;
-    this.child = spawn(this.program, words, { stdio: ['ignore', log, log], env: { PATH, HOME, MCPO_MONITOR_INTERVAL: '1', ...this.env } });
+    this.child = spawn(this.program, words, { stdio: ['ignore', log, log], env: { PATH, HOME, XDG_STATE_HOME: `${this.folder}/state`, MCPO_MONITOR_INTERVAL: '1', ...this.env } });
     this.ended = new Promise(resolve => this.child.once('exit', resolve));
     await until('mcpo is ready', async () => (await this.get(this.awaited).catch(() => null))?.ok, START_MS_MAX);
     return this;
