@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::contestant::{Contestant, Kind, SharedUpstream};
 use crate::options::{Options, Upstream};
+use crate::process::Process;
 use crate::report::{Resident, Results, Turn};
 use crate::say;
 
@@ -98,8 +99,7 @@ async fn measure_round(
         let contestant = pair.get_mut(which).context("both were started")?;
         let (report, _) = contestant.load(&plan).await?;
         per_second[which] = report.per_second();
-        resident[which] =
-            contestant.process.as_ref().map(|process| process.resident()).transpose()?;
+        resident[which] = contestant.process.as_ref().map(Process::resident).transpose()?;
     }
     let [on_per_second, off_per_second] = per_second;
     let [on_resident, off_resident] = resident;
