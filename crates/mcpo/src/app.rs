@@ -80,11 +80,12 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
     let drained = async {
         stop.send_replace(true);
         while serving.join_next().await.is_some() {}
+        // The last calls were answered: what became of them goes into the history while the
+        // upstreams are still there.
+        watched.send_replace(true);
+        end_watching(&mut watching).await;
         drop(wanted);
         while keeping.join_next().await.is_some() {}
-        // Last, so that it sees how all the others ended.
-        watched.send_replace(true);
-        while watching.join_next().await.is_some() {}
     };
     let is_cut = tokio::select! {
         () = drained => false,
@@ -98,6 +99,18 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
         watching.shutdown().await;
     }
     exit
+}
+
+/// Above what the monitor allows itself, so that only a disk that hangs is cut off.
+const MONITOR_END_MAX: Duration = Duration::from_secs(3);
+
+/// Waits for the monitor to end: for what was measured nobody waits longer than for a call.
+async fn end_watching(watching: &mut JoinSet<()>) {
+    let ended = async { while watching.join_next().await.is_some() {} };
+    if timeout(MONITOR_END_MAX, ended).await.is_err() {
+        tracing::warn!("the monitor does not end: is the disk of the state directory there?");
+        watching.shutdown().await;
+    }
 }
 
 fn say_why(exit: Exit) {
