@@ -13,6 +13,7 @@ pub mod guard;
 mod http;
 mod inbound;
 pub mod launcher;
+pub mod loopback;
 mod multiplex;
 mod protocol;
 pub mod redact;

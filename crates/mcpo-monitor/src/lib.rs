@@ -7,7 +7,6 @@ pub mod diagnosis;
 pub mod exposition;
 pub mod faces;
 pub mod history;
-mod loopback;
 pub mod monitor;
 pub mod otlp;
 pub mod picture;

@@ -31,6 +31,11 @@ pub(crate) fn to_stderr(styled: &str) {
     anstream::stderr().write_all(styled.as_bytes()).ok();
 }
 
+/// A text of somebody else's without what a terminal would obey.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
+}
+
 /// Every problem, each with an empty line behind it, with ANSI styles.
 pub(crate) fn all(problems: &[Problem]) -> String {
     problems.iter().map(|problem| one(problem) + "\n").collect()

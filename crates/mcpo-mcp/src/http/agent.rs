@@ -13,10 +13,11 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use mcpo_core::fault::Stage;
 use reqwest::{Client, ClientBuilder};
-use url::{Host, Url};
+use url::Url;
 
 use crate::error::{Cause, RequestError, Sent};
 use crate::http::bounds::{CONNECT_WAIT_MAX, HEADER_BYTES_MAX, HEADERS_MAX};
+use crate::loopback::is_loopback;
 
 /// How long an unused connection is kept: below the 60 s after which common proxies close theirs,
 /// so that we rarely write into a connection that is being closed.
@@ -66,15 +67,6 @@ fn base() -> ClientBuilder {
         .http1_max_headers(HEADERS_MAX)
         .pool_idle_timeout(POOL_IDLE_MAX)
         .pool_max_idle_per_host(POOL_IDLE_CONNECTIONS_MAX)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// Whether the body of one request has been handed to a connection. The HTTP stack reads it when

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use mcpo_config::{Otlp, Secret};
+use mcpo_mcp::loopback::is_loopback;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use tokio::time::{Instant, sleep};
 use url::Url;
-
-use crate::loopback::is_loopback;
 
 /// A message is sent so often in all.
 const ATTEMPTS_MAX: u32 = 4;

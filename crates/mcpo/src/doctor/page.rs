@@ -6,6 +6,8 @@ use anstyle::{AnsiColor, Style};
 use mcpo_monitor::alerts::Severity;
 use mcpo_monitor::diagnosis::{Diagnosis, Issue, Status};
 
+use crate::render::shown;
+
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const ODD: Style = AnsiColor::Yellow.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -62,9 +64,4 @@ fn write_issue(out: &mut String, issue: &Issue) {
     for fix in &issue.fix {
         writeln!(out, "  {GOOD}do{GOOD:#}     {}", shown(fix)).expect(STRING);
     }
-}
-
-/// A text of somebody else's without what a terminal would obey.
-fn shown(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::model::Model;
 use super::table;
-use super::words::{bytes, latency, length, number, share, shown};
+use super::words::{bytes, latency, length, number, share};
+use crate::render::shown;
 
 pub(super) const FAINT: Style = Style::new().fg(Color::DarkGray);
 const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);

@@ -113,7 +113,7 @@ fn row(server: &Value, columns: &[&Column]) -> Row<'static> {
 fn wrong(server: &Value) -> String {
     let breaker = &server["breaker"];
     match server["reason"].as_str() {
-        Some(reason) => super::words::shown(reason),
+        Some(reason) => render::shown(reason),
         None if breaker.is_null() || breaker == "closed" => String::new(),
         None => "its breaker lets few calls through".to_owned(),
     }

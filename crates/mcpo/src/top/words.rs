@@ -2,10 +2,7 @@
 
 use serde_json::Value;
 
-/// A text of somebody else's without what a terminal would obey.
-pub(super) fn shown(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
-}
+use crate::render::shown;
 
 pub(super) fn plain(value: &Value) -> String {
     shown(value.as_str().unwrap_or("-"))

@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use mcpo_config::{Webhook, WebhookFormat};
+use mcpo_mcp::loopback::is_loopback;
 use reqwest::Client;
 use url::Url;
 
 use super::DeliveryError;
 use super::body::{self, Teller};
 use crate::alerts::Alert;
-use crate::loopback::is_loopback;
 
 /// One request takes no longer than this: chat services answer within a second or not at all.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
