@@ -69,13 +69,14 @@ pub(crate) fn check(inputs: Inputs<'_>) -> Result<Config, Problems> {
     };
     let hot_reload = settings.hot_reload.follow(is_single, &mut report);
     let warnings = report.finish()?;
-    let Settings { listen, access, site, limits, recovery, log, monitoring, .. } = settings;
+    let Settings { listen, access, site, limits, recovery, load, log, monitoring, .. } = settings;
     Ok(Config {
         listen,
         access,
         site,
         limits,
         recovery,
+        load,
         monitoring: monitor.over(monitoring),
         hot_reload,
         log,

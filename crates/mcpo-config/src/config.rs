@@ -1,6 +1,10 @@
 //! The checked configuration: plain data that the rest of the program trusts.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
+
+use http::HeaderName;
+use mcpo_core::load::Rate;
 
 use crate::monitoring::Monitoring;
 use crate::problem::Problem;
@@ -20,6 +24,8 @@ pub struct Config {
     pub limits: Limits,
     /// How what breaks is healed.
     pub recovery: Recovery,
+    /// What is taken in hand at once, how often, and what is kept of it.
+    pub load: Load,
     /// What is watched, kept and told to whom.
     pub monitoring: Monitoring,
     /// Whether changes of the configuration file are followed; never in [`Mode::Single`].
@@ -98,6 +104,38 @@ pub struct Recovery {
     pub probe_every: Option<Duration>,
 }
 
+/// What is taken in hand at once, how often, and what is kept of it. What holds for one server
+/// stands with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Load {
+    /// Calls in hand at once, those that wait included.
+    pub max_concurrent: NonZeroUsize,
+    /// The same for one identity; `None` for no bound of its own.
+    pub max_per_identity: Option<NonZeroUsize>,
+    /// The request header that says for whom a downstream calls. Believed as the key is: whoever
+    /// shows the key may name anybody. `None`: all who show the key are the same.
+    pub identity_header: Option<HeaderName>,
+    /// How often one identity may call.
+    pub rate: Option<Rate>,
+    /// Whether calls are turned away while the process is short of processor time.
+    pub guard: bool,
+    /// Connections of downstreams at once.
+    pub max_connections: NonZeroUsize,
+    /// What is kept of answers.
+    pub cache: CacheBounds,
+}
+
+/// How much is kept of answers, in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheBounds {
+    /// Whether anything is.
+    pub enabled: bool,
+    /// Answers at most.
+    pub entries_max: NonZeroUsize,
+    /// Bytes that they take at most.
+    pub bytes_max: NonZeroUsize,
+}
+
 /// What is logged, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Log {
@@ -158,6 +196,7 @@ impl Config {
             (self.site != new.site, "texts and paths of the documents"),
             (self.limits != new.limits, "limits"),
             (self.recovery != new.recovery, "recovery"),
+            (self.load != new.load, "load and cache"),
             (self.monitoring.reloaded(&new.monitoring) != new.monitoring, "monitoring"),
             (self.hot_reload != new.hot_reload, "hot reload"),
             (self.log != new.log, "log"),
@@ -183,6 +222,47 @@ impl Recovery {
 impl Default for Recovery {
     fn default() -> Self {
         Self { enabled: true, attempts_max: Self::ATTEMPTS, probe_every: Some(Self::PROBE_EVERY) }
+    }
+}
+
+// === impl Load ===
+
+impl Load {
+    /// `MCPO_MAX_CONCURRENT`: each costs some tens of KiB at most while it waits, so that this many
+    /// fit a small machine; what comes on top is told to come back.
+    pub const MAX_CONCURRENT: NonZeroUsize = NonZeroUsize::new(10_000).expect("it is not zero");
+    /// `MCPO_MAX_CONNECTIONS`: each idle one costs some 10 KiB and a file descriptor.
+    pub const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(16_384).expect("it is not zero");
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self {
+            max_concurrent: Self::MAX_CONCURRENT,
+            max_per_identity: None,
+            identity_header: None,
+            rate: None,
+            guard: true,
+            max_connections: Self::MAX_CONNECTIONS,
+            cache: CacheBounds::default(),
+        }
+    }
+}
+
+// === impl CacheBounds ===
+
+impl CacheBounds {
+    /// `MCPO_CACHE_MAX_SIZE`.
+    pub const ENTRIES: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not zero");
+    /// `MCPO_CACHE_MAX_BYTES`.
+    pub const BYTES: NonZeroUsize = NonZeroUsize::new(64 << 20).expect("it is not zero");
+    /// `MCPO_CACHE_DEFAULT_TTL`: of a cache that was asked for without one.
+    pub const TTL: Duration = Duration::from_mins(5);
+}
+
+impl Default for CacheBounds {
+    fn default() -> Self {
+        Self { enabled: true, entries_max: Self::ENTRIES, bytes_max: Self::BYTES }
     }
 }
 

@@ -18,7 +18,10 @@ mod secret;
 mod server;
 mod source;
 
-pub use config::{Access, Config, Limits, Listen, Log, LogFormat, LogLevel, Mode, Recovery, Site};
+pub use config::{
+    Access, CacheBounds, Config, Limits, Listen, Load, Log, LogFormat, LogLevel, Mode, Recovery,
+    Site,
+};
 pub use environment::variable;
 pub use flags::Flags;
 pub use monitoring::{

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mcpo_core::catalog::CatalogPolicy;
+use mcpo_core::load::ServerLoad;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
@@ -49,6 +50,8 @@ pub struct Server {
     pub pool: PoolSizes,
     /// How its tools are read.
     pub catalog: CatalogPolicy,
+    /// How much of its calls is in hand at once, and how often it may be called.
+    pub load: ServerLoad,
 }
 
 /// How many sessions an upstream has at least and at most. At least 1, `min` at most `max`, `max`

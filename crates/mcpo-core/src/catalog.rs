@@ -2,11 +2,13 @@
 //! arguments and for documents. Immutable once built; a change is a new catalog.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::arguments::ArgumentCheck;
+use crate::load::{CacheRule, CacheTimes, Rate, ServerCache};
 use crate::schema::{shape_arguments, shape_output};
 
 /// Who an upstream says it is, from `initialize` or `server/discover`.
@@ -97,6 +99,18 @@ pub struct Tool {
     pub retry: bool,
     /// How long a call may take, where it is another time than that of the upstream.
     pub timeout: Option<Duration>,
+    /// Whether it is known to change nothing.
+    pub read_only: bool,
+    /// Whether equal calls in flight share one; never of a tool that is not read-only.
+    pub coalesce: bool,
+    /// For how long its answers are kept, by the operator's word; `None` without one.
+    pub cache: Option<CacheTimes>,
+    /// Whether its answers are kept where the upstream itself says for how long.
+    pub cache_as_told: bool,
+    /// Calls in flight at most; `None` for as many as its upstream takes.
+    pub max_concurrent: Option<NonZeroUsize>,
+    /// How often it may be called; `None` for as often as its upstream may.
+    pub rate: Option<Rate>,
     /// What is wrong with its declaration, in words for its description and for the log.
     pub notes: Vec<String>,
 }
@@ -110,6 +124,10 @@ pub struct CatalogPolicy {
     pub disabled_tools: Vec<String>,
     /// What is known of single tools, by name.
     pub tools: BTreeMap<String, ToolPolicy>,
+    /// Whether equal calls in flight of read-only tools share one.
+    pub coalesce: bool,
+    /// Whose answers are kept, and for how long; `None` for none but by a tool's own word.
+    pub cache: Option<ServerCache>,
 }
 
 /// What the operator says of one tool.
@@ -121,18 +139,43 @@ pub struct ToolPolicy {
     pub retry: bool,
     /// How long a call may take; `None`: as long as the upstream's may.
     pub timeout: Option<Duration>,
+    /// Whether it changes nothing; `None`: as its annotations say, if trusted.
+    pub read_only: Option<bool>,
+    /// Whether equal calls in flight share one; `None`: as for its upstream.
+    pub coalesce: Option<bool>,
+    /// Whether its answers are kept; `None`: as for its upstream.
+    pub cache: Option<CacheRule>,
+    /// Calls in flight at most.
+    pub max_concurrent: Option<NonZeroUsize>,
+    /// How often it may be called.
+    pub rate: Option<Rate>,
 }
 
 impl Default for CatalogPolicy {
     fn default() -> Self {
-        Self { trust_annotations: true, disabled_tools: Vec::new(), tools: BTreeMap::new() }
+        Self {
+            trust_annotations: true,
+            disabled_tools: Vec::new(),
+            tools: BTreeMap::new(),
+            coalesce: true,
+            cache: None,
+        }
     }
 }
 
 impl Default for ToolPolicy {
     /// Nothing that would not hold without it.
     fn default() -> Self {
-        Self { idempotent: None, retry: true, timeout: None }
+        Self {
+            idempotent: None,
+            retry: true,
+            timeout: None,
+            read_only: None,
+            coalesce: None,
+            cache: None,
+            max_concurrent: None,
+            rate: None,
+        }
     }
 }
 
@@ -207,7 +250,17 @@ impl Tool {
         let said = policy.tools.get(&definition.name).copied().unwrap_or_default();
         let (arguments, checking) = ArgumentCheck::compile(&definition.input_schema);
         let hints = definition.annotations;
-        let promised = hints.read_only == Some(true) || hints.idempotent == Some(true);
+        let trusted = |hint: Option<bool>| policy.trust_annotations && hint == Some(true);
+        let read_only = said.read_only.unwrap_or(trusted(hints.read_only));
+        let cache = match said.cache {
+            Some(CacheRule::Never) => None,
+            Some(CacheRule::Keep(times)) => Some(times),
+            None => policy
+                .cache
+                .as_ref()
+                .filter(|cache| read_only && cache.means(&definition.name))
+                .map(|cache| cache.times),
+        };
         let mut notes = Vec::new();
         for note in checking.into_iter().chain(notes_of_shapes(&definition)) {
             if !notes.contains(&note) {
@@ -216,16 +269,28 @@ impl Tool {
         }
         Self {
             arguments,
-            idempotent: said.idempotent.unwrap_or(policy.trust_annotations && promised),
+            // What changes nothing can be repeated.
+            idempotent: said.idempotent.unwrap_or(read_only || trusted(hints.idempotent)),
             retry: said.retry,
             timeout: said.timeout,
+            read_only,
+            coalesce: read_only && said.coalesce.unwrap_or(policy.coalesce),
+            cache,
+            cache_as_told: read_only
+                && policy.trust_annotations
+                && said.cache != Some(CacheRule::Never),
+            max_concurrent: said.max_concurrent,
+            rate: said.rate,
             notes,
             definition,
         }
     }
 
-    const fn treatment(&self) -> (bool, bool, Option<Duration>) {
-        (self.idempotent, self.retry, self.timeout)
+    /// All that the operator decides.
+    fn treatment(&self) -> impl PartialEq {
+        let repeated = (self.idempotent, self.retry, self.timeout);
+        let shared = (self.read_only, self.coalesce, self.cache, self.cache_as_told);
+        (repeated, shared, self.max_concurrent, self.rate)
     }
 }
 

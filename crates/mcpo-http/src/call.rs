@@ -12,10 +12,12 @@ use mcpo_config::Limits;
 use mcpo_core::arguments::Checked;
 use mcpo_core::catalog::Tool;
 use mcpo_core::fault::FaultKind;
+use mcpo_core::identity::Identity;
 use mcpo_core::outcome::{Outcome, OutcomeKind};
 use mcpo_core::trace::{TRACEPARENT, TRACESTATE, TraceContext};
 use mcpo_mcp::answer::Answer as Said;
 use mcpo_monitor::monitor::Monitor;
+use mcpo_policy::cache::Freshness;
 use mcpo_policy::idempotency::{KEY_BYTES_MAX, KeyMisused};
 use mcpo_policy::pipeline::{Call, Pipeline, Report};
 use mcpo_upstream::directory::{State, Upstream};
@@ -143,7 +145,17 @@ impl Calls {
         // The tool gets its whole time, however long the body took.
         let deadline = Instant::now() + timeout;
         let Target { upstream, tool } = target;
-        let call = Call { upstream, tool, arguments, deadline, is_hurried, idempotency_key, trace };
+        let call = Call {
+            upstream,
+            tool,
+            arguments,
+            deadline,
+            is_hurried,
+            idempotency_key,
+            trace,
+            identity: Identity::COMMON,
+            freshness: Freshness::default(),
+        };
         Ok((call, body.room))
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mcpo_config::{Endpoint, Era, Http, HttpKind, Monitoring, PoolSizes, Server, ServerName};
 use mcpo_core::catalog::{CatalogPolicy, ServerIdentity};
+use mcpo_core::load::ServerLoad;
 use mcpo_core::trace::TraceContext;
 use mcpo_mcp::answer::Answer;
 use mcpo_mcp::custom::{BoxFuture, Custom, Dial, Wire};
@@ -86,6 +87,7 @@ fn server(number: usize) -> Server {
         timeout: None,
         pool: PoolSizes { min: 1, max: 1 },
         catalog: CatalogPolicy::default(),
+        load: ServerLoad::default(),
     }
 }
 

@@ -2,13 +2,17 @@
 
 mod gauge;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use mcpo_config::{CacheBounds, Load};
 use mcpo_core::catalog::Tool;
 use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind};
+use mcpo_core::identity::Identity;
+use mcpo_core::load::{Rate, ShedReason};
 use mcpo_core::outcome::Outcome;
 use mcpo_core::retry::RetryPolicy;
 use mcpo_core::trace::TraceContext;
@@ -18,7 +22,9 @@ use mcpo_upstream::journal::Journal;
 use tokio::time::Instant;
 
 use crate::attempt::Attempts;
+use crate::cache::{CacheStatus, Freshness, Purge};
 use crate::idempotency::{Claim, IdempotencyPolicy, KeyMisused, Keyed, Lead, Store};
+use crate::rate::{Quota, Rates, TooOften};
 
 pub use gauge::PipelineGauge;
 
@@ -27,6 +33,14 @@ pub use gauge::PipelineGauge;
 pub struct PipelineOptions {
     /// Calls at once, those that wait for an upstream included; one more is sent away.
     pub calls_in_flight_max: usize,
+    /// The same for one identity; `None` for no bound of its own.
+    pub calls_per_identity_max: Option<NonZeroUsize>,
+    /// Whether calls are turned away while the process is short of processor time.
+    pub guard: bool,
+    /// How often one identity may call.
+    pub rate: Option<Rate>,
+    /// How much is kept of answers.
+    pub cache: CacheBounds,
     /// How a call is sent again. How many are is for each upstream's gate to say.
     pub retry: RetryPolicy,
     /// Whether calls are sent again at all.
@@ -54,6 +68,10 @@ pub struct Call<'a> {
     pub idempotency_key: Option<String>,
     /// The trace that it belongs to, if any; the upstream is told.
     pub trace: Option<TraceContext>,
+    /// For whom it is made.
+    pub identity: Identity,
+    /// What the caller says of answers that are kept.
+    pub freshness: Freshness,
 }
 
 /// What a call came to, and how often it was sent.
@@ -70,26 +88,47 @@ pub struct Report {
     pub waited: Duration,
     /// The time of all attempts together.
     pub upstream: Duration,
+    /// Why it was turned away, if it was: nothing was sent.
+    pub shed: Option<ShedReason>,
+    /// It is the answer of an equal call that was in flight; this one was not sent.
+    pub shared: bool,
+    /// What the cache did; `None` where the tool's answers are not kept.
+    pub cache: Option<CacheStatus>,
+}
+
+/// Why a call is not even read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turned {
+    /// Too much is in hand.
+    Shed {
+        /// What of.
+        reason: ShedReason,
+        /// When to come again.
+        retry_after: Duration,
+    },
+    /// It comes too often.
+    TooOften(TooOften),
 }
 
 /// Everything a call passes between the surface and a session.
 #[derive(Debug)]
 pub struct Pipeline {
     gauge: Arc<PipelineGauge>,
+    rates: Rates,
     answered: Store,
     attempts: Attempts,
     journal: Arc<Journal>,
 }
 
-/// Over all upstreams: each costs some tens of KiB at most while it waits, so that this many fit a
-/// small machine; what comes on top is told to come back.
-const CALLS_IN_FLIGHT_MAX: usize = 10_000;
-
 impl Default for PipelineOptions {
     /// 10,000 calls; everything else as its own default has it.
     fn default() -> Self {
         Self {
-            calls_in_flight_max: CALLS_IN_FLIGHT_MAX,
+            calls_in_flight_max: Load::MAX_CONCURRENT.get(),
+            calls_per_identity_max: None,
+            guard: true,
+            rate: None,
+            cache: CacheBounds::default(),
             retry: RetryPolicy::default(),
             recovery_enabled: true,
             idempotency: IdempotencyPolicy::default(),
@@ -105,6 +144,7 @@ impl Pipeline {
     pub fn new(options: PipelineOptions, journal: &Arc<Journal>) -> Self {
         Self {
             gauge: Arc::new(PipelineGauge::new(options.calls_in_flight_max)),
+            rates: Rates::new(options.rate),
             answered: Store::new(options.idempotency),
             attempts: Attempts {
                 retry: options.retry,
@@ -119,6 +159,25 @@ impl Pipeline {
     #[must_use]
     pub fn gauge(&self) -> Arc<PipelineGauge> {
         Arc::clone(&self.gauge)
+    }
+
+    /// Whether a call may be made now, before anything of it is read: takes it out of the rates that
+    /// hold for it, and tells what is left of the narrowest one.
+    ///
+    /// # Errors
+    /// It may not: too many calls are in hand, or they come too often.
+    pub fn admit(
+        &self,
+        upstream: &Upstream,
+        tool: &Tool,
+        identity: &Identity,
+    ) -> Result<Option<Quota>, Turned> {
+        self.rates.take(upstream, tool, identity).map_err(Turned::TooOften)
+    }
+
+    /// Forgets answers that are kept, and says how many.
+    pub fn purge(&self, _which: Purge<'_>) -> usize {
+        0
     }
 
     /// Takes one call through all steps; has an answer by its deadline.
@@ -203,7 +262,16 @@ impl Pipeline {
 impl Report {
     /// How long the call took, and so waited, is for the end to say.
     pub(crate) const fn new(outcome: Outcome<Answer>, attempts: u32, upstream: Duration) -> Self {
-        Self { outcome, attempts, repeated: false, waited: Duration::ZERO, upstream }
+        Self {
+            outcome,
+            attempts,
+            repeated: false,
+            waited: Duration::ZERO,
+            upstream,
+            shed: None,
+            shared: false,
+            cache: None,
+        }
     }
 
     fn no_room() -> Self {

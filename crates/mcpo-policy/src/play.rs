@@ -10,6 +10,8 @@ use bytes::Bytes;
 use mcpo_config::{Endpoint, Era, Http, HttpKind, PoolSizes, Server, ServerName};
 use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition, ToolPolicy};
 use mcpo_core::fault::{FaultKind, Stage};
+use mcpo_core::identity::Identity;
+use mcpo_core::load::ServerLoad;
 use mcpo_core::outcome::OutcomeKind;
 use mcpo_core::trace::TraceContext;
 use mcpo_mcp::answer::Answer;
@@ -24,6 +26,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::cache::Freshness;
 use crate::idempotency::KeyMisused;
 use crate::pipeline::{Call, Pipeline, PipelineOptions, Report};
 
@@ -397,6 +400,8 @@ impl Bench {
             is_hurried,
             idempotency_key: key.map(str::to_owned),
             trace: None,
+            identity: Identity::COMMON,
+            freshness: Freshness::default(),
         };
         self.pipeline.call(call).await
     }
@@ -411,6 +416,7 @@ fn server(sessions: usize) -> Server {
         timeout: None,
         pool: PoolSizes { min: sessions, max: sessions },
         catalog: policy(),
+        load: ServerLoad::default(),
     }
 }
 

@@ -11,6 +11,7 @@ use mcpo_config::{
 use mcpo_core::catalog::{CatalogPolicy, ServerIdentity};
 use mcpo_core::event::Event;
 use mcpo_core::fault::{FaultKind, Stage};
+use mcpo_core::load::ServerLoad;
 use mcpo_core::outcome::Outcome;
 use mcpo_core::trace::TraceContext;
 use mcpo_mcp::answer::Answer;
@@ -293,6 +294,7 @@ pub(crate) fn server(name: &str, sizes: PoolSizes) -> Server {
         timeout: None,
         pool: sizes,
         catalog: CatalogPolicy::default(),
+        load: ServerLoad::default(),
     }
 }
 

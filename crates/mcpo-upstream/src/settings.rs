@@ -7,6 +7,7 @@ use mcpo_config::{Endpoint, Era, HttpKind, Server};
 use mcpo_core::catalog::CatalogPolicy;
 use mcpo_core::health::HealthPolicy;
 use mcpo_core::life::LifePolicy;
+use mcpo_core::load::ServerLoad;
 use mcpo_core::pool::PoolPolicy;
 use mcpo_mcp::endpoint;
 
@@ -60,6 +61,7 @@ pub(crate) struct Settings {
     pub(crate) era: endpoint::Era,
     pub(crate) catalog: CatalogPolicy,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) load: ServerLoad,
     pub(crate) pool: PoolPolicy,
     pub(crate) handshake_timeout: Duration,
     pub(crate) close_grace: Duration,
@@ -110,6 +112,7 @@ impl SupervisorOptions {
             },
             catalog: server.catalog.clone(),
             timeout: server.timeout,
+            load: server.load,
             pool: pool(server),
             handshake_timeout: self.handshake_timeout.unwrap_or(default_handshake),
             close_grace: self.close_grace,

@@ -250,6 +250,11 @@ fn pipeline_options(config: &Config) -> PipelineOptions {
     PipelineOptions {
         retry: RetryPolicy { attempts_max: config.recovery.attempts_max, ..RetryPolicy::default() },
         recovery_enabled: config.recovery.enabled,
+        calls_in_flight_max: config.load.max_concurrent.get(),
+        calls_per_identity_max: config.load.max_per_identity,
+        guard: config.load.guard,
+        rate: config.load.rate,
+        cache: config.load.cache,
         ..PipelineOptions::default()
     }
 }

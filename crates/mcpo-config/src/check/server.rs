@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use http::HeaderName;
+use mcpo_core::load::ServerLoad;
 use url::{ParseError, Url};
 
 use crate::check::values::{self, Header};
@@ -64,7 +65,8 @@ pub(super) fn check(
     };
     let (Some(name), Some(endpoint)) = (name, endpoint) else { return Checked::Wrong };
     let pool = pool.over(default_pool(&endpoint, around));
-    Checked::Server(Box::new(Server { name, endpoint, era, timeout, pool, catalog }))
+    let load = ServerLoad::default();
+    Checked::Server(Box::new(Server { name, endpoint, era, timeout, pool, catalog, load }))
 }
 
 /// The pool of a server that says nothing of its own.

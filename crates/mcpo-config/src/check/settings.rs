@@ -7,7 +7,7 @@ pub(crate) mod recovery;
 use std::time::Duration;
 
 use crate::check::{keys, values};
-use crate::config::{Access, Limits, Listen, Log, LogFormat, LogLevel, Recovery, Site};
+use crate::config::{Access, Limits, Listen, Load, Log, LogFormat, LogLevel, Recovery, Site};
 use crate::environment::{Environment, OURS};
 use crate::flags::Flags;
 use crate::monitoring::Monitoring;
@@ -24,6 +24,7 @@ pub(crate) struct Settings {
     pub(crate) site: Site,
     pub(crate) limits: Limits,
     pub(crate) recovery: Recovery,
+    pub(crate) load: Load,
     /// Without what the file says of it.
     pub(crate) monitoring: Monitoring,
     /// Whether changes of the file are to be followed, and where that was asked for.
@@ -80,6 +81,7 @@ pub(super) fn check(flags: &Flags, environment: &Environment, report: &mut Repor
         site: reader.site(flags),
         limits: reader.limits(flags),
         recovery: reader.recovery(),
+        load: Load::default(),
         monitoring: reader.monitoring(flags),
         hot_reload: reader.hot_reload(flags),
         pool: reader.pool(),

@@ -2,6 +2,7 @@
 
 use http::HeaderName;
 use mcpo_core::catalog::CatalogPolicy;
+use mcpo_core::load::ServerLoad;
 
 use crate::check::values::{self, Header};
 use crate::check::{Around, server, settings::given};
@@ -50,7 +51,8 @@ pub(super) fn server(flags: &Flags, around: &Around<'_>, report: &mut Report) ->
     };
     let (name, catalog) = (ServerName::single(), CatalogPolicy::default());
     let pool = server::default_pool(&endpoint, around);
-    Some(Server { name, endpoint, era: Era::Auto, timeout: None, pool, catalog })
+    let load = ServerLoad::default();
+    Some(Server { name, endpoint, era: Era::Auto, timeout: None, pool, catalog, load })
 }
 
 /// The transport: as `--type` says, else a URL is Streamable HTTP and anything else a command.

@@ -77,6 +77,7 @@ pub(super) fn catalog(table: &Table<'_>, longest: Duration, report: &mut Report)
         trust_annotations: trust.unwrap_or(true),
         disabled_tools: disabled.into_iter().map(str::to_owned).collect(),
         tools,
+        ..CatalogPolicy::default()
     }
 }
 
@@ -124,5 +125,6 @@ fn tool(field: &Field<'_>, longest: Duration, report: &mut Report) -> Option<Too
         idempotent: table.get("idempotent").and_then(|idempotent| idempotent.boolean(report)),
         retry: retry.unwrap_or(true),
         timeout: timeout(&table, longest, report),
+        ..ToolPolicy::default()
     })
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mcpo_core::catalog::CatalogPolicy;
+use mcpo_core::load::ServerLoad;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::Plan;
@@ -22,6 +23,7 @@ fn server(name: &str, command: &str) -> Server {
         timeout: None,
         pool: PoolSizes::STDIO,
         catalog: CatalogPolicy::default(),
+        load: ServerLoad::default(),
     }
 }
 

@@ -94,7 +94,8 @@ fn the_operators_word_on_a_tool_outweighs_its_annotations() {
 
 #[test]
 fn a_tool_is_sent_again_in_the_upstreams_time_unless_the_operator_says_otherwise() {
-    let said = ToolPolicy { idempotent: None, retry: false, timeout: Some(Duration::from_secs(5)) };
+    let said =
+        ToolPolicy { retry: false, timeout: Some(Duration::from_secs(5)), ..ToolPolicy::default() };
     let catalog = catalog(&[json!({"name": "x"}), json!({"name": "y"})], &with_tool("x", said));
     let treatments: Vec<_> =
         catalog.tools().iter().map(|tool| (tool.retry, tool.timeout)).collect();

@@ -29,6 +29,7 @@ fn view(state: State) -> View {
         withheld: Vec::new(),
         epochs: 0,
         timeout: None,
+        load: mcpo_core::load::ServerLoad::default(),
         reconnects: 0,
         pool: PoolView { min: 1, max: 1, starting: 0, draining: 0 },
     }

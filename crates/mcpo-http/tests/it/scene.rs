@@ -12,6 +12,7 @@ use mcpo_config::{
 };
 use mcpo_core::catalog::CatalogPolicy;
 use mcpo_core::life::LifePolicy;
+use mcpo_core::load::ServerLoad;
 use mcpo_http::{Content, ServeOptions, Surface, SurfaceOptions, serve};
 use mcpo_monitor::monitor::{Monitor, MonitorOptions};
 use mcpo_policy::pipeline::{Pipeline, PipelineOptions};
@@ -67,6 +68,7 @@ pub(crate) fn server(name: &str, url: &str) -> Server {
         timeout: None,
         pool: mcpo_config::PoolSizes::STDIO,
         catalog: CatalogPolicy::default(),
+        load: ServerLoad::default(),
     }
 }
 

@@ -12,12 +12,15 @@ use mcpo_config::{
 };
 use mcpo_core::catalog::{CatalogPolicy, ServerIdentity};
 use mcpo_core::fault::Stage;
+use mcpo_core::identity::Identity;
+use mcpo_core::load::ServerLoad;
 use mcpo_core::outcome::Outcome;
 use mcpo_core::trace::TraceContext;
 use mcpo_mcp::answer::Answer;
 use mcpo_mcp::custom::{BoxFuture, Custom, Dial, Wire};
 use mcpo_mcp::endpoint;
 use mcpo_mcp::error::{Cause, RequestError, RpcError};
+use mcpo_policy::cache::Freshness;
 use mcpo_policy::pipeline::{Call, Pipeline, PipelineOptions, Report};
 use mcpo_upstream::clock::Clock;
 use mcpo_upstream::directory::{Directory, Upstream, View};
@@ -317,6 +320,8 @@ impl Caller {
             is_hurried: false,
             idempotency_key: None,
             trace: None,
+            identity: Identity::COMMON,
+            freshness: Freshness::default(),
         };
         let report = self.pipeline.call(call).await.expect("it has no key");
         let result = match &report.outcome {
@@ -371,5 +376,6 @@ pub(crate) fn server(name: &str) -> Server {
         timeout: None,
         pool: PoolSizes { min: 1, max: 1 },
         catalog: CatalogPolicy::default(),
+        load: ServerLoad::default(),
     }
 }

@@ -1,6 +1,9 @@
 //! Room for calls, and how much of it is taken.
 
+use mcpo_core::load::ShedReason;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::cache::CacheReading;
 
 /// How many calls pass the pipeline, shared with those who watch it.
 #[derive(Debug)]
@@ -52,6 +55,21 @@ impl PipelineGauge {
     #[must_use]
     pub fn peak(&self) -> usize {
         self.peak.load(Ordering::Relaxed)
+    }
+
+    /// Calls that were turned away for each reason, in the order of [`ShedReason::ALL`], whatever
+    /// they were for.
+    #[must_use]
+    pub fn shed(&self) -> [u64; ShedReason::ALL.len()] {
+        let mut shed = [0; ShedReason::ALL.len()];
+        shed[ShedReason::ProcessFull as usize] = self.shed_total();
+        shed
+    }
+
+    /// How the cache stands.
+    #[must_use]
+    pub fn cache(&self) -> CacheReading {
+        CacheReading::default()
     }
 
     /// Calls that were sent away since there was no room.

@@ -4,7 +4,9 @@ use std::time::Duration;
 use mcpo_config::{ChildEnvironment, Endpoint, Era, Http, HttpKind, Server, ServerName, Stdio};
 use mcpo_core::backoff::Backoff;
 use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition};
+use mcpo_core::identity::Identity;
 use mcpo_core::life::LifePolicy;
+use mcpo_core::load::ServerLoad;
 use mcpo_core::outcome::OutcomeKind;
 use mcpo_testkit::{HttpUpstream, Script, Step, What, tool};
 use mcpo_upstream::directory::{CALLS_IN_FLIGHT_MAX, CALLS_WAITING_MAX, Directory, State};
@@ -13,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::cache::Freshness;
 use crate::play::{Act, Make};
 
 mod keyed;
@@ -30,7 +33,8 @@ fn bench(endpoint: Endpoint, backoff: Backoff) -> Bench {
     let name = ServerName::new("up").expect("a valid name");
     let catalog = CatalogPolicy::default();
     let pool = mcpo_config::PoolSizes::STDIO;
-    let server = Server { name, endpoint, era: Era::Auto, timeout: None, pool, catalog };
+    let load = ServerLoad::default();
+    let server = Server { name, endpoint, era: Era::Auto, timeout: None, pool, catalog, load };
     let directory = Directory::new();
     let life = LifePolicy { backoff, ..LifePolicy::default() };
     let options = SupervisorOptions { life, ..SupervisorOptions::default() };
@@ -94,6 +98,8 @@ impl Bench {
             is_hurried: false,
             idempotency_key: None,
             trace: None,
+            identity: Identity::COMMON,
+            freshness: Freshness::default(),
         };
         self.pipeline.call(call).await.expect("it has no key")
     }

@@ -9,10 +9,13 @@ use bytes::Bytes;
 use mcpo_config::{Endpoint, Era, Http, HttpKind, PoolSizes, Server, ServerName};
 use mcpo_core::catalog::{CatalogPolicy, ToolPolicy};
 use mcpo_core::fault::FaultKind;
+use mcpo_core::identity::Identity;
 use mcpo_core::life::HeldBy;
+use mcpo_core::load::ServerLoad;
 use mcpo_core::outcome::Outcome;
 use mcpo_mcp::answer::Answer;
 use mcpo_mcp::endpoint;
+use mcpo_policy::cache::Freshness;
 use mcpo_policy::pipeline::{Call, Pipeline, PipelineOptions, Report};
 use mcpo_upstream::directory::{Directory, State, Upstream};
 use mcpo_upstream::order::Order;
@@ -125,6 +128,7 @@ fn server(plan: &ServerPlan, wanted: &Wanted) -> Server {
         timeout: None,
         pool: PoolSizes { min: plan.pool.0.min(wanted.max), max: wanted.max },
         catalog: CatalogPolicy { tools, ..CatalogPolicy::default() },
+        load: ServerLoad::default(),
     }
 }
 
@@ -149,6 +153,8 @@ async fn make_call(world: Arc<World>, plan: CallPlan) {
         is_hurried: plan.timeout < world.scenario.servers[plan.server].needed(),
         idempotency_key: plan.key.map(|key| format!("key-{key}")),
         trace: None,
+        identity: Identity::COMMON,
+        freshness: Freshness::default(),
     });
     let report = match plan.dropped_after {
         None => made.await,
@@ -323,6 +329,8 @@ impl World {
             is_hurried: false,
             idempotency_key: None,
             trace: None,
+            identity: Identity::COMMON,
+            freshness: Freshness::default(),
         };
         self.pipeline.call(call).await.expect("it has no key")
     }

@@ -19,6 +19,7 @@ fn view(name: &str, state: State, catalog_version: u64) -> View {
         sessions: Vec::new(),
         withheld: Vec::new(),
         timeout: None,
+        load: mcpo_core::load::ServerLoad::default(),
         epochs: 0,
         reconnects: 0,
         pool: PoolView { min: 1, max: 1, starting: 0, draining: 0 },

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mcpo_core::catalog::Catalog;
 use mcpo_core::fault::Fault;
 use mcpo_core::life::HeldBy;
+use mcpo_core::load::ServerLoad;
 use tokio::time::Instant;
 
 use crate::live::LiveSession;
@@ -34,6 +35,8 @@ pub struct View {
     pub withheld: Vec<LiveSession>,
     /// How long a call may take where the call does not say; `None` leaves it to the default.
     pub timeout: Option<Duration>,
+    /// How much of its calls is in hand at once, and how often it may be called.
+    pub load: ServerLoad,
     /// How many sessions it has had, those before it was replaced included.
     pub epochs: u64,
     /// How often it was connected anew after it had been ready.

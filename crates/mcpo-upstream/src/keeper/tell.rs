@@ -106,6 +106,7 @@ impl Keeper {
             sessions,
             withheld,
             timeout: self.settings.timeout,
+            load: self.settings.load,
             epochs: self.crew.epochs(),
             reconnects: self.reconnects,
             pool: PoolView {
@@ -199,6 +200,7 @@ impl View {
             sessions: Vec::new(),
             withheld: Vec::new(),
             timeout: settings.timeout,
+            load: settings.load,
             epochs,
             reconnects: 0,
             pool: PoolView {
@@ -220,6 +222,7 @@ impl View {
             && epochs(&self.sessions) == epochs(&other.sessions)
             && epochs(&self.withheld) == epochs(&other.withheld)
             && self.timeout == other.timeout
+            && self.load == other.load
             && self.epochs == other.epochs
             && self.reconnects == other.reconnects
             && self.pool == other.pool

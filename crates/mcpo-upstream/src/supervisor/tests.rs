@@ -2,6 +2,7 @@ use mcpo_config::{ChildEnvironment, Endpoint, Era, Http, HttpKind, ServerName, S
 use mcpo_core::backoff::Backoff;
 use mcpo_core::catalog::CatalogPolicy;
 use mcpo_core::life::LifePolicy;
+use mcpo_core::load::ServerLoad;
 use mcpo_testkit::{HttpStep, HttpUpstream, Script, Step, What};
 
 use super::*;
@@ -15,6 +16,7 @@ fn server(name: &str, endpoint: Endpoint) -> Server {
         timeout: None,
         pool: mcpo_config::PoolSizes::STDIO,
         catalog: CatalogPolicy::default(),
+        load: ServerLoad::default(),
     }
 }
 

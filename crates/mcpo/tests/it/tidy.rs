@@ -19,7 +19,9 @@ const ROOMS: [&str; 8] = [
 const TESTKIT: &str = "mcpo-testkit";
 
 /// Libraries and the rooms that own them; in its tests any room may use any of them.
-const OWNERS: [(&str, &[&str]); 22] = [
+const OWNERS: [(&str, &[&str]); 24] = [
+    ("moka", &["mcpo-policy"]),
+    ("governor", &["mcpo-policy"]),
     ("jsonschema", &["mcpo-core"]),
     ("jsonc-parser", &["mcpo-config"]),
     ("notify", &["mcpo-config"]),

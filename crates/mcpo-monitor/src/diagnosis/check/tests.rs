@@ -8,6 +8,7 @@ use mcpo_config::{
 };
 use mcpo_core::catalog::CatalogPolicy;
 use mcpo_core::fault::{FaultKind, Stage};
+use mcpo_core::load::ServerLoad;
 use mcpo_testkit::{HttpStep, HttpUpstream, Script, Step};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -23,6 +24,7 @@ fn server(name: &str, endpoint: Endpoint) -> Server {
         timeout: None,
         pool: PoolSizes::STDIO,
         catalog: CatalogPolicy::default(),
+        load: ServerLoad::default(),
     }
 }
 

@@ -8,6 +8,7 @@ use mcpo_core::catalog::CatalogPolicy;
 use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind, Stage};
 use mcpo_core::life::HeldBy;
+use mcpo_core::load::ServerLoad;
 use mcpo_core::outcome::OutcomeKind;
 use mcpo_core::sketch::Sketch;
 use mcpo_upstream::journal::Entry;
@@ -63,6 +64,7 @@ fn server(name: &str, endpoint: Endpoint) -> Server {
         timeout: None,
         pool: PoolSizes::STDIO,
         catalog: CatalogPolicy::default(),
+        load: ServerLoad::default(),
     }
 }
 
