@@ -103,7 +103,8 @@ fn a_raw_result_is_given_to_who_asks_for_it() {
 
 fn report(outcome: Outcome<Said>, attempts: u32, repeated: bool) -> Report {
     let (waited, upstream) = (Duration::ZERO, Duration::ZERO);
-    Report { outcome, attempts, repeated, waited, upstream }
+    let (shed, shared, cache) = (None, false, None);
+    Report { outcome, attempts, repeated, waited, upstream, shed, shared, cache }
 }
 
 #[test]
