@@ -1,13 +1,19 @@
-//! What processes and the machine use, read from `/proc` and from cgroup v2.
+//! What processes and the machine use, read from `/proc` and from cgroups.
 
 mod cgroup;
 mod machine;
 mod processes;
+mod share;
 
 use std::path::{Path, PathBuf};
 
 use machine::Machine;
 use processes::{Look, Trees};
+
+pub use share::CpuShare;
+
+/// Processors that are told apart: the most that Linux is built for (`NR_CPUS`).
+const PROCESSORS_MAX: usize = 8192;
 
 /// One process, or a tree of them added up.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,12 +79,16 @@ pub struct Reader {
 struct Places {
     /// `/proc`.
     proc: PathBuf,
-    /// Where cgroup v2 is mounted.
+    /// Where cgroups are mounted: v2 right there, or v1 with a directory for each controller.
     cgroup: PathBuf,
     /// Our own process.
     own_id: u32,
     /// Processors that we may run on.
     processors: f64,
+    /// Processors that the machine has.
+    processors_online: f64,
+    /// The numbers of those that we may run on, where these are not all.
+    pinned: Option<Vec<u32>>,
     /// Whether the size of a process's `fd` directory is the number of open file descriptors, as it
     /// is since Linux 6.2. To count them takes ten times as long.
     are_fds_told: bool,
@@ -91,15 +101,7 @@ impl Reader {
     /// exist yet.
     #[must_use]
     pub fn new(state_directory: Option<PathBuf>) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let places = Places {
-            proc: PathBuf::from("/proc"),
-            cgroup: PathBuf::from("/sys/fs/cgroup"),
-            own_id: std::process::id(),
-            processors: f64::from(u32::try_from(processors).unwrap_or(u32::MAX)),
-            are_fds_told: std::fs::metadata("/proc/self/fd").is_ok_and(|fds| fds.len() > 0),
-        };
-        Self::of(places, state_directory)
+        Self::of(Places::here(), state_directory)
     }
 
     fn of(places: Places, state_directory: Option<PathBuf>) -> Self {
@@ -119,6 +121,59 @@ impl Reader {
         }
         Sampled { own, machine, servers }
     }
+}
+
+// === impl Places ===
+
+impl Places {
+    /// Those of this machine.
+    fn here() -> Self {
+        let places = Self {
+            proc: PathBuf::from("/proc"),
+            cgroup: PathBuf::from("/sys/fs/cgroup"),
+            own_id: std::process::id(),
+            processors: 1.0,
+            processors_online: 1.0,
+            pinned: None,
+            are_fds_told: std::fs::metadata("/proc/self/fd").is_ok_and(|fds| fds.len() > 0),
+        };
+        places.counted()
+    }
+
+    /// With the processors that there are, and those that we may run on. The standard library's
+    /// `available_parallelism` does not say either: it takes a cgroup's quota off.
+    fn counted(mut self) -> Self {
+        let stat = std::fs::read_to_string(self.proc.join("stat")).unwrap_or_default();
+        let is_one = |line: &&str| {
+            line.strip_prefix("cpu")
+                .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        let online = u32::try_from(stat.lines().filter(is_one).count()).unwrap_or(u32::MAX).max(1);
+        let status = std::fs::read_to_string(self.proc.join(format!("{}/status", self.own_id)));
+        let ours = status.ok().and_then(|status| {
+            let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+            numbers(list.trim())
+        });
+        let ours = ours.filter(|ours| (1..online as usize).contains(&ours.len()));
+        self.processors_online = f64::from(online);
+        self.processors = ours.as_ref().map_or(self.processors_online, |ours| ours.len() as f64);
+        self.pinned = ours;
+        self
+    }
+}
+
+/// Those of a list such as `0-3,8`; `None` where it is none, or longer than any machine's.
+fn numbers(list: &str) -> Option<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for part in list.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let range = first.parse::<u32>().ok()?..=last.parse::<u32>().ok()?;
+        if numbers.len() + range.clone().count() > PROCESSORS_MAX {
+            return None;
+        }
+        numbers.extend(range);
+    }
+    Some(numbers)
 }
 
 /// Bytes that we may still write on the disk of a directory, or of where it will be made.

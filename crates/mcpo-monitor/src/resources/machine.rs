@@ -19,9 +19,9 @@ struct Before {
     used_seconds: Option<f64>,
 }
 
-/// Processor time of the machine, in ticks over all processors.
+/// Processor time of the machine, in ticks over all processors that we may run on.
 #[derive(Debug, Clone, Copy)]
-struct Times {
+pub(super) struct Times {
     idle: u64,
     all: u64,
 }
@@ -32,7 +32,7 @@ impl Machine {
     /// `None` where the memory cannot be read, from either.
     pub(super) fn sample(&mut self, look: &Look, places: &Places) -> Option<MachineSample> {
         let limits = cgroup::read(places);
-        let times = times(&places.proc);
+        let times = Times::read(places);
         let used_seconds = limits.processors.as_ref().map(|limit| limit.used_seconds);
         let cpu = self.cpu(look, times, limits.processors.as_ref());
         let uptime_seconds = look.uptime_seconds;
@@ -56,10 +56,7 @@ impl Machine {
                 let elapsed = look.uptime_seconds - before.uptime_seconds;
                 (limit.used_seconds - used_before) / (elapsed * limit.quota)
             }
-            (None, _, Some(before), Some(now)) => {
-                let all = now.all.saturating_sub(before.all);
-                1.0 - ratio(now.idle.saturating_sub(before.idle), all)
-            }
+            (None, _, Some(before), Some(now)) => now.used_since(&before).unwrap_or(0.0),
             (Some(_), None, _, _) | (None, _, None, _) | (None, _, _, None) => 0.0,
         };
         if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 }
@@ -85,15 +82,40 @@ pub(super) fn bytes_of(proc: &Path, name: &str) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal; what
-/// guests use is in the first two already (proc_stat(5)).
-fn times(proc: &Path) -> Option<Times> {
-    let stat = fs::read_to_string(proc.join("stat")).ok()?;
-    let fields = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
-    let ticks: Vec<u64> =
-        fields.split_whitespace().take(8).map_while(|field| field.parse().ok()).collect();
-    let idle = ticks.get(3)? + ticks.get(4).unwrap_or(&0);
-    Some(Times { idle, all: ticks.iter().sum() })
+// === impl Times ===
+
+impl Times {
+    /// What `/proc/stat` says: user, nice, system, idle, iowait, irq, softirq, steal; what guests
+    /// use is in the first two already (proc_stat(5)).
+    pub(super) fn read(places: &Places) -> Option<Self> {
+        let stat = fs::read_to_string(places.proc.join("stat")).ok()?;
+        let Some(ours) = &places.pinned else {
+            return Self::of_line(stat.lines().find_map(|line| line.strip_prefix("cpu "))?);
+        };
+        let processors = stat.lines().filter_map(|line| line.strip_prefix("cpu")?.split_once(' '));
+        let of_ours = processors
+            .filter(|(number, _)| number.parse().is_ok_and(|number: u32| ours.contains(&number)))
+            .filter_map(|(_, times)| Self::of_line(times));
+        of_ours.reduce(|sum, one| Self { idle: sum.idle + one.idle, all: sum.all + one.all })
+    }
+
+    fn of_line(line: &str) -> Option<Self> {
+        let (mut idle, mut all, mut count) = (0, 0, 0);
+        for (index, field) in line.split_whitespace().take(8).enumerate() {
+            let ticks: u64 = field.parse().ok()?;
+            all += ticks;
+            idle += if index == 3 || index == 4 { ticks } else { 0 };
+            count = index + 1;
+        }
+        (count > 3).then_some(Self { idle, all })
+    }
+
+    /// The used share of the time between, 0 to 1; `None` where no time was counted.
+    pub(super) fn used_since(&self, before: &Self) -> Option<f64> {
+        let all = self.all.saturating_sub(before.all);
+        let idle = self.idle.saturating_sub(before.idle);
+        (all > 0).then(|| 1.0 - ratio(idle, all))
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits than f64 has")]

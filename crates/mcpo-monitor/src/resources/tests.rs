@@ -10,13 +10,13 @@ use super::{Places, Reader, Sampled};
 const OWN: u32 = 10;
 const MIB: u64 = 1024 * 1024;
 
-struct Tree(PathBuf);
+pub(super) struct Tree(PathBuf);
 
 /// One process: number, parent, group, start, own ticks, ticks of children waited for.
 type Process = (u32, u32, u32, u64, u64, u64);
 
 impl Tree {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("mcpo-resources-{}-{next}", std::process::id());
@@ -28,7 +28,7 @@ impl Tree {
         tree
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub(super) fn write(&self, path: &str, text: &str) {
         let path = self.0.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -53,15 +53,20 @@ impl Tree {
         }
     }
 
-    fn reader(&self) -> Reader {
-        let places = Places {
+    pub(super) fn places(&self) -> Places {
+        Places {
             proc: self.0.join("proc"),
             cgroup: self.0.join("cgroup"),
             own_id: OWN,
             processors: 4.0,
+            processors_online: 4.0,
+            pinned: None,
             are_fds_told: false,
-        };
-        Reader::of(places, None)
+        }
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::of(self.places(), None)
     }
 }
 
