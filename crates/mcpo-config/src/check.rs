@@ -2,6 +2,7 @@
 
 mod file;
 mod keys;
+mod load;
 mod monitor;
 mod server;
 mod settings;

@@ -124,10 +124,14 @@ pub struct CatalogPolicy {
     pub disabled_tools: Vec<String>,
     /// What is known of single tools, by name.
     pub tools: BTreeMap<String, ToolPolicy>,
+    /// How often a tool may be called that says nothing of its own.
+    pub rate: Option<Rate>,
     /// Whether equal calls in flight of read-only tools share one.
     pub coalesce: bool,
     /// Whose answers are kept, and for how long; `None` for none but by a tool's own word.
     pub cache: Option<ServerCache>,
+    /// Whether answers are kept where the upstream itself says for how long.
+    pub cache_as_told: bool,
 }
 
 /// What the operator says of one tool.
@@ -157,8 +161,10 @@ impl Default for CatalogPolicy {
             trust_annotations: true,
             disabled_tools: Vec::new(),
             tools: BTreeMap::new(),
+            rate: None,
             coalesce: true,
             cache: None,
+            cache_as_told: true,
         }
     }
 }
@@ -277,10 +283,10 @@ impl Tool {
             coalesce: read_only && said.coalesce.unwrap_or(policy.coalesce),
             cache,
             cache_as_told: read_only
-                && policy.trust_annotations
+                && policy.cache_as_told
                 && said.cache != Some(CacheRule::Never),
             max_concurrent: said.max_concurrent,
-            rate: said.rate,
+            rate: said.rate.or(policy.rate),
             notes,
             definition,
         }

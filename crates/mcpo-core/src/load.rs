@@ -80,6 +80,15 @@ pub enum ShedReason {
     RateLimited,
 }
 
+impl CacheTimes {
+    /// As good as new for so long, and of no use after that.
+    #[must_use]
+    pub const fn of(ttl: Duration) -> Self {
+        let zero = Duration::ZERO;
+        Self { ttl, stale_while_revalidate: zero, stale_if_error: zero, refresh: false }
+    }
+}
+
 impl ServerLoad {
     /// Calls of one server at once. Well below the connections and the calls that the process
     /// takes in all, so that one that hangs leaves room for the others.

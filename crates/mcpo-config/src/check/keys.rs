@@ -37,6 +37,13 @@ pub(super) const SERVER: Keys = Keys {
         "disabledTools",
         "disabled_tools",
         "tools",
+        "maxConcurrent",
+        "maxWaiting",
+        "maxConcurrentPerIdentity",
+        "adaptiveLimit",
+        "rateLimit",
+        "coalesce",
+        "cache",
         "client_header_forwarding",
         "oauth",
     ],
@@ -97,7 +104,29 @@ pub(super) const FORWARDING: Keys =
 pub(super) const POOL: Keys = Keys { ours: &["min", "max"], foreign: &[] };
 
 /// Keys of one of the `tools`.
-pub(super) const TOOL: Keys = Keys { ours: &["idempotent", "retry", "timeout"], foreign: &[] };
+pub(super) const TOOL: Keys = Keys {
+    ours: &[
+        "idempotent",
+        "retry",
+        "timeout",
+        "readOnly",
+        "maxConcurrent",
+        "rateLimit",
+        "coalesce",
+        "cache",
+    ],
+    foreign: &[],
+};
+
+/// Keys of `cache` of a server.
+pub(super) const CACHE: Keys = Keys {
+    ours: &["ttl", "staleWhileRevalidate", "staleIfError", "refresh", "tools"],
+    foreign: &[],
+};
+
+/// Keys of `cache` of a tool.
+pub(super) const TOOL_CACHE: Keys =
+    Keys { ours: &["ttl", "staleWhileRevalidate", "staleIfError", "refresh"], foreign: &[] };
 
 /// Keys of `monitor`.
 pub(super) const MONITOR: Keys = Keys { ours: &["slo", "alerts"], foreign: &[] };

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use http::HeaderName;
-use mcpo_core::load::ServerLoad;
 use url::{ParseError, Url};
 
 use crate::check::values::{self, Header};
-use crate::check::{Around, keys, treatment};
+use crate::check::{Around, keys, load, treatment};
 use crate::field::{Field, Table};
 use crate::report::Report;
 use crate::secret::Secret;
@@ -54,7 +53,8 @@ pub(super) fn check(
     let longest = around.settings.limits.max_tool_timeout;
     let timeout = treatment::timeout(&table, longest, report);
     let pool = treatment::pool(&table, report);
-    let catalog = treatment::catalog(&table, longest, report);
+    let catalog = treatment::catalog(&table, around.settings, report);
+    let load = load::of_server(&table, &around.settings.server, report);
     let endpoint = match reached(field, &table, kind, &meant, report) {
         Some(Reached::By(command)) => program(command, report)
             .map(|command| Endpoint::Stdio(Stdio { command: command.to_owned(), ..child })),
@@ -65,7 +65,6 @@ pub(super) fn check(
     };
     let (Some(name), Some(endpoint)) = (name, endpoint) else { return Checked::Wrong };
     let pool = pool.over(default_pool(&endpoint, around));
-    let load = ServerLoad::default();
     Checked::Server(Box::new(Server { name, endpoint, era, timeout, pool, catalog, load }))
 }
 

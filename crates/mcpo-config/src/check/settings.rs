@@ -1,5 +1,6 @@
 //! Everything but the servers: options, each with the variable that can stand for it.
 
+pub(crate) mod load;
 mod monitoring;
 mod otlp;
 pub(crate) mod recovery;
@@ -15,6 +16,7 @@ use crate::problem::{Place, Problem};
 use crate::report::Report;
 use crate::secret::Secret;
 
+use load::ServerDefaults;
 use recovery::{HotReload, PoolSaid};
 
 /// Everything but the servers.
@@ -25,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) recovery: Recovery,
     pub(crate) load: Load,
+    /// What holds for servers that say nothing of their own.
+    pub(crate) server: ServerDefaults,
     /// Without what the file says of it.
     pub(crate) monitoring: Monitoring,
     /// Whether changes of the file are to be followed, and where that was asked for.
@@ -35,29 +39,45 @@ pub(crate) struct Settings {
 }
 
 /// Variables that stand for an option, for telling a misspelt one.
-const VARIABLES: [&str; 23] = [
+const VARIABLES: [&str; 39] = [
+    "MCPO_ADAPTIVE_LIMIT",
     "MCPO_API_KEY",
+    "MCPO_CACHE_DEFAULT_TTL",
+    "MCPO_CACHE_ENABLED",
+    "MCPO_CACHE_MAX_BYTES",
+    "MCPO_CACHE_MAX_SIZE",
+    "MCPO_CACHE_TOOLS",
+    "MCPO_COALESCE",
     "MCPO_CONFIG",
     "MCPO_CORS_ALLOW_ORIGINS",
     "MCPO_DRAIN_TIMEOUT",
     "MCPO_ERROR_RECOVERY_ENABLED",
     "MCPO_HOST",
     "MCPO_HOT_RELOAD",
+    "MCPO_IDENTITY_HEADER",
     "MCPO_LOG_FORMAT",
     "MCPO_MAX_BODY_SIZE",
+    "MCPO_MAX_CONCURRENT",
+    "MCPO_MAX_CONCURRENT_PER_IDENTITY",
+    "MCPO_MAX_CONNECTIONS",
     "MCPO_MAX_RECOVERY_ATTEMPTS",
     "MCPO_MAX_TOOL_TIMEOUT",
     "MCPO_MONITOR_ENABLED",
     "MCPO_MONITOR_INTERVAL",
     "MCPO_NO_STATE",
+    "MCPO_OVERLOAD_GUARD",
     "MCPO_PATH_PREFIX",
     "MCPO_POOL_MAX_CONNECTIONS",
     "MCPO_POOL_MIN_CONNECTIONS",
     "MCPO_PORT",
     "MCPO_PROBE_INTERVAL",
+    "MCPO_RATE_LIMIT",
     "MCPO_ROOT_PATH",
+    "MCPO_SERVER_MAX_CONCURRENT",
+    "MCPO_SERVER_RATE_LIMIT",
     "MCPO_STATE_DIR",
     "MCPO_STRICT_AUTH",
+    "MCPO_TOOL_RATE_LIMIT",
     "MCPO_TOOL_TIMEOUT",
 ];
 
@@ -81,7 +101,8 @@ pub(super) fn check(flags: &Flags, environment: &Environment, report: &mut Repor
         site: reader.site(flags),
         limits: reader.limits(flags),
         recovery: reader.recovery(),
-        load: Load::default(),
+        load: reader.load(),
+        server: reader.server_defaults(),
         monitoring: reader.monitoring(flags),
         hot_reload: reader.hot_reload(flags),
         pool: reader.pool(),

@@ -1,11 +1,9 @@
 //! The one server of the command line: `-- COMMAND ARGS...` or `-- URL`.
 
 use http::HeaderName;
-use mcpo_core::catalog::CatalogPolicy;
-use mcpo_core::load::ServerLoad;
 
 use crate::check::values::{self, Header};
-use crate::check::{Around, server, settings::given};
+use crate::check::{Around, server, settings::given, treatment};
 use crate::flags::Flags;
 use crate::problem::{Place, Problem};
 use crate::report::Report;
@@ -49,9 +47,10 @@ pub(super) fn server(flags: &Flags, around: &Around<'_>, report: &mut Report) ->
         None => Endpoint::Stdio(stdio(first, rest, flags, around, report)?),
         Some(kind) => Endpoint::Http(http(first, rest, kind, flags, report)?),
     };
-    let (name, catalog) = (ServerName::single(), CatalogPolicy::default());
+    let defaults = &around.settings.server;
+    let (name, catalog) = (ServerName::single(), treatment::usual(defaults));
     let pool = server::default_pool(&endpoint, around);
-    let load = ServerLoad::default();
+    let load = defaults.load;
     Some(Server { name, endpoint, era: Era::Auto, timeout: None, pool, catalog, load })
 }
 

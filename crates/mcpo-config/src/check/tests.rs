@@ -1,6 +1,7 @@
 //! From typed to checked, each feature with its cases.
 
 mod files;
+mod load;
 mod monitoring;
 mod secrets;
 mod settings;

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use mcpo_core::catalog::{CatalogPolicy, ToolPolicy};
 
+use crate::check::settings::Settings;
+use crate::check::settings::load::ServerDefaults;
 use crate::check::settings::recovery::{PoolSaid, pool_size};
-use crate::check::{keys, values};
+use crate::check::{keys, load, values};
 use crate::field::{Field, Table};
 use crate::report::Report;
 
@@ -63,8 +65,18 @@ pub(super) fn pool(table: &Table<'_>, report: &mut Report) -> PoolSaid {
     }
 }
 
-/// How the tools are read; `longest` bounds their timeouts.
-pub(super) fn catalog(table: &Table<'_>, longest: Duration, report: &mut Report) -> CatalogPolicy {
+/// How the tools of a server are read of which nothing is said.
+pub(super) fn usual(defaults: &ServerDefaults) -> CatalogPolicy {
+    let ServerDefaults { tool_rate: rate, coalesce, cache, .. } = defaults.clone();
+    CatalogPolicy { rate, coalesce, cache, ..CatalogPolicy::default() }
+}
+
+/// How the tools are read.
+pub(super) fn catalog(
+    table: &Table<'_>,
+    settings: &Settings,
+    report: &mut Report,
+) -> CatalogPolicy {
     let trust = table.get("trustAnnotations").and_then(|trust| trust.boolean(report));
     let (camel, snake) = (table.get("disabledTools"), table.get("disabled_tools"));
     if let (Some(_), Some(snake)) = (camel, snake) {
@@ -72,12 +84,17 @@ pub(super) fn catalog(table: &Table<'_>, longest: Duration, report: &mut Report)
         report.push(problem.cure("keep `disabledTools`"));
     }
     let disabled = camel.or(snake).and_then(|tools| tools.texts(report)).unwrap_or_default();
-    let tools = tools(table, &disabled, longest, report);
+    let tools = tools(table, &disabled, settings, report);
+    let defaults = &settings.server;
+    let coalesce = table.get("coalesce").and_then(|coalesce| coalesce.boolean(report));
     CatalogPolicy {
         trust_annotations: trust.unwrap_or(true),
         disabled_tools: disabled.into_iter().map(str::to_owned).collect(),
         tools,
-        ..CatalogPolicy::default()
+        rate: defaults.tool_rate,
+        coalesce: coalesce.unwrap_or(defaults.coalesce),
+        cache: load::cache_of_server(table, defaults, report),
+        cache_as_told: !load::is_switched_off(table, "cache"),
     }
 }
 
@@ -85,7 +102,7 @@ pub(super) fn catalog(table: &Table<'_>, longest: Duration, report: &mut Report)
 fn tools(
     table: &Table<'_>,
     disabled: &[&str],
-    longest: Duration,
+    settings: &Settings,
     report: &mut Report,
 ) -> BTreeMap<String, ToolPolicy> {
     let mut tools = BTreeMap::new();
@@ -110,21 +127,28 @@ fn tools(
                 field.key_warning(format!("`{name}` is disabled, so what is said here is idle"));
             report.push(problem.cure("remove it here or from `disabledTools`"));
         }
-        if let Some(policy) = tool(field, longest, report) {
+        if let Some(policy) = tool(field, settings, report) {
             tools.insert(name.clone(), policy);
         }
     }
     tools
 }
 
-fn tool(field: &Field<'_>, longest: Duration, report: &mut Report) -> Option<ToolPolicy> {
+/// What is said of one tool; the longest timeout bounds its own.
+fn tool(field: &Field<'_>, settings: &Settings, report: &mut Report) -> Option<ToolPolicy> {
     let table = field.table(report)?;
     keys::report_unknown(&table, &keys::TOOL, report);
-    let retry = table.get("retry").and_then(|retry| retry.boolean(report));
+    let mut switch = |key: &str| table.get(key).and_then(|field| field.boolean(report));
+    let (idempotent, retry) = (switch("idempotent"), switch("retry"));
+    let (read_only, coalesce) = (switch("readOnly"), switch("coalesce"));
     Some(ToolPolicy {
-        idempotent: table.get("idempotent").and_then(|idempotent| idempotent.boolean(report)),
+        idempotent,
         retry: retry.unwrap_or(true),
-        timeout: timeout(&table, longest, report),
-        ..ToolPolicy::default()
+        timeout: timeout(&table, settings.limits.max_tool_timeout, report),
+        read_only,
+        coalesce,
+        cache: load::cache_of_tool(&table, &settings.server, report),
+        max_concurrent: load::at_once(&table, "maxConcurrent", report),
+        rate: load::rate_of(&table, report),
     })
 }

@@ -124,3 +124,39 @@ fn a_catalog_is_another_where_the_operator_says_something_else_of_a_tool() {
     assert!(!usual.is_same(&said(ToolPolicy { timeout, ..ToolPolicy::default() })));
     assert!(!usual.is_same(&catalog(&tools, &with_tool("y", ToolPolicy::default()))));
 }
+
+#[test]
+fn only_what_changes_nothing_is_shared_or_kept_but_by_a_tools_own_word() {
+    let times = |seconds| CacheTimes::of(Duration::from_secs(seconds));
+    let server = ServerCache { times: times(60), tools: vec!["get_*".to_owned()] };
+    let policy = |said: &[(&str, ToolPolicy)], trust_annotations| CatalogPolicy {
+        cache: Some(server.clone()),
+        tools: said.iter().map(|(name, said)| ((*name).to_owned(), *said)).collect(),
+        trust_annotations,
+        ..CatalogPolicy::default()
+    };
+    let usual = ToolPolicy::default();
+    let kept = ToolPolicy { cache: Some(CacheRule::Keep(times(1))), ..usual };
+    let never = ToolPolicy { cache: Some(CacheRule::Never), coalesce: Some(false), ..usual };
+    let said = ToolPolicy { read_only: Some(true), ..usual };
+    for (name, hint, said, trusted, read_only, coalesce, cache, as_told) in [
+        ("get_a", Some(true), usual, true, true, true, Some(60), true),
+        ("get_a", Some(true), usual, false, false, false, None, false),
+        ("get_a", Some(false), usual, true, false, false, None, false),
+        ("get_a", None, usual, true, false, false, None, false),
+        ("get_a", None, said, false, true, true, Some(60), true),
+        ("put_a", Some(true), usual, true, true, true, None, true),
+        ("put_a", None, kept, true, false, false, Some(1), false),
+        ("get_a", Some(true), never, true, true, false, None, false),
+    ] {
+        let tool = json!({"name": name, "annotations": {"readOnlyHint": hint}});
+        let catalog = catalog(&[tool], &policy(&[(name, said)], trusted));
+        let found = catalog.tool(name).unwrap();
+        assert_eq!(
+            (found.read_only, found.coalesce, found.cache, found.cache_as_told),
+            (read_only, coalesce, cache.map(times), as_told),
+            "{name} {hint:?} {said:?} {trusted}"
+        );
+        assert_eq!(found.idempotent, read_only, "{name} {hint:?} {said:?} {trusted}");
+    }
+}

@@ -138,9 +138,10 @@ fn what_is_wrong_with_tools_is_told_all_at_once() {
         ["tools.c.idempotnet: unknown key `idempotnet` (did you mean `idempotent`?)"]
     );
     assert_eq!(
-        told(r#""tools": {"c": {"cache": 1}}"#),
+        told(r#""tools": {"c": {"colour": 1}}"#),
         [
-            "tools.c.cache: unknown key `cache` does nothing (known keys are `idempotent`, `retry`, `timeout`)"
+            "tools.c.colour: unknown key `colour` does nothing (known keys are `idempotent`, `retry`, \
+             `timeout`, `readOnly`, `maxConcurrent`, `rateLimit`, `coalesce`, `cache`)"
         ]
     );
 }
