@@ -98,6 +98,7 @@ fn every_variable_is_explained() {
     let mut variables: BTreeSet<String> =
         between(&help, "[env:", "]").into_iter().map(|name| name.trim().to_owned()).collect();
     variables.extend(words(&read("crates/mcpo-config/src/check/settings.rs"), "MCPO_"));
+    variables.extend(words(&read("crates/mcpo-config/src/check/settings/load.rs"), "MCPO_"));
     assert!(variables.len() > 13, "the search for variables is broken: {variables:?}");
     assert_has("docs/configuration.md", variables);
 }
@@ -107,14 +108,15 @@ fn every_variable_is_explained() {
 fn every_key_of_the_file_is_explained() {
     let scratch = Scratch::new().unwrap();
     let server = r#"{"command": "x", "quux": 1, "client_header_forwarding": {"quux": 1},
-        "pool": {"quux": 1}, "tools": {"a": {"quux": 1}}}"#;
+        "pool": {"quux": 1}, "cache": {"quux": 1},
+        "tools": {"a": {"quux": 1, "cache": {"quux": 1}}}}"#;
     let monitor = r#"{"quux": 1, "slo": {"quux": 1}, "alerts": {"quux": 1,
         "rules": {"held": {"quux": 1}}, "webhooks": [{"url": "http://a", "quux": 1}]}}"#;
     let text = format!(r#"{{"mcpServers": {{"a": {server}}}, "monitor": {monitor}}}"#);
     let file = scratch.write("keys.json", &text).unwrap();
     let said = said(&["check", "--config", file.to_str().unwrap()]);
     let lists = between(&said, "known keys are ", "\n");
-    assert_eq!(lists.len(), 9, "{said}");
+    assert_eq!(lists.len(), 11, "{said}");
     let keys: BTreeSet<&str> = lists.iter().flat_map(|list| between_ticks(list)).collect();
     assert!(keys.contains("trustAnnotations") && keys.contains("whitelist"), "{keys:?}");
     assert_has("docs/configuration.md", keys);
