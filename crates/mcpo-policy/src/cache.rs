@@ -11,6 +11,8 @@ pub struct Freshness {
     pub may_be_stored: bool,
     /// The oldest that will do; `None` leaves that to the cache.
     pub age_max: Option<Duration>,
+    /// None but one that is kept will do: where there is none, nothing is sent.
+    pub only_if_kept: bool,
 }
 
 /// What the cache did for a call.
@@ -93,7 +95,7 @@ pub struct ServerCacheReading {
 impl Default for Freshness {
     /// No wish.
     fn default() -> Self {
-        Self { may_be_kept: true, may_be_stored: true, age_max: None }
+        Self { may_be_kept: true, may_be_stored: true, age_max: None, only_if_kept: false }
     }
 }
 
