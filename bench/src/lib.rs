@@ -1,3 +1,4 @@
 //! What the benchmark's programs share.
 
 pub mod echo;
+pub mod workers;

@@ -4,6 +4,7 @@
 
 mod http;
 mod pipe;
+mod swarm;
 mod timer;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 
 pub use http::{HttpLoad, http_request};
 pub use pipe::PipeLoad;
+pub use swarm::{Call, Held, Kind, NUMBER_DIGITS, Swarm, Tally};
 pub(crate) use timer::Timer;
 
 /// What a histogram can hold: a minute, in nanoseconds; longer ones count as a minute.

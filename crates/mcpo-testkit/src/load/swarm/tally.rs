@@ -1,0 +1,166 @@
+//! What came of calls, by kind.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::super::{LATENCY_DIGITS, LATENCY_NS_MAX};
+
+/// What one call came to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// 200 and what was expected.
+    Right,
+    /// 200 and something else.
+    Wrong,
+    /// Another status, with the reason or else the code in its body: `503 server_full`.
+    Refused(String),
+    /// The connection broke, or could not be made.
+    Broken,
+    /// The caller went away before an answer came.
+    GivenUp,
+}
+
+/// What came of the calls of one group in the recorded time.
+#[derive(Debug, Clone)]
+pub struct Tally {
+    /// Right answers in time.
+    pub good: u64,
+    /// Right answers that came too late.
+    pub late: u64,
+    /// Calls that were due while as many as may be were in flight: the generator's own failure.
+    pub unsent: u64,
+    /// Calls of the warm-up; nothing else of them is counted.
+    pub warm_up: u64,
+    length: Duration,
+    others: BTreeMap<Kind, Times>,
+    right: Times,
+    launched: Times,
+}
+
+/// How often, and how long it took each time.
+#[derive(Debug, Clone)]
+struct Times(Histogram<u64>);
+
+// === impl Tally ===
+
+impl Tally {
+    pub(super) fn new(length: Duration) -> Self {
+        Self {
+            good: 0,
+            late: 0,
+            unsent: 0,
+            warm_up: 0,
+            length,
+            others: BTreeMap::new(),
+            right: Times::new(),
+            launched: Times::new(),
+        }
+    }
+
+    /// Counts one.
+    pub(super) fn count(&mut self, kind: Kind, took: Duration, in_time: Option<Duration>) {
+        if kind == Kind::Right {
+            self.right.add(took);
+            if in_time.is_none_or(|in_time| took <= in_time) {
+                self.good += 1;
+            } else {
+                self.late += 1;
+            }
+            return;
+        }
+        self.others.entry(kind).or_insert_with(Times::new).add(took);
+    }
+
+    pub(super) fn launched(&mut self, late: Duration) {
+        self.launched.add(late);
+    }
+
+    /// Adds what another one counted.
+    pub fn add(&mut self, other: &Self) {
+        self.good += other.good;
+        self.late += other.late;
+        self.unsent += other.unsent;
+        self.warm_up += other.warm_up;
+        self.right.join(&other.right);
+        self.launched.join(&other.launched);
+        for (kind, times) in &other.others {
+            self.others.entry(kind.clone()).or_insert_with(Times::new).join(times);
+        }
+    }
+
+    /// Calls that were sent in the recorded time; each is counted as exactly one thing.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.right.count() + self.others.values().map(Times::count).sum::<u64>()
+    }
+
+    /// Right answers in time for each second.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    pub fn good_per_second(&self) -> f64 {
+        self.good as f64 / self.length.as_secs_f64()
+    }
+
+    /// Calls that were answered 200 with something else.
+    #[must_use]
+    pub fn wrong(&self) -> u64 {
+        self.of(&Kind::Wrong)
+    }
+
+    /// Calls without an answer: their connection broke, or the caller gave up.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.of(&Kind::Broken) + self.of(&Kind::GivenUp)
+    }
+
+    /// What was refused, with how often and the slowest in a hundred in microseconds.
+    pub fn refused(&self) -> impl Iterator<Item = (&str, u64, f64)> {
+        self.others.iter().filter_map(|(kind, times)| match kind {
+            Kind::Refused(why) => Some((why.as_str(), times.count(), times.us(0.99))),
+            Kind::Right | Kind::Wrong | Kind::Broken | Kind::GivenUp => None,
+        })
+    }
+
+    /// Latency in microseconds of right answers, late ones too, from when they were due.
+    #[must_use]
+    pub fn latency_us(&self, quantile: f64) -> f64 {
+        self.right.us(quantile)
+    }
+
+    /// How late the generator launched, in microseconds; open loop only, with the first group.
+    #[must_use]
+    pub fn lateness_us(&self, quantile: f64) -> f64 {
+        self.launched.us(quantile)
+    }
+
+    fn of(&self, kind: &Kind) -> u64 {
+        self.others.get(kind).map_or(0, Times::count)
+    }
+}
+
+// === impl Times ===
+
+impl Times {
+    fn new() -> Self {
+        Self(Histogram::new_with_max(LATENCY_NS_MAX, LATENCY_DIGITS).expect("the bounds are valid"))
+    }
+
+    fn add(&mut self, took: Duration) {
+        self.0.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(LATENCY_NS_MAX));
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("both have the same bounds");
+    }
+
+    fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a minute are below 2^52")]
+    fn us(&self, quantile: f64) -> f64 {
+        self.0.value_at_quantile(quantile) as f64 / 1000.0
+    }
+}
