@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::fault::{Cure, Fault, FaultKind, Severity};
 use crate::life::HeldBy;
+use crate::load::ShedReason;
 use crate::outcome::OutcomeKind;
 
 /// How much an event matters, by what the reader must do.
@@ -120,6 +121,17 @@ pub enum Event {
         attempts: u32,
         /// From its start to its answer.
         took: Duration,
+    },
+    /// Calls were turned away before anything of them was sent. Told once for many.
+    CallsShed {
+        /// Where they were meant to go; `None` where it was mcpo itself that had no room.
+        upstream: Option<String>,
+        /// Why.
+        reason: ShedReason,
+        /// How many, since this was told last.
+        count: u64,
+        /// Since the first of them.
+        over: Duration,
     },
     /// A session was asked whether it lives.
     SessionProbed {
@@ -260,6 +272,7 @@ impl Event {
             Self::CallSentAgain { .. } => "call_sent_again",
             Self::CallFailed { .. } => "call_failed",
             Self::CallRecovered { .. } => "call_recovered",
+            Self::CallsShed { .. } => "calls_shed",
             Self::SessionProbed { .. } => "session_probed",
             Self::SessionReplaced { .. } => "session_replaced",
             Self::Recovered { .. } => "recovered",
@@ -300,6 +313,7 @@ impl Event {
             | Self::BreakerOpened { .. }
             | Self::BudgetSpent { .. }
             | Self::ClockJumped { .. }
+            | Self::CallsShed { .. }
             | Self::CallFailed { .. } => Level::Warn,
             Self::UpstreamReady { .. }
             | Self::ToolsChanged { .. }
@@ -345,6 +359,7 @@ impl Event {
             | Self::ToolsVanished { upstream, .. }
             | Self::ToolsUnknown { upstream, .. }
             | Self::OrderGiven { upstream, .. } => Some(upstream),
+            Self::CallsShed { upstream, .. } => upstream.as_deref(),
             Self::ConfigReloaded { .. } | Self::ConfigRefused { .. } | Self::ClockJumped { .. } => {
                 None
             }
@@ -369,6 +384,7 @@ impl Event {
             | Self::ToolFlawed { .. }
             | Self::UpstreamStopped { .. }
             | Self::CallRecovered { .. }
+            | Self::CallsShed { .. }
             | Self::Released { .. }
             | Self::BreakerClosed { .. }
             | Self::BudgetSpent { .. }

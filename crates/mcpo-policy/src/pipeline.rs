@@ -19,14 +19,18 @@ use mcpo_core::trace::TraceContext;
 use mcpo_mcp::answer::Answer;
 use mcpo_upstream::directory::Upstream;
 use mcpo_upstream::journal::Journal;
+use mcpo_upstream::rooms::{Feedback, Ticket};
 use tokio::time::Instant;
 
+use crate::admission::Admission;
 use crate::attempt::Attempts;
 use crate::cache::{CacheStatus, Freshness, Purge};
+use crate::guard::Watch;
 use crate::idempotency::{Claim, IdempotencyPolicy, KeyMisused, Keyed, Lead, Store};
 use crate::rate::{Quota, Rates, TooOften};
 
 pub use gauge::PipelineGauge;
+pub(crate) use gauge::Place as GaugePlace;
 
 /// What decides how calls are taken through their steps.
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +117,7 @@ pub enum Turned {
 /// Everything a call passes between the surface and a session.
 #[derive(Debug)]
 pub struct Pipeline {
-    gauge: Arc<PipelineGauge>,
+    admission: Admission,
     rates: Rates,
     answered: Store,
     attempts: Attempts,
@@ -143,7 +147,7 @@ impl Pipeline {
     #[must_use]
     pub fn new(options: PipelineOptions, journal: &Arc<Journal>) -> Self {
         Self {
-            gauge: Arc::new(PipelineGauge::new(options.calls_in_flight_max)),
+            admission: Admission::new(&options),
             rates: Rates::new(options.rate),
             answered: Store::new(options.idempotency),
             attempts: Attempts {
@@ -158,7 +162,13 @@ impl Pipeline {
     /// How many calls pass it.
     #[must_use]
     pub fn gauge(&self) -> Arc<PipelineGauge> {
-        Arc::clone(&self.gauge)
+        Arc::clone(self.admission.gauge())
+    }
+
+    /// What turns calls away while the process is short of processor time, for as long as it is run.
+    #[must_use]
+    pub fn guard(&self) -> Watch {
+        self.admission.watch()
     }
 
     /// Whether a call may be made now, before anything of it is read: takes it out of the rates that
@@ -172,7 +182,14 @@ impl Pipeline {
         tool: &Tool,
         identity: &Identity,
     ) -> Result<Option<Quota>, Turned> {
-        self.rates.take(upstream, tool, identity).map_err(Turned::TooOften)
+        self.admission.look().map_err(|reason| {
+            self.admission.turned_away(upstream, reason);
+            Turned::Shed { reason, retry_after: upstream.come_back_in() }
+        })?;
+        self.rates.take(upstream, tool, identity).map_err(|too_often| {
+            self.admission.turned_away(upstream, ShedReason::RateLimited);
+            Turned::TooOften(too_often)
+        })
     }
 
     /// Forgets answers that are kept, and says how many.
@@ -189,8 +206,9 @@ impl Pipeline {
     /// The call's key cannot be taken for what it says; nothing was sent.
     pub async fn call(&self, call: Call<'_>) -> Result<Report, KeyMisused> {
         let began = Instant::now();
-        let Some(_place) = self.gauge.enter() else {
-            return Ok(self.told(&call, began, Report::no_room()));
+        let _in_hand = match self.admission.enter(call.upstream, &call.identity) {
+            Ok(in_hand) => in_hand,
+            Err(reason) => return Ok(self.turned_away(&call, began, reason)),
         };
         let report = match &call.idempotency_key {
             None => self.carry_out(&call, began, None).await,
@@ -225,15 +243,28 @@ impl Pipeline {
     }
 
     async fn carry_out(&self, call: &Call<'_>, began: Instant, lead: Option<&Lead<'_>>) -> Report {
-        match call.upstream.place(call.deadline).await {
-            None => Report::no_room(),
-            Some(_place) => self.attempts.make(call, began, lead).await,
+        let (tool, identity, deadline) = (call.tool, &call.identity, call.deadline);
+        match call.upstream.enter(Ticket { tool, identity, deadline }).await {
+            Err(reason) => Report::turned_away(call, reason),
+            Ok(place) => {
+                let report = self.attempts.make(call, began, lead).await;
+                place.settle(Instant::now(), Feedback::Neutral);
+                report
+            }
         }
+    }
+
+    fn turned_away(&self, call: &Call<'_>, began: Instant, reason: ShedReason) -> Report {
+        self.told(call, began, Report::turned_away(call, reason))
     }
 
     fn told(&self, call: &Call<'_>, began: Instant, mut report: Report) -> Report {
         let took = began.elapsed();
         report.waited = took.saturating_sub(report.upstream);
+        if let Some(reason) = report.shed {
+            self.admission.turned_away(call.upstream, reason);
+            return report;
+        }
         let upstream = || call.upstream.view.name.clone();
         let tool = || call.tool.definition.name.clone();
         let attempts = report.attempts;
@@ -274,9 +305,11 @@ impl Report {
         }
     }
 
-    fn no_room() -> Self {
-        let fault = Fault::new(FaultKind::Overloaded, "as many calls as allowed are in flight");
-        Self::new(Outcome::NotSent(fault), 0, Duration::ZERO)
+    /// Nothing of it was sent.
+    fn turned_away(call: &Call<'_>, reason: ShedReason) -> Self {
+        let fault = Fault::new(FaultKind::Overloaded, reason.name());
+        let fault = fault.with_retry_after(Some(call.upstream.come_back_in()));
+        Self { shed: Some(reason), ..Self::new(Outcome::NotSent(fault), 0, Duration::ZERO) }
     }
 
     fn repeated(answer: Answer) -> Self {

@@ -19,7 +19,7 @@ use crate::meter::Meters;
 use crate::order::{ORDERS_WAITING_MAX, Request};
 
 pub use crate::live::{InFlight, LiveSession, Noted};
-pub use upstream::{CALLS_IN_FLIGHT_MAX, CALLS_WAITING_MAX, Place, Upstream};
+pub use upstream::{CALLS_IN_FLIGHT_MAX, CALLS_WAITING_MAX, Upstream};
 pub use view::{PoolView, State, View};
 
 /// All upstreams at one time.

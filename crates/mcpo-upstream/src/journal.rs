@@ -125,6 +125,7 @@ fn is_kept(event: &Event) -> bool {
         | Event::UpstreamStopped { .. }
         | Event::CallSentAgain { .. }
         | Event::CallRecovered { .. }
+        | Event::CallsShed { .. }
         | Event::SessionReplaced { .. }
         | Event::Recovered { .. }
         | Event::Held { .. }

@@ -12,6 +12,7 @@ mod keeper;
 mod live;
 pub mod meter;
 pub mod order;
+pub mod rooms;
 mod settings;
 mod sleep;
 pub mod supervisor;

@@ -2,13 +2,16 @@
 //! relaxed atomics, read by the monitor. Nothing here is reset; who wants to know of a time reads at
 //! its two ends.
 
+mod sharing;
 mod tool;
 mod upstream;
 
 use std::time::Duration;
 
+use mcpo_core::load::ShedReason;
 use mcpo_core::sketch::Sketch;
 
+pub use sharing::{Sharing, Writing};
 pub use upstream::{Ended, Meter, Metered, Meters};
 
 /// Upstreams that are counted, those that were removed included; more only where more are in the
@@ -49,7 +52,7 @@ pub enum CallResult {
 }
 
 /// One upstream's calls as they stand.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct UpstreamReading {
     /// Its name.
     pub upstream: String,
@@ -59,6 +62,12 @@ pub struct UpstreamReading {
     pub peak: usize,
     /// Calls that wait for a place.
     pub queued: usize,
+    /// Calls that may be in flight at once, as far as is known: what its operator allows, or what
+    /// was learnt of it where that is less. 0 before the first.
+    pub limit: usize,
+    /// Calls that were turned away for each reason, in the order of [`ShedReason::ALL`]. They only
+    /// grow.
+    pub shed: [u64; ShedReason::ALL.len()],
     /// Each tool that was called.
     pub tools: Vec<ToolReading>,
 }

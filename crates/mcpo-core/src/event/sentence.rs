@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::life::HeldBy;
+use crate::load::ShedReason;
 use crate::outcome::OutcomeKind;
 
 /// So many names of a list are told; the rest is a number.
@@ -47,6 +48,7 @@ impl Event {
             Self::CallRecovered { attempts, took, .. } => {
                 format!("{attempts} attempts: answered after {}", length(*took))
             }
+            Self::CallsShed { reason, count, over, .. } => shed(*reason, *count, *over),
             Self::SessionProbed { session, fault, .. } => probed(*session, fault.as_ref()),
             Self::SessionReplaced { session, fault, .. } => {
                 format!("session {session} taken out of service ({}); others go on", words(fault))
@@ -112,6 +114,23 @@ fn failed(tool: &str, outcome: OutcomeKind, fault: &Fault, attempts: u32) -> Str
     match attempts {
         0 | 1 => format!("call of {tool} {end} ({why})"),
         more => format!("call of {tool} {end} after {more} attempts ({why})"),
+    }
+}
+
+fn shed(reason: ShedReason, calls: u64, over: Duration) -> String {
+    let why = match reason {
+        ShedReason::ProcessFull => "mcpo has as many in hand as it takes",
+        ShedReason::ProcessSlow => "mcpo is short of processor time",
+        ShedReason::ServerFull => "as many wait for it as may",
+        ShedReason::TooLate => "they would not have been answered in time",
+        ShedReason::IdentityFull => "their caller has as many in hand as one may",
+        ShedReason::RateLimited => "they came too often",
+    };
+    let calls = if calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
+    if over.is_zero() {
+        format!("{calls} turned away ({why})")
+    } else {
+        format!("{calls} turned away within {} ({why})", length(over))
     }
 }
 

@@ -32,6 +32,12 @@ fn all() -> Vec<Event> {
             attempts: 1,
         },
         Event::CallRecovered { upstream: upstream.clone(), tool: tool.clone(), attempts: 2, took },
+        Event::CallsShed {
+            upstream: Some(upstream.clone()),
+            reason: ShedReason::ServerFull,
+            count: 1,
+            over: took,
+        },
         Event::ToolsChanged { upstream: upstream.clone(), added: vec![], removed: vec![] },
         Event::ToolFlawed { upstream: upstream.clone(), tool, note: text() },
         Event::ToolsVanished { upstream: upstream.clone(), tools: vec![] },

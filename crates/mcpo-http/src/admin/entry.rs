@@ -60,6 +60,9 @@ fn fields(event: &Event) -> Value {
         Event::CallRecovered { tool, attempts, took, .. } => {
             json!({"tool": tool, "attempts": attempts, "took_ms": millis(*took)})
         }
+        Event::CallsShed { reason, count, over, .. } => {
+            json!({"reason": reason.name(), "count": count, "over_ms": millis(*over)})
+        }
         Event::SessionProbed { session, fault, .. } => {
             json!({"session": session, "answered": fault.is_none()})
         }

@@ -126,8 +126,7 @@ fn server(
 
 /// Of an upstream that no call ever came to.
 fn nothing() -> UpstreamReading {
-    let (upstream, tools) = (String::new(), Vec::new());
-    UpstreamReading { upstream, in_flight: 0, peak: 0, queued: 0, tools }
+    UpstreamReading::default()
 }
 
 fn tool(sources: &Sources<'_>, upstream: &str, reading: ToolReading) -> ToolPicture {

@@ -39,7 +39,7 @@ fn add(reading: &mut ToolReading, result: CallResult, took: Duration) {
 
 fn upstream(tools: &[ToolReading]) -> UpstreamReading {
     let (upstream, tools) = ("up".to_owned(), tools.to_vec());
-    UpstreamReading { upstream, in_flight: 0, peak: 0, queued: 0, tools }
+    UpstreamReading { upstream, tools, ..UpstreamReading::default() }
 }
 
 /// A clock, windows, and one tool that is called.

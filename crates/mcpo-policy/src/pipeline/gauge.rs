@@ -1,7 +1,9 @@
 //! Room for calls, and how much of it is taken.
 
-use mcpo_core::load::ShedReason;
+use std::array;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use mcpo_core::load::ShedReason;
 
 use crate::cache::CacheReading;
 
@@ -11,38 +13,39 @@ pub struct PipelineGauge {
     capacity: usize,
     in_flight: AtomicUsize,
     peak: AtomicUsize,
-    shed: AtomicU64,
+    shed: [AtomicU64; ShedReason::ALL.len()],
 }
 
 /// Room for one call, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place<'g>(&'g PipelineGauge);
+pub(crate) struct Place<'g>(&'g PipelineGauge);
 
 // === impl PipelineGauge ===
 
 impl PipelineGauge {
-    pub(super) const fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self {
             capacity,
             in_flight: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
-            shed: AtomicU64::new(0),
+            shed: array::from_fn(|_| AtomicU64::new(0)),
         }
     }
 
-    /// A place; `None`, and counted as sent away, where none is free.
-    pub(super) fn enter(&self) -> Option<Place<'_>> {
+    /// A place; `None` where none is free.
+    pub(crate) fn enter(&self) -> Option<Place<'_>> {
         let one_more = |count: usize| (count < self.capacity).then_some(count + 1);
-        let Ok(before) =
-            self.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
-        else {
-            self.shed.fetch_add(1, Ordering::Relaxed);
-            return None;
-        };
+        let before =
+            self.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
         if before + 1 > self.peak.load(Ordering::Relaxed) {
             self.peak.fetch_max(before + 1, Ordering::Relaxed);
         }
         Some(Place(self))
+    }
+
+    /// Counts a call that was turned away.
+    pub(crate) fn count_shed(&self, reason: ShedReason) {
+        self.shed[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Calls under way now, those that wait for anything included.
@@ -61,9 +64,7 @@ impl PipelineGauge {
     /// they were for.
     #[must_use]
     pub fn shed(&self) -> [u64; ShedReason::ALL.len()] {
-        let mut shed = [0; ShedReason::ALL.len()];
-        shed[ShedReason::ProcessFull as usize] = self.shed_total();
-        shed
+        array::from_fn(|reason| self.shed[reason].load(Ordering::Relaxed))
     }
 
     /// How the cache stands.
@@ -72,10 +73,10 @@ impl PipelineGauge {
         CacheReading::default()
     }
 
-    /// Calls that were sent away since there was no room.
+    /// Calls that were turned away, for whatever reason.
     #[must_use]
     pub fn shed_total(&self) -> u64 {
-        self.shed.load(Ordering::Relaxed)
+        self.shed().iter().sum()
     }
 
     /// How many there may be at once.

@@ -1,10 +1,13 @@
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity};
+use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition};
 use mcpo_core::fault::FaultKind;
+use mcpo_core::identity::Identity;
 
 use super::*;
 use crate::order::{Order, OrderError};
+use crate::rooms::Ticket;
 
 fn view(name: &str, state: State, catalog_version: u64) -> View {
     let catalog = Catalog::new(ServerIdentity::default(), Vec::new(), &CatalogPolicy::default());
@@ -24,6 +27,17 @@ fn view(name: &str, state: State, catalog_version: u64) -> View {
         reconnects: 0,
         pool: PoolView { min: 1, max: 1, starting: 0, draining: 0 },
     }
+}
+
+fn ticket(deadline: Instant) -> Ticket<'static> {
+    static ANYBODY: Identity = Identity::COMMON;
+    static CATALOG: OnceLock<Catalog> = OnceLock::new();
+    let catalog = CATALOG.get_or_init(|| {
+        let tool = ToolDefinition::from_json(&serde_json::json!({"name": "tool"}));
+        let tools = vec![tool.expect("it has a name")];
+        Catalog::new(ServerIdentity::default(), tools, &CatalogPolicy::default())
+    });
+    Ticket { tool: &catalog.tools()[0], identity: &ANYBODY, deadline }
 }
 
 fn fault() -> Fault {
@@ -159,9 +173,9 @@ async fn a_call_waits_for_a_place_until_its_deadline_and_the_queue_is_bounded() 
     let deadline = began + Duration::from_secs(3);
     let mut taken = Vec::new();
     for _ in 0..CALLS_IN_FLIGHT_MAX {
-        taken.push(upstream.place(began).await.expect("there is room"));
+        taken.push(upstream.enter(ticket(began)).await.expect("there is room"));
     }
-    assert!(upstream.place(deadline).await.is_none());
+    assert!(upstream.enter(ticket(deadline)).await.is_err());
     assert_eq!(began.elapsed(), Duration::from_secs(3));
 
     let began = Instant::now();
@@ -169,20 +183,20 @@ async fn a_call_waits_for_a_place_until_its_deadline_and_the_queue_is_bounded() 
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..CALLS_WAITING_MAX {
         let upstream = upstream.clone();
-        waiting.spawn(async move { upstream.place(deadline).await.is_some() });
+        waiting.spawn(async move { upstream.enter(ticket(deadline)).await.is_ok() });
     }
     // So often that each of them has had its turn.
     for _ in 0..CALLS_WAITING_MAX {
         tokio::task::yield_now().await;
     }
-    assert!(upstream.place(deadline).await.is_none());
+    assert!(upstream.enter(ticket(deadline)).await.is_err());
     assert_eq!(began.elapsed(), Duration::ZERO, "whoever comes when all wait is told at once");
     drop(taken.pop());
     assert!(waiting.join_next().await.expect("one waits").expect("it ends"));
     assert_eq!(began.elapsed(), Duration::ZERO, "a place that is given back goes on at once");
     drop(taken);
     assert!(waiting.join_all().await.into_iter().all(|served| served));
-    assert!(upstream.place(deadline).await.is_some(), "nothing is left of the queue");
+    assert!(upstream.enter(ticket(deadline)).await.is_ok(), "nothing is left of the queue");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,9 +1,10 @@
 //! One upstream in a snapshot, and what a call or an operator does with it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
+use mcpo_core::load::{ServerLoad, ShedReason};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::view::{State, View};
@@ -12,6 +13,7 @@ use crate::gate::Gate;
 use crate::live::LiveSession;
 use crate::meter::Meter;
 use crate::order::{Order, OrderError, Request, Told};
+use crate::rooms::{Place, Rooms, Ticket};
 
 /// One upstream in a snapshot.
 #[derive(Debug, Clone)]
@@ -28,29 +30,11 @@ pub struct Upstream {
     orders: mpsc::Sender<Request>,
 }
 
-/// Calls of one upstream at once. Well below the connections and the calls that the process takes
-/// in all, so that one that hangs leaves room for the others.
-pub const CALLS_IN_FLIGHT_MAX: usize = 1024;
+/// Calls of one upstream at once, where its operator says nothing else.
+pub const CALLS_IN_FLIGHT_MAX: usize = ServerLoad::MAX_CONCURRENT.get();
 
-/// Calls that wait for one of these places, each until its deadline. As many again as are in
-/// flight: whoever waits behind them would hardly be served in time.
-pub const CALLS_WAITING_MAX: usize = 1024;
-
-#[derive(Debug)]
-struct Rooms {
-    places: Semaphore,
-    /// Counts those that wait for a place.
-    meter: Arc<Meter>,
-}
-
-/// Room for one call at an upstream, until it is dropped.
-#[derive(Debug)]
-pub struct Place<'a> {
-    _permit: SemaphorePermit<'a>,
-}
-
-/// Counts a call that waits for a place.
-struct Waiting<'a>(&'a AtomicUsize);
+/// Calls that wait for one of these places, where its operator says nothing else.
+pub const CALLS_WAITING_MAX: usize = ServerLoad::MAX_WAITING;
 
 /// What a new seat brings.
 pub(super) type Furniture = (Arc<View>, Arc<Gate>, Arc<Bell>, mpsc::Sender<Request>, Arc<Meter>);
@@ -81,6 +65,12 @@ impl Upstream {
         (upstream, sender)
     }
 
+    /// Another number whenever the upstream is replaced, or comes back; no other upstream has it.
+    #[must_use]
+    pub const fn incarnation(&self) -> u64 {
+        self.seat
+    }
+
     /// Follows this upstream's views from now on. Cancel-safe, as all of `watch`.
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<Arc<View>> {
@@ -97,28 +87,30 @@ impl Upstream {
     /// back under its name.
     #[must_use]
     pub fn meter(&self) -> &Arc<Meter> {
-        &self.rooms.meter
+        self.rooms.meter()
     }
 
-    /// How many calls wait for a [place](Self::place).
+    /// How many calls wait for a [place](Self::enter).
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.rooms.meter.queued.load(Ordering::Relaxed)
+        self.rooms.queued()
     }
 
-    /// A place among this upstream's calls in flight, held until it is dropped; waits for one until
-    /// the deadline, in the order of coming. `None` when that is reached, or at once when
-    /// [`CALLS_WAITING_MAX`] wait already.
+    /// A place among this upstream's calls in flight, held until it is settled or dropped; waits
+    /// for one while there is hope that the call is answered by its deadline.
     ///
     /// Cancel-safe: dropping it leaves the queue.
-    pub async fn place(&self, deadline: Instant) -> Option<Place<'_>> {
-        let rooms = &*self.rooms;
-        if let Ok(permit) = rooms.places.try_acquire() {
-            return Some(Place { _permit: permit });
-        }
-        let _waiting = Waiting::new(&rooms.meter.queued)?;
-        let permit = timeout_at(deadline, rooms.places.acquire()).await.ok()?.ok()?;
-        Some(Place { _permit: permit })
+    ///
+    /// # Errors
+    /// There is no room for the call, or not in time; nothing of it was sent.
+    pub async fn enter(&self, ticket: Ticket<'_>) -> Result<Place<'_>, ShedReason> {
+        self.rooms.enter(ticket).await
+    }
+
+    /// When one that was turned away had better come again: an honest guess, at least a second.
+    #[must_use]
+    pub fn come_back_in(&self) -> Duration {
+        self.rooms.come_back_in()
     }
 
     /// Tells the keeper that a call waits for a session. Telling it more than once costs nothing.
@@ -175,28 +167,5 @@ async fn validated(views: &mut watch::Receiver<Arc<View>>) {
         if (!starting && all_usable) || views.changed().await.is_err() {
             return;
         }
-    }
-}
-
-// === impl Rooms ===
-
-impl Rooms {
-    fn new(meter: Arc<Meter>) -> Arc<Self> {
-        Arc::new(Self { places: Semaphore::new(CALLS_IN_FLIGHT_MAX), meter })
-    }
-}
-
-// === impl Waiting ===
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Option<Self> {
-        let waiting = Self(count);
-        (count.fetch_add(1, Ordering::Relaxed) < CALLS_WAITING_MAX).then_some(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

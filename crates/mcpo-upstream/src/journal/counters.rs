@@ -98,6 +98,7 @@ impl UpstreamCounters {
                 self.add_error(fault.kind);
                 self.told_unknown += u64::from(*outcome == OutcomeKind::Unknown);
             }
+            Event::CallsShed { count, .. } => self.add_errors(FaultKind::Overloaded, *count),
             Event::ToolsStale { fault, .. } | Event::SessionProbed { fault: Some(fault), .. } => {
                 self.add_error(fault.kind);
             }
@@ -130,8 +131,12 @@ impl UpstreamCounters {
     }
 
     fn add_error(&mut self, kind: FaultKind) {
+        self.add_errors(kind, 1);
+    }
+
+    fn add_errors(&mut self, kind: FaultKind, errors: u64) {
         for (one, count) in FaultKind::ALL.iter().zip(&mut self.by_kind) {
-            *count += u64::from(*one == kind);
+            *count += if *one == kind { errors } else { 0 };
         }
     }
 }

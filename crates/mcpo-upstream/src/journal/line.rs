@@ -69,6 +69,13 @@ macro_rules! emit {
                 took_ms = millis(*took),
                 "call answered after all"
             ),
+            Event::CallsShed { upstream, reason, count, over } => tracing::$level!(
+                upstream,
+                reason = reason.name(),
+                count,
+                over_ms = millis(*over),
+                "calls turned away"
+            ),
             Event::SessionProbed { upstream, session, fault } => tracing::$level!(
                 upstream,
                 session,

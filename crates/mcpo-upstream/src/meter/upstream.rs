@@ -1,13 +1,16 @@
 //! The meters of all upstreams, and a call as it is counted.
 
+use std::array;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::Duration;
 
+use mcpo_core::load::ShedReason;
 use tokio::time::Instant;
 
+use super::sharing::Sharing;
 use super::tool::{Gauge, Tool};
 use super::{CallResult, OTHER, TOOL_NAME_BYTES_MAX, TOOLS_IN_ALL_MAX, TOOLS_MAX, UPSTREAMS_MAX};
 use super::{ToolReading, UpstreamReading};
@@ -25,9 +28,13 @@ pub struct Meters {
 #[derive(Debug)]
 pub struct Meter {
     upstream: String,
+    sharing: Sharing,
     calls: Arc<Gauge>,
     /// Calls that wait for a place; who waits writes it.
     pub(crate) queued: AtomicUsize,
+    /// Calls that may be in flight; who gives places writes it.
+    pub(crate) limit: AtomicUsize,
+    shed: [AtomicU64; ShedReason::ALL.len()],
     tools: RwLock<HashMap<Box<str>, Arc<Tool>>>,
     other: OnceLock<Arc<Tool>>,
     tools_in_all: Arc<AtomicUsize>,
@@ -103,12 +110,27 @@ impl Meter {
     fn new(upstream: &str, tools_in_all: Arc<AtomicUsize>) -> Self {
         Self {
             upstream: upstream.to_owned(),
+            sharing: Sharing::default(),
             calls: Arc::default(),
             queued: AtomicUsize::new(0),
+            limit: AtomicUsize::new(0),
+            shed: array::from_fn(|_| AtomicU64::new(0)),
             tools: RwLock::default(),
             other: OnceLock::new(),
             tools_in_all,
         }
+    }
+
+    /// The upstream's name.
+    #[must_use]
+    pub fn upstream(&self) -> &str {
+        &self.upstream
+    }
+
+    /// What its calls shared with each other.
+    #[must_use]
+    pub const fn sharing(&self) -> &Sharing {
+        &self.sharing
     }
 
     /// Counts a call that begins now.
@@ -116,6 +138,11 @@ impl Meter {
         let tool = self.known(tool).unwrap_or_else(|| self.first_call(tool));
         tool.enter();
         Metered { tool, began: Instant::now(), fate: Fate::Open }
+    }
+
+    /// Counts a call that was turned away.
+    pub fn shed(&self, reason: ShedReason) {
+        self.shed[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// All numbers as they stand.
@@ -130,6 +157,8 @@ impl Meter {
             in_flight: self.calls.now(),
             peak: self.calls.peak(),
             queued: self.queued.load(Ordering::Relaxed),
+            limit: self.limit.load(Ordering::Relaxed),
+            shed: array::from_fn(|reason| self.shed[reason].load(Ordering::Relaxed)),
             tools,
         }
     }

@@ -32,6 +32,12 @@ fn each_event_is_told_in_one_sentence_with_its_figures() {
         removed: names(removed),
     };
     let held = |by, fault| Event::Held { upstream: upstream(), by, fault, cure: cure() };
+    let shed = |count, over| Event::CallsShed {
+        upstream: Some(upstream()),
+        reason: ShedReason::ServerFull,
+        count,
+        over,
+    };
     let probed = |fault| Event::SessionProbed { upstream: upstream(), session: 3, fault };
     let cases = [
         (ready(5, ms(120)), "ready after 120 ms, with 5 tools"),
@@ -50,6 +56,8 @@ fn each_event_is_told_in_one_sentence_with_its_figures() {
             Event::CallRecovered { upstream: upstream(), tool: tool(), attempts: 3, took: ms(40) },
             "3 attempts: answered after 40 ms",
         ),
+        (shed(1, ms(0)), "1 call turned away (as many wait for it as may)"),
+        (shed(512, ms(9_000)), "512 calls turned away within 9.0 s (as many wait for it as may)"),
         (probed(None), "session 3 answered a probe"),
         (probed(Some(gone())), "session 3 did not answer a probe (it went away)"),
         (
@@ -136,6 +144,7 @@ fn hide(event: &mut Event, secret: &str) {
         | Event::ToolsChanged { .. }
         | Event::UpstreamStopped { .. }
         | Event::CallRecovered { .. }
+        | Event::CallsShed { .. }
         | Event::Released { .. }
         | Event::BreakerClosed { .. }
         | Event::BudgetSpent { .. }
