@@ -5,6 +5,7 @@ pub mod arguments;
 pub mod backoff;
 pub mod breaker;
 pub mod budget;
+pub mod canonical;
 pub mod catalog;
 pub mod event;
 pub mod fault;
