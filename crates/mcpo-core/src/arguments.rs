@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 mod coerce;
 mod echo;
+mod glance;
 mod json;
 mod number;
 mod plan;
@@ -20,6 +21,7 @@ pub use problem::Problem;
 
 use coerce::{PROBLEMS_MAX, Passed, Told};
 use echo::Echo;
+use glance::{Glance, Passes};
 use plan::Plan;
 use problem::{missing, not_an_object};
 use verdict::Verdict;
@@ -52,6 +54,7 @@ pub enum ArgumentError {
 #[derive(Debug)]
 struct Rules {
     plan: Plan,
+    glance: Glance,
     verdict: Verdict,
 }
 
@@ -102,6 +105,15 @@ impl ArgumentCheck {
                 Checked::Rewritten(b"{}".to_vec())
             });
         }
+        match self.rules.as_ref().and_then(|rules| rules.glance.look(&rules.plan, body)) {
+            Some(Passes::AsSent) => Ok(Checked::AsSent),
+            Some(Passes::Filled(filled)) => Ok(Checked::Rewritten(filled)),
+            None => self.check_whole(body),
+        }
+    }
+
+    /// Checks a body of which a first look does not say enough.
+    fn check_whole(&self, body: &[u8]) -> Result<Checked, ArgumentError> {
         let length = body.len();
         let body = Body::read(body)?;
         let Some(rules) = &self.rules else { return Ok(body.unchanged()) };
@@ -142,7 +154,8 @@ impl Rules {
         let compiled = Verdict::compile(schema)?;
         let mut notes = plan.settle_defaults(&compiled);
         notes.extend(compiled.notes);
-        Ok((Self { plan, verdict: compiled.verdict }, notes))
+        let glance = Glance::new(&plan, schema);
+        Ok((Self { plan, glance, verdict: compiled.verdict }, notes))
     }
 
     /// Decides what did not simply pass: what the schema accepts as it came goes as it came, the

@@ -271,7 +271,7 @@ impl Parser<'_> {
 }
 
 /// How many bytes stand before the next one that means something in a text.
-fn plain_length(bytes: &[u8]) -> Option<usize> {
+pub(super) fn plain_length(bytes: &[u8]) -> Option<usize> {
     let is_special = |byte: &u8| (*byte == b'"') | (*byte == b'\\') | (*byte < 0x20);
     // Whole blocks without an early exit become vector instructions; long texts are common.
     let is_plain =

@@ -101,6 +101,10 @@ impl Plan {
         &self.nodes[id]
     }
 
+    pub(super) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
     /// Whether any argument can be of interest. If not, every body counts as `{}`.
     pub(super) fn takes_arguments(&self) -> bool {
         self.in_place(ROOT)

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 
 mod cases;
+mod glance;
 mod play;
 mod python;
 

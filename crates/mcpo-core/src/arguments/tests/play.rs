@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn names() -> impl Strategy<Value = String> {
+pub(super) fn names() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["a", "b", "c", "d/e", "ü"]).prop_map(str::to_owned)
 }
 
@@ -36,7 +36,7 @@ fn scalars() -> impl Strategy<Value = Value> {
     prop::sample::select(SCALARS.to_vec()).prop_map(|text| serde_json::from_str(text).unwrap())
 }
 
-fn values() -> impl Strategy<Value = Value> {
+pub(super) fn values() -> impl Strategy<Value = Value> {
     scalars().prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
@@ -65,7 +65,7 @@ fn leaf() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn schemas() -> impl Strategy<Value = Value> {
+pub(super) fn schemas() -> impl Strategy<Value = Value> {
     leaf().prop_recursive(4, 24, 4, |inner| {
         let branches = prop::collection::vec(inner.clone(), 1..4);
         let combined = (prop::sample::select(vec!["anyOf", "oneOf", "allOf"]), branches)
@@ -106,7 +106,7 @@ fn roots() -> impl Strategy<Value = Value> {
     })
 }
 
-fn bodies() -> impl Strategy<Value = Value> {
+pub(super) fn bodies() -> impl Strategy<Value = Value> {
     prop::collection::vec((names(), values()), 0..4)
         .prop_map(|members| Value::Object(members.into_iter().collect()))
 }
