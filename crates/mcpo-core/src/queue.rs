@@ -1,0 +1,241 @@
+//! Who is next of those who wait for a place: each identity in its turn, so that one that sends many
+//! calls waits behind its own; within one the oldest first, and the newest first while there is too
+//! much.
+//!
+//! - **Fair.** Round robin over identities. Of a full line one goes that belongs to the identity
+//!   with the most in it, so that nobody is kept out by another's crowd (longest queue drop, as in
+//!   McKenney, "Stochastic Fairness Queueing", 1990, and RFC 8290, section 4.1.3).
+//! - **Newest first under overload.** A line that has not been empty for longer than one interval is
+//!   no burst: then all who wait are late, and serving the oldest first would serve only those
+//!   whose callers are about to give up. Source: Maurer, "Fail at Scale", ACM Queue 13(8), 2015
+//!   (adaptive LIFO); the interval is `CoDel`'s, 100 ms or the time of one round where that is
+//!   longer (RFC 8289, section 3.2).
+//! - **Judged by the deadline.** A call that could not be answered in time any more is not started.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use crate::identity::Identity;
+
+/// A line that has not been empty for longer than this is no burst; see the module.
+pub const STANDING_MIN: Duration = Duration::from_millis(100);
+
+/// A line of those who wait.
+#[derive(Debug)]
+pub struct Queue<T> {
+    /// None of them is empty.
+    lanes: HashMap<Identity, Lane<T>>,
+    /// Whose turn it is: the lowest number is next. One for each lane.
+    turns: BTreeMap<u64, Identity>,
+    /// Length and turn of each lane.
+    lengths: BTreeSet<(usize, u64)>,
+    len: usize,
+    /// The next number of one who waits, and of a turn; never the same twice.
+    next: u64,
+    /// Since when it has not been empty.
+    standing_since: Option<Instant>,
+}
+
+/// Those who wait of one identity.
+#[derive(Debug)]
+struct Lane<T> {
+    turn: u64,
+    /// By number, which is the order of coming.
+    waiting: BTreeMap<u64, Waiting<T>>,
+}
+
+#[derive(Debug)]
+struct Waiting<T> {
+    deadline: Instant,
+    item: T,
+}
+
+/// The bounds of a line at one time.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// So many wait at most.
+    pub len_max: usize,
+    /// The newest go first after the line has stood for so long.
+    pub standing_max: Duration,
+}
+
+/// One who has joined a line.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Joined<T> {
+    /// Its number, by which it may leave.
+    pub number: u64,
+    /// Who had to go for it.
+    pub pushed_out: Option<T>,
+}
+
+/// Who was next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next<T> {
+    /// It is started.
+    Starts(T),
+    /// It would not be answered in time any more.
+    TooLate(T),
+}
+
+// === impl Queue ===
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self {
+            lanes: HashMap::new(),
+            turns: BTreeMap::new(),
+            lengths: BTreeSet::new(),
+            len: 0,
+            next: 0,
+            standing_since: None,
+        }
+    }
+}
+
+impl<T> Queue<T> {
+    /// How many wait.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nobody waits.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Joins the line. Where that is full, one of the identity with the most in it goes for one of
+    /// an identity with fewer; otherwise, while the newest go first, the oldest goes for the newest.
+    ///
+    /// # Errors
+    /// There is no room; the item comes back.
+    pub fn join(
+        &mut self,
+        identity: &Identity,
+        deadline: Instant,
+        item: T,
+        (now, bounds): (Instant, Bounds),
+    ) -> Result<Joined<T>, T> {
+        let pushed_out = if self.len < bounds.len_max {
+            None
+        } else {
+            match self.make_room(identity, self.is_newest_first(now, bounds)) {
+                None => return Err(item),
+                some => some,
+            }
+        };
+        self.standing_since.get_or_insert(now);
+        let number = self.number();
+        if let Some(lane) = self.lanes.get_mut(identity) {
+            self.lengths.remove(&lane.key());
+            lane.waiting.insert(number, Waiting { deadline, item });
+            self.lengths.insert(lane.key());
+        } else {
+            let waiting = BTreeMap::from([(number, Waiting { deadline, item })]);
+            let lane = Lane { turn: number, waiting };
+            self.turns.insert(lane.turn, identity.clone());
+            self.lengths.insert(lane.key());
+            self.lanes.insert(identity.clone(), lane);
+        }
+        self.len += 1;
+        Ok(Joined { number, pushed_out })
+    }
+
+    /// Leaves the line; `None` for one that is not in it any more.
+    pub fn leave(&mut self, identity: &Identity, number: u64) -> Option<T> {
+        self.take(identity, number).map(|waiting| waiting.item)
+    }
+
+    /// Who is next; `needs` says how long a call takes at the least. An identity whose call comes
+    /// too late keeps its turn.
+    pub fn next(
+        &mut self,
+        now: Instant,
+        bounds: Bounds,
+        needs: impl Fn(&T) -> Duration,
+    ) -> Option<Next<T>> {
+        let newest_first = self.is_newest_first(now, bounds);
+        let identity = self.turns.first_key_value()?.1.clone();
+        let number = self.lanes.get(&identity)?.end(newest_first)?;
+        let Waiting { deadline, item } = self.take(&identity, number)?;
+        if now + needs(&item) > deadline {
+            return Some(Next::TooLate(item));
+        }
+        self.end_turn(&identity);
+        Some(Next::Starts(item))
+    }
+
+    fn is_newest_first(&self, now: Instant, bounds: Bounds) -> bool {
+        let standing = self.standing_since.map(|since| now.saturating_duration_since(since));
+        standing.is_some_and(|standing| standing > bounds.standing_max)
+    }
+
+    /// Takes one out for one more of that identity.
+    fn make_room(&mut self, identity: &Identity, newest_first: bool) -> Option<T> {
+        let &(longest, turn) = self.lengths.last()?;
+        let own = self.lanes.get(identity).map_or(0, |lane| lane.waiting.len());
+        let crowd = self.turns.get(&turn)?.clone();
+        let from = match (longest > own + 1, newest_first) {
+            (true, _) => &crowd,
+            (false, false) => return None,
+            (false, true) if own > 0 => identity,
+            (false, true) => &crowd,
+        };
+        // While the oldest go first, it is as if the newest had never been let in.
+        let number = self.lanes.get(from)?.end(!newest_first)?;
+        self.take(from, number).map(|waiting| waiting.item)
+    }
+
+    fn take(&mut self, identity: &Identity, number: u64) -> Option<Waiting<T>> {
+        let lane = self.lanes.get_mut(identity)?;
+        let key = lane.key();
+        let waiting = lane.waiting.remove(&number)?;
+        self.lengths.remove(&key);
+        if lane.waiting.is_empty() {
+            self.turns.remove(&lane.turn);
+            self.lanes.remove(identity);
+        } else {
+            self.lengths.insert(lane.key());
+        }
+        self.len -= 1;
+        if self.len == 0 {
+            self.standing_since = None;
+        }
+        Some(waiting)
+    }
+
+    /// Its turn is over. One whose lane is empty has none.
+    fn end_turn(&mut self, identity: &Identity) {
+        let turn = self.number();
+        let Some(lane) = self.lanes.get_mut(identity) else { return };
+        self.lengths.remove(&lane.key());
+        self.turns.remove(&lane.turn);
+        lane.turn = turn;
+        self.turns.insert(turn, identity.clone());
+        self.lengths.insert(lane.key());
+    }
+
+    const fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+}
+
+// === impl Lane ===
+
+impl<T> Lane<T> {
+    fn key(&self) -> (usize, u64) {
+        (self.waiting.len(), self.turn)
+    }
+
+    /// The number of the newest, or of the oldest.
+    fn end(&self, newest: bool) -> Option<u64> {
+        let end =
+            if newest { self.waiting.last_key_value() } else { self.waiting.first_key_value() };
+        end.map(|(number, _)| *number)
+    }
+}
+
+#[cfg(test)]
+mod tests;
