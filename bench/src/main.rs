@@ -2,15 +2,25 @@
 //! beside no proxy at all: same machine, same run, same upstreams, in turns. Prints tables of
 //! ratios and writes every sample as JSON.
 
+mod bulkheads;
+mod cache;
+mod chapter;
 mod contestant;
+mod doc;
+mod features;
+mod memory;
 mod million;
 mod options;
+mod overload;
 mod parts;
 mod process;
 mod report;
 mod rounds;
+mod scaling;
+mod stage;
 mod start;
 mod table;
+mod under_load;
 
 use std::io::Write;
 
@@ -34,6 +44,11 @@ async fn main() -> Result<()> {
 }
 
 async fn run(options: &Options) -> Result<()> {
+    under_load::study(options).await?;
+    // What else there is prints its own tables.
+    if !(options.load || options.start || options.million) && options.parts.is_empty() {
+        return Ok(());
+    }
     let mut results = Results::new(options);
     if options.start {
         start::measure(options, &mut results).await?;

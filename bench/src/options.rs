@@ -9,11 +9,19 @@ use mcpo_testkit::Scratch;
 
 use crate::contestant::Kind;
 use crate::parts::Part;
+use crate::under_load::Subject;
 
 const USAGE: &str = "\
 usage: bench [--quick] [--start] [--million] [--recovery] [--monitor] [--all] [OPTIONS]
-  without a part: load only; --all: everything
+       bench --under-load | --scaling --overload --bulkheads --cache --features --memory [OPTIONS]
+       bench --publish
+  without a part: load only; --all: everything above; --under-load: everything in the second line
   --quick               one short round, to see that it runs
+  --smoke               the same with few servers, connections and calls
+  --publish             keep what parts of the second line found, and rewrite their tables in the doc
+  --results DIR         where their JSON goes (bench/results)
+  --doc FILE            (docs/performance.md)
+  --calls N             calls while memory is watched (10000000)
   --rounds N            rounds, interleaved (3)
   --seconds S           length of one measurement (2)
   --connections A,B,..  (1,16,64)
@@ -32,6 +40,15 @@ pub(crate) struct Options {
     pub(crate) start: bool,
     pub(crate) million: bool,
     pub(crate) parts: Vec<Part>,
+    pub(crate) subjects: Vec<Subject>,
+    /// Small numbers of everything: only to see that it runs and counts rightly.
+    pub(crate) smoke: bool,
+    /// Whether the tables of the doc are rewritten.
+    pub(crate) publish: bool,
+    /// While memory is watched.
+    pub(crate) calls: u64,
+    pub(crate) results: PathBuf,
+    pub(crate) doc: PathBuf,
     pub(crate) rounds: usize,
     pub(crate) warm_up: Duration,
     pub(crate) length: Duration,
@@ -108,6 +125,12 @@ impl Options {
             start: false,
             million: false,
             parts: Vec::new(),
+            subjects: Vec::new(),
+            smoke: false,
+            publish: false,
+            calls: 10_000_000,
+            results: "bench/results".into(),
+            doc: "docs/performance.md".into(),
             rounds: 3,
             warm_up: Duration::from_millis(300),
             length: Duration::from_secs(2),
@@ -126,12 +149,23 @@ impl Options {
 
     /// Whether it was a switch. The first one that names a part turns the usual part off.
     fn set_switch(&mut self, flag: &str, chosen: &mut bool) -> bool {
+        if let Some(subject) = Subject::ALL.into_iter().find(|subject| subject.flag() == flag) {
+            self.study(&[subject], chosen);
+            return true;
+        }
         match flag {
-            "--quick" => {
-                self.rounds = 1;
-                self.warm_up = Duration::from_millis(100);
-                self.length = Duration::from_millis(400);
+            "--quick" => self.shorten(100, 400),
+            "--smoke" => {
+                self.smoke = true;
+                self.calls = 5000;
+                self.connections = vec![1, 64];
+                self.shorten(50, 250);
             }
+            "--publish" => {
+                self.publish = true;
+                self.study(&[], chosen);
+            }
+            "--under-load" => self.study(&Subject::ALL, chosen),
             "--all" => {
                 (self.load, self.start, self.million) = (true, true, true);
                 self.parts = vec![Part::Recovery, Part::Monitor];
@@ -144,6 +178,18 @@ impl Options {
             _ => return false,
         }
         true
+    }
+
+    /// One round of that length, in milliseconds.
+    fn shorten(&mut self, warm_up: u64, length: u64) {
+        self.rounds = 1;
+        self.warm_up = Duration::from_millis(warm_up);
+        self.length = Duration::from_millis(length);
+    }
+
+    fn study(&mut self, subjects: &[Subject], chosen: &mut bool) {
+        (self.load, *chosen) = (self.load && *chosen, true);
+        self.subjects.extend_from_slice(subjects);
     }
 
     fn choose(&mut self, part: Part, chosen: &mut bool) {
@@ -163,9 +209,17 @@ impl Options {
             "--node" => value.clone_into(&mut self.node),
             "--echo-mjs" => self.echo_mjs = value.into(),
             "--out" => self.out = value.into(),
+            "--results" => self.results = value.into(),
+            "--doc" => self.doc = value.into(),
+            "--calls" => self.calls = value.parse()?,
             _ => bail!("{flag} is unknown\n{USAGE}"),
         }
         Ok(())
+    }
+
+    /// Rounds where so many times the usual number are needed; one where it only has to run.
+    pub(crate) const fn turns(&self, times: usize) -> usize {
+        if self.smoke { 1 } else { self.rounds * times }
     }
 
     /// The command of a stdio upstream.

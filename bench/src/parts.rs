@@ -121,7 +121,7 @@ async fn measure_round(
 }
 
 /// Asks for the metrics as Prometheus does, for as long as it is let.
-async fn scrape(address: SocketAddr) -> Result<()> {
+pub(crate) async fn scrape(address: SocketAddr) -> Result<()> {
     let mut due = interval(SCRAPE_EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -134,7 +134,7 @@ async fn scrape(address: SocketAddr) -> Result<()> {
 }
 
 /// Reads the live stream as a dashboard does, for as long as it is let.
-async fn view(address: SocketAddr) -> Result<()> {
+pub(crate) async fn view(address: SocketAddr) -> Result<()> {
     let mut socket = ask(address, "/admin/live").await?;
     let mut answer = vec![0; 64 << 10];
     let first = socket.read(&mut answer).await?;

@@ -23,12 +23,17 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it with nothing to read and nobody to listen.
     pub(crate) fn start(command: &[String]) -> Result<Self> {
+        Self::start_telling(command, Stdio::null())
+    }
+
+    /// The same, with somebody who listens to what it says on stderr.
+    pub(crate) fn start_telling(command: &[String], told: Stdio) -> Result<Self> {
         let (program, arguments) = command.split_first().context("a command")?;
         let child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(told)
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -47,18 +52,12 @@ impl Process {
     }
 
     fn file(&self, name: &str) -> Result<String> {
-        let path = PathBuf::from(format!("/proc/{}/{name}", self.pid.as_raw_nonzero()));
-        std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+        read_of(&self.pid.as_raw_nonzero().to_string(), name)
     }
 
     /// Processor time so far, user and system, all threads, without children.
     pub(crate) fn processor_time(&self) -> Result<Duration> {
-        let stat = self.file("stat")?;
-        // The name in parentheses may hold anything; what follows its last one does not.
-        let (_, fields) = stat.rsplit_once(") ").context("a name in parentheses")?;
-        let ticks =
-            fields.split(' ').skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
-        Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+        processor_time_in(&self.file("stat")?)
     }
 
     /// Resident memory, without children.
@@ -73,6 +72,24 @@ impl Process {
         };
         Ok(Resident { kib: kib("VmRSS:")?, allocated_kib: kib("RssAnon:")? })
     }
+}
+
+/// Processor time of this program itself so far: what generating load costs.
+pub(crate) fn own_processor_time() -> Result<Duration> {
+    processor_time_in(&read_of("self", "stat")?)
+}
+
+fn read_of(process: &str, name: &str) -> Result<String> {
+    let path = PathBuf::from(format!("/proc/{process}/{name}"));
+    std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+}
+
+fn processor_time_in(stat: &str) -> Result<Duration> {
+    // The name in parentheses may hold anything; what follows its last one does not.
+    let (_, fields) = stat.rsplit_once(") ").context("a name in parentheses")?;
+    let ticks =
+        fields.split(' ').skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+    Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
 }
 
 impl Drop for Process {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use bytes::{Buf, Bytes, BytesMut};
@@ -22,13 +22,15 @@ use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 /// How many frames may wait for the pipe, and how many one write takes.
 const FRAMES_MAX: usize = 256;
+/// Connections that wait to be accepted: as many as ours lets wait.
+const BACKLOG: u32 = 4096;
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"floor","version":"1"}}}"#;
 const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
@@ -75,7 +77,12 @@ async fn main() -> Result<()> {
             .with_state(Arc::new(Remote::new(rest)?)),
         other => bail!("unknown kind {other}"),
     };
-    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    // Large bodies are measured, too.
+    let router = router.layer(DefaultBodyLimit::disable());
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(([127, 0, 0, 1], port).into())?;
+    let listener = socket.listen(BACKLOG)?;
     tokio::select! {
         served = axum::serve(axum::serve::ListenerExt::tap_io(listener, |socket| {
             // Without it a small answer may wait for an acknowledgement.
@@ -128,10 +135,13 @@ async fn read_answers(
     mut buffer: BytesMut,
     waiting: Waiting,
 ) -> Result<()> {
+    // How far the buffer was searched in vain: a line of megabytes comes in many reads.
+    let mut searched = 0;
     loop {
-        while let Some(end) = memchr::memchr(b'\n', &buffer) {
+        while let Some(end) = memchr::memchr(b'\n', &buffer[searched..]).map(|at| searched + at) {
             let line = buffer.split_to(end).freeze();
             buffer.advance(1);
+            searched = 0;
             let answer: Answer<'_> = serde_json::from_slice(&line)?;
             let waiter = waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&answer.id);
             if let Some(waiter) = waiter {
@@ -139,6 +149,7 @@ async fn read_answers(
                 let _ = waiter.send(line.slice_ref(answer.result.get().as_bytes()));
             }
         }
+        searched = buffer.len();
         if stdout.read_buf(&mut buffer).await? == 0 {
             return Ok(());
         }

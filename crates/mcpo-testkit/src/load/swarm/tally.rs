@@ -96,6 +96,12 @@ impl Tally {
         self.right.count() + self.others.values().map(Times::count).sum::<u64>()
     }
 
+    /// Calls that were launched in the recorded time; open loop only, with the first group.
+    #[must_use]
+    pub fn launched_calls(&self) -> u64 {
+        self.launched.count()
+    }
+
     /// Right answers in time for each second.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
