@@ -181,6 +181,10 @@ impl Directory {
                 .iter()
                 .zip(&upstreams)
                 .all(|(old, new)| old.view.same_document(&new.view));
+        if before.upstreams.len() != upstreams.len() {
+            let is_alone = upstreams.len() == 1;
+            upstreams.iter().for_each(|upstream| upstream.rooms.set_alone(is_alone));
+        }
         let generation = before.generation + 1;
         let catalog_generation = before.catalog_generation + u64::from(!same_documents);
         let by_name = upstreams
@@ -225,6 +229,7 @@ impl Seat {
             let is_ours = upstreams[index].seat == self.number;
             if is_ours {
                 upstreams[index].view = view.clone();
+                upstreams[index].rooms.follow(&view.load);
             }
             !is_ours
         });

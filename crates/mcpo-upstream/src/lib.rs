@@ -7,6 +7,7 @@ pub mod classify;
 pub mod clock;
 pub mod directory;
 pub mod gate;
+pub mod headcount;
 pub mod journal;
 mod keeper;
 mod live;

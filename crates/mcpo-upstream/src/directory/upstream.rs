@@ -13,7 +13,7 @@ use crate::gate::Gate;
 use crate::live::LiveSession;
 use crate::meter::Meter;
 use crate::order::{Order, OrderError, Request, Told};
-use crate::rooms::{Place, Rooms, Ticket};
+use crate::rooms::{InHand, Place, Rooms, Ticket};
 
 /// One upstream in a snapshot.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub struct Upstream {
     views: watch::Receiver<Arc<View>>,
     /// The views end once no keeper holds their sender.
     sender: Weak<watch::Sender<Arc<View>>>,
-    rooms: Arc<Rooms>,
+    pub(super) rooms: Arc<Rooms>,
     gate: Arc<Gate>,
     bell: Arc<Bell>,
     orders: mpsc::Sender<Request>,
@@ -51,7 +51,9 @@ impl Upstream {
     ) -> (Self, Arc<watch::Sender<Arc<View>>>) {
         let sender = before.and_then(|before| before.sender.upgrade());
         let sender = sender.unwrap_or_else(|| Arc::new(watch::Sender::new(view.clone())));
-        let rooms = before.map_or_else(|| Rooms::new(meter), |before| before.rooms.clone());
+        let rooms = before.map(|before| Arc::clone(&before.rooms));
+        let rooms = rooms.unwrap_or_else(|| Rooms::new(meter, &view.load));
+        rooms.follow(&view.load);
         let upstream = Self {
             view,
             seat,
@@ -105,6 +107,13 @@ impl Upstream {
     /// There is no room for the call, or not in time; nothing of it was sent.
     pub async fn enter(&self, ticket: Ticket<'_>) -> Result<Place<'_>, ShedReason> {
         self.rooms.enter(ticket).await
+    }
+
+    /// Takes a call in hand for this upstream, where it has fewer than that: its share of what the
+    /// process holds. One that is alone has all of it.
+    #[must_use]
+    pub fn take_in_hand(&self, share: usize) -> Option<InHand<'_>> {
+        self.rooms.take_in_hand(share)
     }
 
     /// When one that was turned away had better come again: an honest guess, at least a second.
