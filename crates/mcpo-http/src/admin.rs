@@ -2,6 +2,7 @@
 //! and commands, since whoever comes in has shown the key or sits at this machine; secrets are
 //! not part of that.
 
+mod cache;
 mod counters;
 pub(crate) mod entry;
 pub(crate) mod guard;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request};
 use http_body::Body;
+use mcpo_policy::pipeline::Pipeline;
 use mcpo_upstream::directory::{Directory, Upstream};
 use mcpo_upstream::journal::ENTRIES_MAX;
 use mcpo_upstream::order::Order;
@@ -47,6 +49,7 @@ const ENTRIES_DEFAULT: u64 = 100;
 #[derive(Debug)]
 pub(crate) struct Admin {
     directory: Arc<Directory>,
+    pipeline: Arc<Pipeline>,
     insight: Arc<Insight>,
     /// For which paths browsers show a login.
     cookie_path: String,
@@ -65,6 +68,7 @@ enum Ask<'p> {
     Events,
     Picture,
     Live,
+    Cache,
     Login,
     Logout,
 }
@@ -73,9 +77,15 @@ enum Ask<'p> {
 
 impl Admin {
     /// Behind that root path, if there is one.
-    pub(crate) fn new(directory: Arc<Directory>, insight: Arc<Insight>, root_path: &str) -> Self {
+    pub(crate) fn new(
+        directory: Arc<Directory>,
+        pipeline: Arc<Pipeline>,
+        insight: Arc<Insight>,
+        root_path: &str,
+    ) -> Self {
         let cookie_path = if root_path.is_empty() { "/" } else { root_path }.to_owned();
-        Self { directory, insight, cookie_path, bodies: Bodies::new(BODY_BYTES_MAX) }
+        let bodies = Bodies::new(BODY_BYTES_MAX);
+        Self { directory, pipeline, insight, cookie_path, bodies }
     }
 
     /// Answers a request for what is at `path`, which stands behind `/admin/`.
@@ -144,6 +154,11 @@ impl Admin {
                 self.insight.picture()
             }
             Ask::Live => self.insight.live(&parts, gate.login_of(Shown::from(&parts))),
+            Ask::Cache if Shown::from(&parts).only_looks() => {
+                Query::read(sent, &[])?;
+                Ok(json(&cache::reading(&self.pipeline.gauge().cache())))
+            }
+            Ask::Cache => Ok(json(&cache::purge(&self.pipeline, &snapshot, sent)?)),
             Ask::Login => login::begin(gate, &parts, &read.bytes, &self.cookie_path),
             Ask::Logout => Ok(login::end(gate, &parts, &self.cookie_path)),
         }
@@ -217,6 +232,7 @@ impl<'p> Ask<'p> {
             ["events"] => Some(Self::Events),
             ["picture"] => Some(Self::Picture),
             ["live"] => Some(Self::Live),
+            ["cache"] => Some(Self::Cache),
             ["login"] => Some(Self::Login),
             ["logout"] => Some(Self::Logout),
             _ => None,
@@ -231,6 +247,10 @@ impl<'p> Ask<'p> {
             | Self::Events
             | Self::Picture
             | Self::Live => (&[Method::GET, Method::HEAD], "GET, HEAD"),
+            Self::Cache => {
+                let allowed = &[Method::GET, Method::HEAD, Method::POST, Method::DELETE];
+                (allowed, "GET, HEAD, POST, DELETE")
+            }
             Self::Order(..) | Self::Validate | Self::Login | Self::Logout => {
                 (&[Method::POST], "POST")
             }

@@ -2,13 +2,14 @@
 
 mod traced;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::Body;
-use mcpo_config::Limits;
+use mcpo_config::{Limits, Load};
 use mcpo_core::arguments::Checked;
 use mcpo_core::catalog::Tool;
 use mcpo_core::fault::FaultKind;
@@ -17,18 +18,21 @@ use mcpo_core::outcome::{Outcome, OutcomeKind};
 use mcpo_core::trace::{TRACEPARENT, TRACESTATE, TraceContext};
 use mcpo_mcp::answer::Answer as Said;
 use mcpo_monitor::monitor::Monitor;
-use mcpo_policy::cache::Freshness;
 use mcpo_policy::idempotency::{KEY_BYTES_MAX, KeyMisused};
-use mcpo_policy::pipeline::{Call, Pipeline, Report};
+use mcpo_policy::pipeline::{Call, Pipeline, Report, Turned};
+use mcpo_policy::rate::Quota;
 use mcpo_upstream::directory::{State, Upstream};
 use mcpo_upstream::meter::{CallResult, Ended};
 use tokio::time::Instant;
 
-use crate::answer::{Answer, JSON, answer, put};
+use crate::answer::{Answer, JSON, answer};
 use crate::body::{BODY_TIME_MAX, Bodies, Room};
+use crate::cache_control::{self, freshness};
 use crate::idempotency_key::{IDEMPOTENT_REPLAYED, idempotency_key};
+use crate::identity::identity;
 use crate::problem::Problem;
-use crate::reply::{Told, is_error, tell};
+use crate::rate_limit;
+use crate::reply::{self, is_error, tell};
 use traced::Traced;
 
 const TOOL_TIMEOUT: HeaderName = HeaderName::from_static("x-tool-timeout");
@@ -45,10 +49,20 @@ pub(crate) struct Target<'a> {
     pub(crate) tool: &'a Tool,
 }
 
+/// A call that may be made, but for its body.
+#[derive(Debug)]
+struct Asked<'a> {
+    target: Target<'a>,
+    headers: &'a HeaderMap,
+    identity: Identity,
+    trace: Option<TraceContext>,
+}
+
 /// An answer, and what the call behind it came to, if there was one.
 #[derive(Debug)]
 pub(crate) struct Called {
     pub(crate) answer: Answer,
+    /// Of one that was turned away there is nothing to say here: of a flood of them the journal tells.
     pub(crate) outcome: Option<OutcomeKind>,
 }
 
@@ -56,19 +70,26 @@ pub(crate) struct Called {
 #[derive(Debug)]
 pub(crate) struct Calls {
     limits: Limits,
+    load: Load,
     bodies: Bodies,
-    pipeline: Pipeline,
+    pipeline: Arc<Pipeline>,
     monitor: Monitor,
 }
 
 // === impl Calls ===
 
 impl Calls {
-    pub(crate) fn new(limits: Limits, pipeline: Pipeline, monitor: Monitor) -> Self {
-        Self { bodies: Bodies::new(limits.body_bytes_max), limits, pipeline, monitor }
+    pub(crate) fn new(
+        limits: Limits,
+        load: Load,
+        pipeline: Arc<Pipeline>,
+        monitor: Monitor,
+    ) -> Self {
+        Self { bodies: Bodies::new(limits.body_bytes_max), limits, load, pipeline, monitor }
     }
 
-    /// Reads the arguments, makes the call, and answers it. Who may call has been asked before.
+    /// Answers a call. Who may call has been asked before; whether the call may be made now is asked
+    /// before anything of its body is read.
     ///
     /// Cancel-safe: dropping it cancels the call.
     pub(crate) async fn call<B>(&self, target: Target<'_>, headers: &HeaderMap, body: B) -> Called
@@ -79,14 +100,49 @@ impl Calls {
         let mut traced = Traced::begin(&self.monitor, target, caller.as_ref());
         // Where nothing is recorded here, the upstream's parent is the caller.
         let trace = traced.as_ref().map(|traced| traced.context().clone()).or(caller);
-        let called = match self.prepare(target, headers, body, trace).await {
-            Err(problem) => Called { answer: problem.answer(), outcome: None },
-            Ok((call, _room)) => self.made(call, wants_raw(headers), traced.as_mut()).await,
+        let called = match self.admitted(target, headers) {
+            Err(problem) => not_made(&problem),
+            Ok((identity, quota)) => {
+                let asked = Asked { target, headers, identity, trace };
+                let mut called = self.read_and_made(asked, body, traced.as_mut()).await;
+                if let Some(quota) = quota {
+                    rate_limit::tell(&mut called.answer, &quota);
+                }
+                called
+            }
         };
         if let Some(traced) = traced {
             traced.answered(called.answer.status());
         }
         called
+    }
+
+    /// For whom the call is, and what is left of the rates that hold for it.
+    fn admitted(
+        &self,
+        Target { upstream, tool }: Target<'_>,
+        headers: &HeaderMap,
+    ) -> Result<(Identity, Option<Quota>), Problem> {
+        let identity = identity(self.load.identity_header.as_ref(), headers)?;
+        let quota = self.pipeline.admit(upstream, tool, &identity);
+        Ok((identity, quota.map_err(|turned| turned_away(upstream, tool, turned))?))
+    }
+
+    /// Reads the arguments and makes the call.
+    async fn read_and_made<B>(
+        &self,
+        asked: Asked<'_>,
+        body: B,
+        traced: Option<&mut Traced<'_>>,
+    ) -> Called
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let headers = asked.headers;
+        match self.prepare(asked, body).await {
+            Err(problem) => not_made(&problem),
+            Ok((call, _room)) => self.made(call, wants_raw(headers), traced).await,
+        }
     }
 
     /// Makes a call, and counts it.
@@ -128,23 +184,25 @@ impl Calls {
     /// The call, and the room of its body.
     async fn prepare<'a, B>(
         &self,
-        target: Target<'a>,
-        headers: &HeaderMap,
+        asked: Asked<'a>,
         body: B,
-        trace: Option<TraceContext>,
     ) -> Result<(Call<'a>, Room<'_>), Problem>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let set = target.tool.timeout.or(target.upstream.view.timeout);
+        let Asked { target: Target { upstream, tool }, headers, identity, trace } = asked;
+        let set = tool.timeout.or(upstream.view.timeout);
         let timeout = timeout(&self.limits, set, headers)?;
         let is_hurried = timeout < usual(&self.limits, set);
         let idempotency_key = idempotency_key(headers)?;
+        let freshness = freshness(headers);
+        if freshness.only_if_kept && (idempotency_key.is_some() || !self.keeps(tool)) {
+            return Err(Problem::NotKept);
+        }
         let body = self.bodies.read(headers, body, Instant::now() + BODY_TIME_MAX).await?;
-        let arguments = arguments(target.tool, headers, body.bytes)?;
+        let arguments = arguments(tool, headers, body.bytes)?;
         // The tool gets its whole time, however long the body took.
         let deadline = Instant::now() + timeout;
-        let Target { upstream, tool } = target;
         let call = Call {
             upstream,
             tool,
@@ -153,10 +211,15 @@ impl Calls {
             is_hurried,
             idempotency_key,
             trace,
-            identity: Identity::COMMON,
-            freshness: Freshness::default(),
+            identity,
+            freshness,
         };
         Ok((call, body.room))
+    }
+
+    /// Whether answers of the tool may be kept at all.
+    const fn keeps(&self, tool: &Tool) -> bool {
+        self.load.cache.enabled && (tool.cache.is_some() || tool.cache_as_told)
     }
 }
 
@@ -262,12 +325,12 @@ fn told(upstream: &str, tool: &Tool, report: Report, raw: bool) -> (Called, Call
         }
         Outcome::Reply(Said::Result(result)) => {
             match tell(&result, tool.definition.output_schema.is_some()) {
-                Told::Value(value) => (answer(StatusCode::OK, JSON, value), CallResult::Ok),
-                Told::Failed { message, content } => {
+                reply::Told::Value(value) => (answer(StatusCode::OK, JSON, value), CallResult::Ok),
+                reply::Told::Failed { message, content } => {
                     (Problem::ToolFailed { message, content }.answer(), CallResult::ToolError)
                 }
                 // It may have acted, and what it says of that cannot be read.
-                Told::Nonsense => {
+                reply::Told::Nonsense => {
                     (Problem::NotAResult { upstream: upstream() }.answer(), CallResult::Unknown)
                 }
             }
@@ -276,20 +339,56 @@ fn told(upstream: &str, tool: &Tool, report: Report, raw: bool) -> (Called, Call
             (Problem::Refused(error).answer(), CallResult::ToolError)
         }
         Outcome::NotSent(fault) | Outcome::Refused(fault) | Outcome::Unknown(fault) => {
-            let fault = Box::new(fault);
-            let problem = Problem::NoReply { upstream: upstream(), outcome, fault };
+            let (upstream, retry_after) = (upstream(), fault.retry_after);
+            let problem = match report.shed {
+                Some(reason) => Problem::Shed { upstream, reason, retry_after },
+                None => Problem::NoReply { upstream, outcome, fault: Box::new(fault) },
+            };
             (problem.answer(), failed(outcome))
         }
     };
-    answer.headers_mut().insert(OUTCOME, HeaderValue::from_static(outcome.name()));
-    match report.attempts {
-        1 => drop(answer.headers_mut().insert(ATTEMPTS, HeaderValue::from_static("1"))),
-        more => put(&mut answer, ATTEMPTS, &more.to_string()),
-    }
+    put_outcome(&mut answer, outcome, report.attempts);
     if report.repeated {
         answer.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
-    (Called { answer, outcome: Some(outcome) }, result)
+    if let Some(status) = report.cache {
+        cache_control::tell(&mut answer, status);
+    }
+    (Called { answer, outcome: report.shed.is_none().then_some(outcome) }, result)
+}
+
+/// Why a call is turned away before anything of it is read.
+fn turned_away(upstream: &Upstream, tool: &Tool, turned: Turned) -> Problem {
+    let upstream = upstream.view.name.clone();
+    match turned {
+        Turned::Shed { reason, retry_after } => {
+            Problem::Shed { upstream, reason, retry_after: Some(retry_after) }
+        }
+        Turned::TooOften(too_often) => {
+            let (tool, too_often) = (tool.definition.name.clone(), Box::new(too_often));
+            Problem::TooOften { upstream, tool, too_often }
+        }
+    }
+}
+
+/// The answer where no call is made. One that was well-formed is told that nothing of it was sent.
+fn not_made(problem: &Problem) -> Called {
+    let mut answer = problem.answer();
+    if matches!(problem, Problem::Shed { .. } | Problem::TooOften { .. } | Problem::NotKept) {
+        put_outcome(&mut answer, OutcomeKind::NotSent, 0);
+    }
+    Called { answer, outcome: None }
+}
+
+fn put_outcome(answer: &mut Answer, outcome: OutcomeKind, attempts: u32) {
+    let headers = answer.headers_mut();
+    headers.insert(OUTCOME, HeaderValue::from_static(outcome.name()));
+    let attempts = match attempts {
+        0 => HeaderValue::from_static("0"),
+        1 => HeaderValue::from_static("1"),
+        more => HeaderValue::from(more),
+    };
+    headers.insert(ATTEMPTS, attempts);
 }
 
 /// As what a call counts that was not answered.

@@ -12,8 +12,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use crate::answer::{Answer, TEXT, answer};
 
 const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
-const EXPOSED: &str =
-    "ETag, Retry-After, X-Request-Id, X-Mcpo-Outcome, X-Mcpo-Attempts, Idempotent-Replayed";
+const EXPOSED: &str = "ETag, Age, Retry-After, X-Request-Id, X-Mcpo-Outcome, X-Mcpo-Attempts, \
+     X-Mcpo-Cache, Idempotent-Replayed, RateLimit, RateLimit-Policy, RateLimit-Limit, \
+     RateLimit-Remaining, RateLimit-Reset";
 /// How long a browser may remember a preflight, in seconds (Starlette's default).
 const MAX_AGE: &str = "600";
 const PRIVATE_NETWORK: HeaderName =

@@ -7,14 +7,17 @@ mod status;
 use std::time::Duration;
 
 use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use mcpo_core::arguments::{ArgumentError, Problem as ArgumentProblem};
 use mcpo_core::fault::{Fault, FaultKind};
+use mcpo_core::load::ShedReason;
 use mcpo_core::outcome::OutcomeKind;
 use mcpo_mcp::error::RpcError;
+use mcpo_policy::rate::TooOften;
 use mcpo_upstream::order::OrderError;
 
 use crate::answer::{Answer, JSON, answer, put};
+use crate::rate_limit;
 
 /// Why a request does not get what it asked for.
 #[derive(Debug)]
@@ -47,6 +50,13 @@ pub(crate) enum Problem {
     NoSuchServer {
         /// As asked for.
         server: String,
+    },
+    /// The server has no such tool.
+    NoSuchTool {
+        /// Its name in the configuration.
+        server: String,
+        /// As asked for.
+        tool: String,
     },
     /// No order of that name is known.
     NoSuchOrder {
@@ -86,6 +96,31 @@ pub(crate) enum Problem {
     },
     /// The key stands for another call.
     IdempotencyKeyUsed,
+    /// The header that says for whom a call is made says no name.
+    BadIdentity {
+        /// Which one it is.
+        header: HeaderName,
+    },
+    /// Only an answer that is kept is wanted, and there is none.
+    NotKept,
+    /// Too much is in hand, so that the call was turned away.
+    Shed {
+        /// The upstream's name in the configuration.
+        upstream: String,
+        /// What there is too much of.
+        reason: ShedReason,
+        /// When to come again.
+        retry_after: Option<Duration>,
+    },
+    /// A call comes too soon after others.
+    TooOften {
+        /// The upstream's name in the configuration.
+        upstream: String,
+        /// The tool's.
+        tool: String,
+        /// Which rate does not allow it.
+        too_often: Box<TooOften>,
+    },
     /// A part of us failed on this request; the rest goes on.
     Internal {
         /// What a call came to, if it was one.
@@ -188,12 +223,23 @@ impl Problem {
             Self::TooManyLogins { retry_after: wait } => {
                 put(&mut answer, RETRY_AFTER, &retry_after(Some(*wait), None).to_string());
             }
+            Self::Shed { retry_after: wait, .. } => {
+                put(&mut answer, RETRY_AFTER, &retry_after(*wait, None).to_string());
+            }
+            Self::TooOften { too_often, .. } => {
+                let wait = retry_after(Some(too_often.retry_after), None);
+                put(&mut answer, RETRY_AFTER, &wait.to_string());
+                rate_limit::tell(&mut answer, &too_often.quota);
+            }
             // No other try makes sense before somebody starts mcpo anew.
             Self::MonitoringOff
             | Self::NotFound
             | Self::NoSuchServer { .. }
+            | Self::NoSuchTool { .. }
             | Self::NoSuchOrder { .. }
             | Self::OrderNotDone { .. }
+            | Self::BadIdentity { .. }
+            | Self::NotKept
             | Self::BadLogin
             | Self::BadQuery { .. }
             | Self::BadIdempotencyKey { .. }

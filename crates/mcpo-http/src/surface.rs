@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use http::header::{ACCEPT, LOCATION};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
-use mcpo_config::{Access, Limits, Mode, Site};
+use mcpo_config::{Access, Limits, Load, Mode, Site};
 use mcpo_core::outcome::OutcomeKind;
 use mcpo_monitor::monitor::Monitor;
 use mcpo_monitor::requests::Route;
@@ -45,6 +45,9 @@ pub struct SurfaceOptions {
     pub site: Site,
     /// Bounds of a call.
     pub limits: Limits,
+    /// For whom calls are made, and what is kept of answers. Its bounds and rates are the
+    /// pipeline's.
+    pub load: Load,
     /// Whether one server is at the root, or many under their names.
     pub mode: Mode,
 }
@@ -87,20 +90,22 @@ impl Surface {
     pub fn new(
         options: SurfaceOptions,
         directory: Arc<Directory>,
-        pipeline: Pipeline,
+        pipeline: impl Into<Arc<Pipeline>>,
         monitor: Monitor,
     ) -> Self {
-        let SurfaceOptions { access, site, limits, mode } = options;
+        let SurfaceOptions { access, site, limits, load, mode } = options;
+        let pipeline = pipeline.into();
         let cors = Cors::new(&access.cors_origins);
         let insight = Arc::new(Insight::new(monitor.clone(), directory.clone()));
-        let admin = Admin::new(directory.clone(), insight.clone(), &site.root_path);
+        let admin =
+            Admin::new(directory.clone(), pipeline.clone(), insight.clone(), &site.root_path);
         let gate = Gate::new(access);
         Self {
             cors,
             routes: Routes::new(mode, &site),
             documents: Documents::new(mode, site, gate.needs_key()),
             gate,
-            calls: Calls::new(limits, pipeline, monitor.clone()),
+            calls: Calls::new(limits, load, pipeline, monitor.clone()),
             request_ids: RequestIds::new(),
             admin,
             insight,

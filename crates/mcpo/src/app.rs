@@ -219,6 +219,7 @@ fn surface_options(config: &Config) -> SurfaceOptions {
         access: config.access.clone(),
         site: config.site.clone(),
         limits: config.limits.clone(),
+        load: config.load.clone(),
         mode: config.mode,
     }
 }

@@ -1,13 +1,17 @@
 //! What is said of each problem: fixed words, and what the downstream or the upstream said itself.
 
+use http::HeaderName;
 use mcpo_core::arguments::Problem as ArgumentProblem;
 use mcpo_core::fault::{FaultKind, Said};
+use mcpo_core::load::ShedReason;
 use mcpo_core::outcome::OutcomeKind;
+use mcpo_policy::rate::RateOf;
 use mcpo_upstream::order::{Order, OrderError};
 use serde_json::{Value, json};
 
 use super::Problem;
 use crate::admin::ORDERS;
+use crate::identity::IDENTITY_BYTES_MAX;
 use crate::json::push_string;
 
 const MONITORING_OFF: &str =
@@ -15,6 +19,8 @@ const MONITORING_OFF: &str =
 const TOO_MANY_LOGINS: &str = "Too many wrong keys were shown; wait a moment, then try again";
 const BAD_LOGIN: &str = "The body must be JSON of the form {\"key\": \"...\"}";
 const KEY_USED: &str = "Idempotency-Key was used before, for a call with other arguments";
+const NOT_KEPT: &str = "No answer to this call is kept, and no other one was wanted";
+const NOT_SENT: &str = "; the call was not carried out";
 const NO_ROOM: &str = "Too many large request bodies are held; the call was not carried out";
 
 impl Problem {
@@ -27,6 +33,7 @@ impl Problem {
             Self::NoSuchServer { server } => {
                 coded(&format!("There is no server '{server}'"), "no_such_server", None)
             }
+            Self::NoSuchTool { server, tool } => no_such_tool(server, tool),
             Self::NoSuchOrder { order } => coded(&no_such_order(order), "no_such_order", None),
             Self::OrderNotDone { server, error } => {
                 let (code, what) = order_not_done(*error);
@@ -44,6 +51,12 @@ impl Problem {
                 "bad_idempotency_key",
                 None,
             ),
+            Self::BadIdentity { header } => bad_identity(header),
+            Self::NotKept => coded(NOT_KEPT, "not_kept", Some(OutcomeKind::NotSent)),
+            Self::Shed { upstream, reason, .. } => turned_away(upstream, *reason),
+            Self::TooOften { upstream, tool, too_often } => {
+                called_too_often(upstream, tool, too_often.quota.of)
+            }
             Self::IdempotencyKeyUsed => coded(KEY_USED, "idempotency_key_used", None),
             Self::Forbidden { why } => coded(why, "forbidden", None),
             Self::Internal { outcome } => {
@@ -70,13 +83,7 @@ impl Problem {
             Self::Refused(error) => {
                 refused(&error.message, error.data.as_ref().map(|data| data.get()), None)
             }
-            Self::NotAResult { upstream } => coded(
-                &format!(
-                    "The server '{upstream}' answered with something that is not a tool result"
-                ),
-                FaultKind::Nonsense.name(),
-                Some(OutcomeKind::Reply),
-            ),
+            Self::NotAResult { upstream } => not_a_result(upstream),
             Self::NotReady { upstream, fault, .. } => not_ready(upstream, *fault),
             Self::NoReply { upstream, outcome, fault } => {
                 let code = fault.kind.name();
@@ -104,6 +111,45 @@ const fn order_not_done(error: OrderError) -> (&'static str, &'static str) {
     }
 }
 
+fn no_such_tool(server: &str, tool: &str) -> Vec<u8> {
+    coded(&format!("The server '{server}' has no tool '{tool}'"), "no_such_tool", None)
+}
+
+fn bad_identity(header: &HeaderName) -> Vec<u8> {
+    let message = format!("{header} must be one name of 1 to {IDENTITY_BYTES_MAX} bytes");
+    coded(&message, "bad_identity", None)
+}
+
+fn not_a_result(upstream: &str) -> Vec<u8> {
+    let message =
+        format!("The server '{upstream}' answered with something that is not a tool result");
+    coded(&message, FaultKind::Nonsense.name(), Some(OutcomeKind::Reply))
+}
+
+fn turned_away(upstream: &str, reason: ShedReason) -> Vec<u8> {
+    let server = || format!("The server '{upstream}'");
+    let what = match reason {
+        ShedReason::ProcessFull => "mcpo has as many calls in hand as it takes".to_owned(),
+        ShedReason::ProcessSlow => "mcpo is short of processor time".to_owned(),
+        ShedReason::ServerFull => format!("{} has as many calls waiting as may", server()),
+        ShedReason::TooLate => format!("{} could not have answered in time", server()),
+        ShedReason::IdentityFull => "The caller has as many calls in hand as one may".to_owned(),
+        ShedReason::RateLimited => format!("{} is called too often", server()),
+    };
+    reasoned(&(what + NOT_SENT), FaultKind::Overloaded.name(), reason)
+}
+
+fn called_too_often(upstream: &str, tool: &str, of: RateOf) -> Vec<u8> {
+    let who = match of {
+        RateOf::Identity => "The caller calls".to_owned(),
+        RateOf::Server => format!("The server '{upstream}' is called"),
+        RateOf::Tool => format!("The tool '{tool}' of the server '{upstream}' is called"),
+    };
+    let message = format!("{who} more often than is allowed{NOT_SENT}");
+    let reason = ShedReason::RateLimited;
+    reasoned(&message, reason.name(), reason)
+}
+
 /// What is said of a fault. Fixed words: a fault's detail may name addresses and commands.
 fn sentence(upstream: &str, outcome: OutcomeKind, kind: FaultKind) -> String {
     let server = format!("The server '{upstream}'");
@@ -128,7 +174,7 @@ fn sentence(upstream: &str, outcome: OutcomeKind, kind: FaultKind) -> String {
 const fn then(outcome: OutcomeKind) -> &'static str {
     match outcome {
         OutcomeKind::Unknown => "; the call may or may not have been carried out",
-        OutcomeKind::NotSent | OutcomeKind::Refused => "; the call was not carried out",
+        OutcomeKind::NotSent | OutcomeKind::Refused => NOT_SENT,
         OutcomeKind::Reply => "",
     }
 }
@@ -161,6 +207,17 @@ fn coded(message: &str, code: &str, outcome: Option<OutcomeKind>) -> Vec<u8> {
     let mut out = b"{\"detail\":{\"message\":".to_vec();
     push_string(&mut out, message);
     push_code(&mut out, code, outcome);
+    out.extend_from_slice(b"}}");
+    out
+}
+
+/// The same of a call that was turned away, with the reason.
+fn reasoned(message: &str, code: &str, reason: ShedReason) -> Vec<u8> {
+    let mut out = b"{\"detail\":{\"message\":".to_vec();
+    push_string(&mut out, message);
+    push_code(&mut out, code, Some(OutcomeKind::NotSent));
+    out.extend_from_slice(b",\"reason\":");
+    push_string(&mut out, reason.name());
     out.extend_from_slice(b"}}");
     out
 }

@@ -13,26 +13,31 @@ impl Problem {
         match self {
             Self::NotFound
             | Self::NoSuchServer { .. }
+            | Self::NoSuchTool { .. }
             | Self::NoSuchOrder { .. }
             | Self::OrderNotDone { error: OrderError::Gone, .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoCredentials { .. } => StatusCode::UNAUTHORIZED,
             Self::WrongCredentials { .. } | Self::Forbidden { .. } => StatusCode::FORBIDDEN,
-            Self::TooManyLogins { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyLogins { .. } | Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::BodyUnreadable
             | Self::BadTimeout
             | Self::BadLogin
             | Self::BadQuery { .. }
+            | Self::BadIdentity { .. }
             | Self::BadIdempotencyKey { .. } => StatusCode::BAD_REQUEST,
             Self::BadArguments(_) | Self::IdempotencyKeyUsed => StatusCode::UNPROCESSABLE_ENTITY,
             Self::ToolFailed { .. } | Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Refused(error) => status_of_code(error.code),
             Self::NotAResult { .. } => StatusCode::BAD_GATEWAY,
-            Self::OrderNotDone { error: OrderError::Late, .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::NotKept | Self::OrderNotDone { error: OrderError::Late, .. } => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
             Self::OrderNotDone { error: OrderError::Full, .. }
             | Self::NotReady { .. }
+            | Self::Shed { .. }
             | Self::NoRoomForBody
             | Self::MonitoringOff
             | Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,

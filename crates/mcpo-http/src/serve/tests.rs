@@ -1,4 +1,4 @@
-use mcpo_config::{Access, Limits, Mode, Monitoring, Site};
+use mcpo_config::{Access, Limits, Load, Mode, Monitoring, Site};
 use mcpo_monitor::monitor::{Monitor, MonitorOptions};
 use mcpo_policy::pipeline::{Pipeline, PipelineOptions};
 use mcpo_upstream::directory::Directory;
@@ -26,6 +26,7 @@ async fn serving(grace: Duration) -> Serving {
             path_prefix: "/".to_owned(),
         },
         limits: Limits { body_bytes_max: 1000, ..Limits::default() },
+        load: Load::default(),
         mode: Mode::Single,
     };
     let directory = Directory::new();

@@ -44,6 +44,7 @@ impl Scene {
             access: self.access,
             site: self.site,
             limits: Limits::default(),
+            load: Load::default(),
             mode: self.mode,
         };
         let directory = Directory::new();

@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod counted;
+mod documents;
 mod insight;
 mod live;
+mod load;
 mod login;
 mod scene;
 mod surface;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use mcpo_config::{
-    Access, Endpoint, Era, Http, HttpKind, Limits, Mode, Monitoring, Otlp, Secret, Server,
+    Access, Endpoint, Era, Http, HttpKind, Limits, Load, Mode, Monitoring, Otlp, Secret, Server,
     ServerName, Site,
 };
 use mcpo_core::catalog::CatalogPolicy;
@@ -42,6 +42,8 @@ pub(crate) struct Setting {
     pub(crate) measures: bool,
     pub(crate) otlp: Option<Otlp>,
     pub(crate) recovery: Recovery,
+    pub(crate) load: Load,
+    pub(crate) pipeline: PipelineOptions,
 }
 
 /// A surface that runs, with everything behind it.
@@ -108,6 +110,8 @@ impl Default for Setting {
             measures: true,
             otlp: None,
             recovery: Recovery::default(),
+            load: Load::default(),
+            pipeline: PipelineOptions::default(),
         }
     }
 }
@@ -128,6 +132,7 @@ impl Setting {
                 path_prefix: self.path_prefix.to_owned(),
             },
             limits: Limits { body_bytes_max: 1 << 20, ..Limits::default() },
+            load: self.load.clone(),
             mode: self.mode,
         }
     }
@@ -147,7 +152,7 @@ impl Setting {
     /// Raises the curtain.
     pub(crate) async fn start(self, servers: Vec<Server>) -> Scene {
         let directory = Directory::new();
-        let pipeline = Pipeline::new(PipelineOptions::default(), directory.journal());
+        let pipeline = Pipeline::new(self.pipeline, directory.journal());
         let (wanted, wanted_rx) = watch::channel(Arc::new(servers));
         let monitor = Monitor::new(
             MonitorOptions {

@@ -1,0 +1,47 @@
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use mcpo_policy::rate::RateOf;
+
+use super::*;
+
+fn rate(calls: u32, millis: u64, burst: u32) -> Rate {
+    let count = |count| NonZeroU32::new(count).unwrap();
+    Rate { calls: count(calls), per: Duration::from_millis(millis), burst: count(burst) }
+}
+
+#[test]
+fn a_rate_is_told_as_a_window_of_whole_seconds_that_lets_as_many_calls_through() {
+    for (rate, told) in [
+        (rate(60, 60_000, 60), (60, 60)),
+        (rate(60, 60_000, 10), (60, 60)),
+        (rate(10, 1000, 10), (10, 1)),
+        (rate(10, 1000, 50), (50, 5)),
+        // One and a half seconds are none: two, then, with what they let through.
+        (rate(10, 1000, 15), (20, 2)),
+        (rate(5, 100, 5), (50, 1)),
+        (rate(100, 1000, 1), (100, 1)),
+        (rate(1, 3_600_000, 1), (1, 3600)),
+    ] {
+        assert_eq!(policy(rate), told, "{rate:?}");
+    }
+    let endless = Rate { per: Duration::MAX, ..rate(1, 1, u32::MAX) };
+    assert_eq!(policy(endless).1, INTEGER_MAX);
+}
+
+#[test]
+fn what_is_left_stands_in_the_headers_of_both_kinds() {
+    let mut answer = Answer::default();
+    let quota = Quota {
+        of: RateOf::Tool,
+        rate: rate(10, 1000, 20),
+        limit: 20,
+        remaining: 7,
+        reset: Duration::from_millis(1300),
+    };
+    tell(&mut answer, &quota);
+    let told = |name| answer.headers().get(name).unwrap().to_str().unwrap();
+    assert_eq!([told(LIMIT), told(REMAINING), told(RESET)], ["20", "7", "2"]);
+    assert_eq!(told(POLICY), r#""tool";q=20;w=2"#);
+    assert_eq!(told(SERVICE), r#""tool";r=7;t=2"#);
+}
