@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::error::RpcError;
 
 /// The upstream's answer to one request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Answer {
     /// The `result`, raw: one JSON value, byte for byte as the upstream wrote it. A slice of the
     /// message that it came in, not a copy.

@@ -5,6 +5,7 @@ mod tries;
 mod verdict;
 mod way;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use mcpo_core::event::Event;
@@ -13,14 +14,16 @@ use mcpo_core::outcome::Outcome;
 use mcpo_core::retry::{Pace, RetryPolicy};
 use mcpo_mcp::answer::Answer;
 use mcpo_upstream::classify::classify;
+use mcpo_upstream::directory::LiveSession;
 use mcpo_upstream::journal::Journal;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::attempt::tries::{Failed, Tries};
 use crate::attempt::verdict::{began_late, takes_session_along, verdict, worth_another};
 use crate::attempt::way::Way;
-use crate::idempotency::Lead;
 use crate::pipeline::{Call, Report};
+
+pub(crate) use crate::attempt::tries::Concern;
 
 /// Makes the attempts of calls.
 #[derive(Debug)]
@@ -38,9 +41,9 @@ impl Attempts {
         &self,
         call: &Call<'_>,
         began: Instant,
-        lead: Option<&Lead<'_>>,
+        concern: Concern<'_>,
     ) -> Report {
-        let mut tries = Tries::new(began, lead);
+        let mut tries = Tries::new(began, concern);
         if tries.may_have_acted && self.attempts_max(call) <= 1 {
             return tries.report(Err(Failed::Unknown(given_up_by_another())));
         }
@@ -111,7 +114,11 @@ async fn send(call: &Call<'_>, way: Way<'_>, tries: &mut Tries<'_>) -> Result<An
     tries.sending();
     let name = &call.tool.definition.name;
     let trace = call.trace.as_ref();
-    let answer = live.session.call_tool(name, &call.arguments, call.deadline, trace).await;
+    let answering = live.session.call_tool(name, &call.arguments, call.deadline, trace);
+    let answer = match tries.impatient_at() {
+        None => answering.await,
+        Some(at) => Box::pin(doubting(answering, &live, at)).await,
+    };
     let now = Instant::now();
     tries.upstream += now - at;
     in_flight.end(now);
@@ -131,6 +138,20 @@ async fn send(call: &Call<'_>, way: Way<'_>, tries: &mut Tries<'_>) -> Result<An
     let doubted = failed.is_some_and(|failed| noted.spent || takes_session_along(failed.fault()));
     tries.sent(failed, noted.spent, doubted.then_some(now));
     result
+}
+
+/// An answer. A session that has not given it when somebody's patience is over is doubted then, as
+/// if the call had ended.
+async fn doubting<R>(answering: impl Future<Output = R>, live: &LiveSession, at: Instant) -> R {
+    let mut answering = pin!(answering);
+    match timeout_at(at, &mut answering).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let fault = Fault::new(FaultKind::Timeout, "no answer within the caller's patience");
+            live.note(&Outcome::<()>::Unknown(fault), at);
+            answering.await
+        }
+    }
 }
 
 /// "Not now" is an outcome of its own.

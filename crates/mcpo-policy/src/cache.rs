@@ -1,6 +1,11 @@
 //! Answers that are kept, where that is right: by the operator's word, or the upstream's own.
 
+mod keepable;
+mod store;
+
 use std::time::Duration;
+
+pub(crate) use store::{Cache, Kept, Look};
 
 /// What a caller says of answers that are kept (RFC 9111, section 5.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +101,24 @@ impl Default for Freshness {
     /// No wish.
     fn default() -> Self {
         Self { may_be_kept: true, may_be_stored: true, age_max: None, only_if_kept: false }
+    }
+}
+
+impl Freshness {
+    /// Nothing will do that was asked for by somebody else, earlier.
+    pub(crate) fn wants_new(&self) -> bool {
+        !self.may_be_kept || self.age_max == Some(Duration::ZERO)
+    }
+
+    /// An answer of that age will do.
+    pub(crate) fn allows(&self, age: Duration) -> bool {
+        self.may_be_kept && self.age_max.is_none_or(|most| age <= most)
+    }
+}
+
+impl CacheStatus {
+    pub(crate) const fn of(word: CacheWord) -> Self {
+        Self { word, age: None }
     }
 }
 

@@ -3,9 +3,12 @@
 mod admission;
 mod attempt;
 pub mod cache;
+mod carrier;
+mod coalesce;
 pub mod guard;
 pub mod idempotency;
 pub mod pipeline;
+mod question;
 pub mod rate;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mcpo_config::{CacheBounds, Load};
+use mcpo_config::{CacheBounds, Limits, Load};
 use mcpo_core::catalog::Tool;
 use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind};
@@ -23,10 +23,11 @@ use mcpo_upstream::rooms::{Feedback, Ticket};
 use tokio::time::Instant;
 
 use crate::admission::Admission;
-use crate::attempt::Attempts;
-use crate::cache::{CacheStatus, Freshness, Purge};
+use crate::attempt::{Attempts, Concern};
+use crate::cache::{CacheReading, CacheStatus, Freshness, Purge};
+use crate::carrier::Carrier;
 use crate::guard::Watch;
-use crate::idempotency::{Claim, IdempotencyPolicy, KeyMisused, Keyed, Lead, Store};
+use crate::idempotency::{Claim, IdempotencyPolicy, KeyMisused, Keyed, Store};
 use crate::rate::{Quota, Rates, TooOften};
 
 pub use gauge::PipelineGauge;
@@ -45,6 +46,9 @@ pub struct PipelineOptions {
     pub rate: Option<Rate>,
     /// How much is kept of answers.
     pub cache: CacheBounds,
+    /// How long a call may take whose caller has no wish, where nothing is set for its tool or its
+    /// upstream.
+    pub tool_timeout: Duration,
     /// How a call is sent again. How many are is for each upstream's gate to say.
     pub retry: RetryPolicy,
     /// Whether calls are sent again at all.
@@ -79,7 +83,7 @@ pub struct Call<'a> {
 }
 
 /// What a call came to, and how often it was sent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Report {
     /// What the last attempt came to.
     pub outcome: Outcome<Answer>,
@@ -120,7 +124,7 @@ pub struct Pipeline {
     admission: Admission,
     rates: Rates,
     answered: Store,
-    attempts: Attempts,
+    carrier: Arc<Carrier>,
     journal: Arc<Journal>,
 }
 
@@ -133,6 +137,7 @@ impl Default for PipelineOptions {
             guard: true,
             rate: None,
             cache: CacheBounds::default(),
+            tool_timeout: Limits::TOOL_TIMEOUT,
             retry: RetryPolicy::default(),
             recovery_enabled: true,
             idempotency: IdempotencyPolicy::default(),
@@ -146,15 +151,18 @@ impl Pipeline {
     /// A pipeline that tells what happens to `journal`.
     #[must_use]
     pub fn new(options: PipelineOptions, journal: &Arc<Journal>) -> Self {
+        let attempts = Attempts {
+            retry: options.retry,
+            recovery_enabled: options.recovery_enabled,
+            journal: Arc::clone(journal),
+        };
+        let (admission, carrier) = (Admission::new(&options), Carrier::new(&options, attempts));
+        admission.gauge().watch_cache(&carrier.cache);
         Self {
-            admission: Admission::new(&options),
+            admission,
             rates: Rates::new(options.rate),
             answered: Store::new(options.idempotency),
-            attempts: Attempts {
-                retry: options.retry,
-                recovery_enabled: options.recovery_enabled,
-                journal: Arc::clone(journal),
-            },
+            carrier,
             journal: Arc::clone(journal),
         }
     }
@@ -192,9 +200,23 @@ impl Pipeline {
         })
     }
 
-    /// Forgets answers that are kept, and says how many.
-    pub fn purge(&self, _which: Purge<'_>) -> usize {
-        0
+    /// Forgets answers that are kept, and says how many. What is asked for now is not kept either.
+    pub fn purge(&self, which: Purge<'_>) -> usize {
+        self.carrier.cache.purge(which)
+    }
+
+    /// How the cache stands.
+    #[must_use]
+    pub fn cache_reading(&self) -> CacheReading {
+        self.carrier.cache.reading()
+    }
+
+    /// Fetches answers anew beside the calls that are given the old ones, for as long as it is run;
+    /// it never ends. Where nobody runs it, answers are fetched anew by those who ask for them.
+    ///
+    /// Cancel-safe: what is being fetched is cancelled.
+    pub fn refreshes(&self) -> impl Future<Output = ()> + Send + use<> {
+        Arc::clone(&self.carrier).make_refreshes()
     }
 
     /// Takes one call through all steps; has an answer by its deadline.
@@ -211,7 +233,8 @@ impl Pipeline {
             Err(reason) => return Ok(self.turned_away(&call, began, reason)),
         };
         let report = match &call.idempotency_key {
-            None => self.carry_out(&call, began, None).await,
+            None if may_share(call.tool) => self.carrier.answer(&call, began).await,
+            None => carry_out(&self.carrier.attempts, &call, began, Concern::Nobody).await,
             Some(key) => Box::pin(self.answer_once(&call, began, key)).await?,
         };
         Ok(self.told(&call, began, report))
@@ -235,23 +258,12 @@ impl Pipeline {
             Claim::NotInTime { may_have_acted } => return Ok(Report::not_in_time(may_have_acted)),
             Claim::Ours(lead) => lead,
         };
-        let report = self.carry_out(call, began, Some(&lead)).await;
+        let attempts = &self.carrier.attempts;
+        let report = carry_out(attempts, call, began, Concern::Key(&lead)).await;
         if let Outcome::Reply(answer) = &report.outcome {
             lead.answered(answer);
         }
         Ok(report)
-    }
-
-    async fn carry_out(&self, call: &Call<'_>, began: Instant, lead: Option<&Lead<'_>>) -> Report {
-        let (tool, identity, deadline) = (call.tool, &call.identity, call.deadline);
-        match call.upstream.enter(Ticket { tool, identity, deadline }).await {
-            Err(reason) => Report::turned_away(call, reason),
-            Ok(place) => {
-                let report = self.attempts.make(call, began, lead).await;
-                place.settle(Instant::now(), Feedback::Neutral);
-                report
-            }
-        }
     }
 
     fn turned_away(&self, call: &Call<'_>, began: Instant, reason: ShedReason) -> Report {
@@ -286,6 +298,30 @@ impl Pipeline {
         }
         report
     }
+}
+
+/// Has a call carried out when there is room for it at its upstream.
+pub(crate) async fn carry_out(
+    attempts: &Attempts,
+    call: &Call<'_>,
+    began: Instant,
+    concern: Concern<'_>,
+) -> Report {
+    let _writing = (!call.tool.read_only).then(|| call.upstream.meter().sharing().write());
+    let (tool, identity, deadline) = (call.tool, &call.identity, call.deadline);
+    match call.upstream.enter(Ticket { tool, identity, deadline }).await {
+        Err(reason) => Report::turned_away(call, reason),
+        Ok(place) => {
+            let report = attempts.make(call, began, concern).await;
+            place.settle(Instant::now(), Feedback::Neutral);
+            report
+        }
+    }
+}
+
+/// Whether calls of the tool may be answered with what was asked for by others.
+const fn may_share(tool: &Tool) -> bool {
+    tool.coalesce || tool.cache.is_some() || tool.cache_as_told
 }
 
 // === impl Report ===

@@ -7,6 +7,7 @@ use mcpo_core::outcome::{Outcome, OutcomeKind};
 use mcpo_mcp::answer::Answer;
 use tokio::time::Instant;
 
+use crate::coalesce::Facts;
 use crate::idempotency::Lead;
 use crate::pipeline::Report;
 
@@ -39,7 +40,18 @@ pub(super) struct Tries<'l> {
     pub(super) may_have_acted: bool,
     /// An attempt was made that the budget was not charged for.
     had_free_one: bool,
-    lead: Option<&'l Lead<'l>>,
+    concern: Concern<'l>,
+}
+
+/// Who else is concerned with what becomes of a call's attempts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Concern<'l> {
+    /// Nobody.
+    Nobody,
+    /// Calls with the same key.
+    Key(&'l Lead<'l>),
+    /// Those who wait for the same flight.
+    Flight(&'l Facts),
 }
 
 /// Whether an upstream is there at all.
@@ -82,7 +94,7 @@ impl Failed {
 
 impl<'l> Tries<'l> {
     /// None yet; but a call with the same key that had the lead before may have acted.
-    pub(super) fn new(began: Instant, lead: Option<&'l Lead<'l>>) -> Self {
+    pub(super) fn new(began: Instant, concern: Concern<'l>) -> Self {
         Self {
             began,
             made: 0,
@@ -90,15 +102,15 @@ impl<'l> Tries<'l> {
             failed: None,
             session_is_spent: false,
             doubt: None,
-            may_have_acted: lead.is_some_and(Lead::may_have_acted),
+            may_have_acted: concern.may_have_acted(),
             had_free_one: false,
-            lead,
+            concern,
         }
     }
 
     /// From here on nobody knows what the attempt does, until it ends.
     pub(super) fn sending(&self) {
-        self.tell_lead(true);
+        self.concern.tell_sending();
     }
 
     /// An attempt ended; it left a doubt since then, or none.
@@ -107,7 +119,7 @@ impl<'l> Tries<'l> {
         self.session_is_spent = spent;
         self.doubt = doubt.map(|since| Doubt { since, may_be_free: !self.had_free_one });
         self.may_have_acted |= failed.is_some_and(|failed| failed.kind() == OutcomeKind::Unknown);
-        self.tell_lead(self.may_have_acted);
+        self.concern.tell(self.may_have_acted);
     }
 
     /// The next attempt is allowed: paid for, or free.
@@ -116,9 +128,11 @@ impl<'l> Tries<'l> {
         self.doubt = None;
     }
 
-    fn tell_lead(&self, may_have_acted: bool) {
-        if let Some(lead) = self.lead {
-            lead.set_may_have_acted(may_have_acted);
+    /// When somebody's patience with the call is over, where that is before its deadline.
+    pub(super) const fn impatient_at(&self) -> Option<Instant> {
+        match self.concern {
+            Concern::Nobody | Concern::Key(_) => None,
+            Concern::Flight(facts) => facts.impatient_at,
         }
     }
 
@@ -134,5 +148,34 @@ impl<'l> Tries<'l> {
             Err(Failed::Unknown(fault)) => Outcome::Unknown(fault),
         };
         Report::new(outcome, self.made, self.upstream)
+    }
+}
+
+// === impl Concern ===
+
+impl Concern<'_> {
+    /// A call that had its turn before may have acted.
+    fn may_have_acted(self) -> bool {
+        match self {
+            Self::Nobody | Self::Flight(_) => false,
+            Self::Key(lead) => lead.may_have_acted(),
+        }
+    }
+
+    /// Whether the call may have acted so far, should it be dropped now.
+    fn tell(self, may_have_acted: bool) {
+        match self {
+            Self::Nobody => {}
+            Self::Key(lead) => lead.set_may_have_acted(may_have_acted),
+            Self::Flight(facts) => facts.set_may_have_acted(may_have_acted),
+        }
+    }
+
+    fn tell_sending(self) {
+        match self {
+            Self::Nobody => {}
+            Self::Key(lead) => lead.set_may_have_acted(true),
+            Self::Flight(facts) => facts.sending(),
+        }
     }
 }

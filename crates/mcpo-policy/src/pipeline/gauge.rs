@@ -2,10 +2,11 @@
 
 use std::array;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use mcpo_core::load::ShedReason;
 
-use crate::cache::CacheReading;
+use crate::cache::{Cache, CacheReading};
 
 /// How many calls pass the pipeline, shared with those who watch it.
 #[derive(Debug)]
@@ -14,6 +15,7 @@ pub struct PipelineGauge {
     in_flight: AtomicUsize,
     peak: AtomicUsize,
     shed: [AtomicU64; ShedReason::ALL.len()],
+    cache: OnceLock<Arc<Cache>>,
 }
 
 /// Room for one call, until it is dropped.
@@ -29,6 +31,7 @@ impl PipelineGauge {
             in_flight: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
             shed: array::from_fn(|_| AtomicU64::new(0)),
+            cache: OnceLock::new(),
         }
     }
 
@@ -70,7 +73,12 @@ impl PipelineGauge {
     /// How the cache stands.
     #[must_use]
     pub fn cache(&self) -> CacheReading {
-        CacheReading::default()
+        self.cache.get().map(|cache| cache.reading()).unwrap_or_default()
+    }
+
+    /// Has it tell how that cache stands, from now on. Only the first one counts.
+    pub(crate) fn watch_cache(&self, cache: &Arc<Cache>) {
+        let _first = self.cache.set(Arc::clone(cache));
     }
 
     /// Calls that were turned away, for whatever reason.

@@ -28,37 +28,51 @@ pub struct Sharing {
     pub entries: AtomicU64,
     /// Bytes that they take.
     pub bytes: AtomicU64,
-    /// Whoever lists the upstreams that share anything knows this one.
-    pub is_listed: AtomicBool,
     /// The upstream itself said of an answer for how long it may be kept.
     pub has_told: AtomicBool,
+    is_shared: AtomicBool,
     writes: AtomicU64,
 }
 
 /// A call that may change something, until it is dropped.
 #[derive(Debug)]
-pub struct Writing<'a>(&'a AtomicU64);
+pub struct Writing<'a>(&'a Sharing);
 
 // === impl Sharing ===
 
 impl Sharing {
+    /// From now on its calls share something. Whether that is new.
+    pub fn begin(&self) -> bool {
+        !self.is_shared.load(Ordering::SeqCst) && !self.is_shared.swap(true, Ordering::SeqCst)
+    }
+
     /// A call begins that may change something.
     #[must_use]
     pub fn write(&self) -> Writing<'_> {
-        self.writes.fetch_add(1, Ordering::AcqRel);
-        Writing(&self.writes)
+        self.count_write();
+        Writing(self)
     }
 
     /// Another number whenever a call that may change something has begun or ended: what was asked
-    /// under one number may be answered to whoever asks under the same one.
+    /// under one number may be answered to whoever asks under the same one. Only after
+    /// [`begin`](Self::begin).
     #[must_use]
     pub fn writes(&self) -> u64 {
-        self.writes.load(Ordering::Acquire)
+        self.writes.load(Ordering::SeqCst)
+    }
+
+    /// Nobody looks at the number where nothing is shared, and calls on other cores need not write
+    /// the same cache line for it. In one order with `begin`: a write that ends without being
+    /// counted has ended before the first call that might be shared began.
+    fn count_write(&self) {
+        if self.is_shared.load(Ordering::SeqCst) {
+            self.writes.fetch_add(1, Ordering::SeqCst);
+        }
     }
 }
 
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::AcqRel);
+        self.0.count_write();
     }
 }
