@@ -116,7 +116,7 @@ pub struct Otlp {
 }
 
 /// The rules that there are, by name.
-pub const ALERT_RULES: [&str; 9] = [
+pub const ALERT_RULES: [&str; 10] = [
     "cpu_high",
     "memory_high",
     "error_rate",
@@ -126,6 +126,7 @@ pub const ALERT_RULES: [&str; 9] = [
     "held",
     "slo_burn_fast",
     "slo_burn_slow",
+    "calls_shed",
 ];
 
 /// So many webhooks are told at most: each has a queue and a connection of its own.

@@ -1,4 +1,4 @@
-// What was: six small charts over one range of time, with a mark for each event.
+// What was: small charts over one range of time, with a mark for each event.
 /* global uPlot */
 
 import { $, ask, h, mark, put } from './dashboard-base.js';
@@ -21,8 +21,11 @@ const TREND_SHARE_MIN = 0.25;
 const CHARTS = [
   { title: 'Response time', lines: [['p50', 'p50'], ['p99', 'p99']], words: seconds, least: 0.01, trend: 'p99', of: 'p99' },
   { title: 'Errors', lines: [['error_rate', 'share of calls']], words: share, least: 0.01, bad: true, trend: 'error_rate' },
-  { title: 'Calls a second', lines: [['rate', 'calls']], words: rate, least: 1, trend: 'rate' },
+  { title: 'Calls a second', lines: [['rate', 'calls'], ['shed', 'turned away']], words: rate, least: 1, trend: 'rate' },
   { title: 'Sessions', lines: [['sessions_in_use', 'in use'], ['sessions', 'open']], words: whole, least: 2, trend: 'sessions', of: 'open ones', steps: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] },
+  { title: 'In flight', lines: [['in_flight', 'calls']], words: whole, least: 2, trend: 'in_flight', steps: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] },
+  { title: 'Wait before it is sent', lines: [['wait', 'mean']], words: seconds, least: 0.01, trend: 'wait' },
+  { title: 'Answered from the cache', lines: [['cache_hit_rate', 'share of calls']], words: share, least: 0.01, trend: 'cache_hit_rate' },
   { title: 'Processor', lines: [['cpu', 'of one processor']], words: share, least: 0.05, trend: 'cpu' },
   { title: 'Memory', lines: [['memory', 'resident']], words: bytes, least: 10 << 20, trend: 'memory', left: true, steps: Array.from({ length: 50 }, (_, power) => 2 ** power) },
 ];

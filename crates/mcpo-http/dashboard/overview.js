@@ -1,7 +1,7 @@
 // How all is: one word, one number, what pulls it down, and the figures of the last minute.
 
 import { $, arrange, h, mark, put } from './dashboard-base.js';
-import { bytes, length, rate, seconds, share, whole } from './dashboard-words.js';
+import { bytes, length, rate, seconds, share, turnedAway, whole } from './dashboard-words.js';
 
 const STATUS = {
   healthy: ['Healthy', 'ok'],
@@ -14,10 +14,12 @@ const ICON_COLOURS = { ok: '#1f9d63', warn: '#d98e04', bad: '#d6393f', off: '#6b
 
 const FIGURES = [
   ['Calls a second', picture => [rate(picture.whole.calls_per_second), `${whole(picture.whole.total)} since the start`]],
-  ['Errors', picture => [share(picture.whole.error_rate), picture.whole.shed > 0 ? `${whole(picture.whole.shed)} sent away` : 'of the last minute']],
+  ['Errors', picture => [share(picture.whole.error_rate), turnedAway(picture.whole) || 'of the last minute']],
   ['Response p50', picture => [seconds(picture.whole.p50), 'half are faster']],
   ['Response p99', picture => [seconds(picture.whole.p99), '99 of 100 are faster']],
   ['In flight', picture => [whole(picture.whole.in_flight), picture.whole.queued > 0 ? `${whole(picture.whole.queued)} wait for a place` : `of ${whole(picture.whole.max_concurrent)}`]],
+  ['Cache hits', ({ whole: { cache } }) => [share(cache.hit_rate ?? cache.hit_rate_hour), cache.enabled ? `${whole(cache.entries)} of ${whole(cache.entries_max)} kept` : 'nothing is kept']],
+  ['Equal calls', ({ whole: { cache } }) => [whole(cache.coalesced), 'shared one answer']],
   ['Memory', ({ process, machine }) => [bytes(process?.rss_bytes), machine ? `${share(machine.memory)} of the ${machine.is_container ? 'container' : 'machine'}` : 'mcpo itself']],
   ['Processor', ({ process, machine }) => [process ? share(process.cpu) : '–', machine ? `${share(machine.cpu)} of the ${machine.is_container ? 'container' : 'machine'}` : 'of one']],
   ['Up', picture => [length(picture.uptime), `version ${picture.version}`]],

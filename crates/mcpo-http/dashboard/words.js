@@ -80,6 +80,24 @@ export function clock(ms) {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
 }
 
+/** Why calls are turned away, in a few words. */
+const REASONS = {
+  process_full: 'no room in mcpo',
+  process_slow: 'short of processor time',
+  server_full: 'too many wait',
+  too_late: 'too late',
+  identity_full: 'too many of one caller',
+  rate_limited: 'too often',
+};
+
+/** How many calls were turned away in the last minute and why mostly, or how many since the start. */
+export function turnedAway({ shed, turned_away: lately }) {
+  const reasons = Object.entries(lately ?? {}).sort((a, b) => b[1] - a[1]);
+  const sum = reasons.reduce((all, [, count]) => all + count, 0);
+  if (sum > 0) return `${whole(sum)} turned away: ${REASONS[reasons[0][0]] ?? reasons[0][0]}`;
+  return shed > 0 ? `${whole(shed)} turned away so far` : '';
+}
+
 /** What failed, in a few words that fit after the server's name. */
 const FAULTS = {
   unreachable: 'it cannot be reached',
@@ -135,7 +153,10 @@ function ready(server, why) {
   const missing = server.missing_tools ?? [];
   if (missing.length > 0) return `${many(missing.length, 'tool is', 'tools are')} missing: ${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ', …' : ''}.`;
   if (server.sessions < server.pool_min) return `Only ${whole(server.sessions)} of ${whole(server.pool_min)} sessions.`;
-  return why ? sentence(why) : '';
+  const away = Object.keys(server.turned_away ?? {}).length > 0 ? turnedAway(server) : '';
+  const learnt = server.limit > 0 && server.limit < server.limit_max ? `takes ${whole(server.limit)} of ${whole(server.limit_max)} calls at once` : '';
+  const load = [learnt, away, server.queued > 0 ? `${many(server.queued, 'call')} waiting` : ''].filter(Boolean);
+  return sentence(why || (away || server.queued > 0 ? load.join('; ') : ''));
 }
 
 export function sentence(words) {

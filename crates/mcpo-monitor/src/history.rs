@@ -47,6 +47,10 @@ pub enum Metric {
     Memory,
     /// The health score, 0 to 100.
     Score,
+    /// Calls that were turned away, a second.
+    Shed,
+    /// Share of the calls that a kept answer would have done for, and that got one, 0 to 1.
+    CacheHitRate,
 }
 
 /// One value for each [`Metric`], by [`Metric::index`]; `NaN` where there is none.
@@ -139,7 +143,7 @@ pub enum HistoryError {
 impl Metric {
     /// Each of them, in the order of [`Row`]. The order is part of the file's format: new ones come
     /// last.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Rate,
         Self::ErrorRate,
         Self::P50,
@@ -153,6 +157,8 @@ impl Metric {
         Self::Cpu,
         Self::Memory,
         Self::Score,
+        Self::Shed,
+        Self::CacheHitRate,
     ];
 
     /// Its place in a [`Row`].
@@ -178,6 +184,8 @@ impl Metric {
             Self::Cpu => "cpu",
             Self::Memory => "memory",
             Self::Score => "score",
+            Self::Shed => "shed",
+            Self::CacheHitRate => "cache_hit_rate",
         }
     }
 
@@ -191,10 +199,13 @@ impl Metric {
     #[must_use]
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::Rate | Self::Recoveries => "1/s",
-            Self::ErrorRate | Self::InFlight | Self::Sessions | Self::SessionsInUse | Self::Cpu => {
-                "1"
-            }
+            Self::Rate | Self::Recoveries | Self::Shed => "1/s",
+            Self::ErrorRate
+            | Self::InFlight
+            | Self::Sessions
+            | Self::SessionsInUse
+            | Self::Cpu
+            | Self::CacheHitRate => "1",
             Self::P50 | Self::P90 | Self::P99 | Self::Wait => "s",
             Self::Memory => "By",
             Self::Score => "points",

@@ -31,7 +31,7 @@ use crate::requests::Requests;
 use crate::resources::Sampled;
 use crate::resources::{MachineSample, ProcessSample};
 use crate::score::Baselines;
-use crate::windows::Windows;
+use crate::windows::{Loads, Windows};
 use frames::Framer;
 use keep::Memories;
 use reads::Reads;
@@ -313,14 +313,16 @@ impl Inner {
         let journal = self.directory.journal();
         let (readings, counters) = (self.directory.meters().read(), journal.counters());
         memory.recent.follow(journal);
-        memory.windows.turn(now, &readings, &counters);
+        let pipeline = &self.options.pipeline;
+        let (shed, cache) = (pipeline.shed(), pipeline.cache());
+        memory.windows.turn(now, &readings, &counters, Loads { shed, cache: &cache });
         memory.recent.retain(|name| snapshot.upstream(name).is_some());
-        let (pipeline, store) = (&self.options.pipeline, self.store.get());
+        let store = self.store.get();
         let room = Room {
             max_concurrent: pipeline.capacity(),
             in_flight: pipeline.in_flight(),
             peak: pipeline.peak(),
-            shed: pipeline.shed_total(),
+            shed,
         };
         picture::take(Sources {
             at: self.clock.now(),
@@ -334,6 +336,7 @@ impl Inner {
             baselines: &memory.baselines,
             requests: self.requests.read(),
             room,
+            cache: &cache,
             process: memory.resources.process,
             machine: memory.resources.machine,
             children: &memory.resources.children,

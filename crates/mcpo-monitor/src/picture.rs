@@ -1,5 +1,6 @@
 //! All that is known at one moment. Every face is made from this and from nothing else.
 
+mod load;
 mod recent;
 mod take;
 
@@ -16,6 +17,7 @@ use crate::requests::RequestSeries;
 use crate::resources::{MachineSample, ProcessSample};
 use crate::score::Score;
 
+pub use load::{ByReason, CacheCounts, CachePicture, CacheUse, ShedPicture, WholeCachePicture};
 pub(crate) use recent::Recent;
 pub use take::epoch_seconds;
 pub(crate) use take::{Room, Sources, take};
@@ -70,8 +72,10 @@ pub struct WholePicture {
     pub peak: usize,
     /// Calls that wait for a place at their upstream.
     pub queued: usize,
-    /// Calls that were sent away since there was no room.
-    pub shed: u64,
+    /// Calls that were turned away.
+    pub shed: ShedPicture,
+    /// What the cache did.
+    pub cache: WholeCachePicture,
     /// Faults of the last hour, by kind, those kinds that there were.
     pub faults_last_hour: Vec<(FaultKind, u64)>,
     /// Answered and failed calls of the windows that burn rates are made from.
@@ -134,6 +138,14 @@ pub struct ServerPicture {
     pub tools: Vec<ToolPicture>,
     /// Calls that wait for a place.
     pub queued: usize,
+    /// Calls that may be in flight at once, as was learnt of it; no more than the next.
+    pub limit: usize,
+    /// Calls that may be in flight at once, as its operator says.
+    pub limit_max: usize,
+    /// Calls that were turned away, also those that mcpo itself had no room for.
+    pub shed: ShedPicture,
+    /// What the cache did for it; `None` where it never had anything to do.
+    pub cache: Option<CachePicture>,
     /// Its process trees together; `None` where it has none.
     pub processes: Option<ProcessSample>,
     /// What pulls it down included.

@@ -7,6 +7,7 @@ mod distribution;
 mod docs;
 mod grafana;
 mod itself;
+mod load;
 mod rules;
 mod upstreams;
 
@@ -126,7 +127,8 @@ pub enum Read {
 }
 
 /// The metrics by what they are about, in the order of the exposition and of the documentation.
-pub const CHAPTERS: [Chapter; 3] = [calls::CHAPTER, upstreams::CHAPTER, itself::CHAPTER];
+pub const CHAPTERS: [Chapter; 4] =
+    [calls::CHAPTER, load::CHAPTER, upstreams::CHAPTER, itself::CHAPTER];
 
 /// Metrics about the same thing.
 #[derive(Debug)]

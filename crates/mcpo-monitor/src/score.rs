@@ -101,6 +101,10 @@ pub struct WholeFacts {
     pub files: Option<f64>,
     /// Calls in flight as a share of those that may be.
     pub room: Option<f64>,
+    /// Calls of the last five minutes that mcpo itself had no room or no processor time for.
+    pub turned_away: u64,
+    /// Calls that came in that time, these included.
+    pub came: u64,
     /// Free bytes of the disk that the history is on.
     pub disk_bytes_free: Option<u64>,
 }
@@ -213,6 +217,8 @@ impl WholeFacts {
             memory: machine.map(|machine| machine.memory),
             files,
             room: Some(share(whole.in_flight as f64, whole.max_concurrent as f64)),
+            turned_away: whole.shed.by_process(),
+            came: whole.calls.windows[FIVE_MINUTES].total() + whole.shed.by_process(),
             disk_bytes_free: machine.and_then(|machine| machine.state_disk_bytes_free),
         }
     }

@@ -5,6 +5,7 @@
 
 mod burn;
 mod delta;
+mod few;
 mod grain;
 mod incidents;
 mod slots;
@@ -13,16 +14,19 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use mcpo_core::fault::FaultKind;
+use mcpo_policy::cache::{CacheReading, ServerCacheReading};
 use mcpo_upstream::journal::{Counters, UpstreamCounters};
 use mcpo_upstream::meter::{ToolReading, UpstreamReading};
 use tokio::time::Instant;
 
-use crate::picture::{BurnWindows, CallPicture, Tally, WindowPicture};
+use crate::picture::{BurnWindows, ByReason, CallPicture, Tally, WindowPicture};
 use burn::Burn;
 use delta::Delta;
 use grain::Slot;
 use incidents::Incidents;
 use slots::Slots;
+
+pub(crate) use few::{Counted, Few};
 
 /// What was of late, in few bytes.
 #[derive(Debug)]
@@ -31,6 +35,15 @@ pub(crate) struct Windows {
     /// The slot that is under way.
     slot: Slot,
     upstreams: HashMap<String, Upstream>,
+    /// Calls that were turned away, of all upstreams.
+    shed: few::Track,
+}
+
+/// What was counted of load since the start, of all upstreams together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Loads<'a> {
+    pub(crate) shed: ByReason,
+    pub(crate) cache: &'a CacheReading,
 }
 
 #[derive(Debug)]
@@ -42,6 +55,7 @@ struct Upstream {
     base: Tally,
     burn: Burn,
     incidents: Incidents,
+    few: few::Track,
 }
 
 /// Calls of one tool, or of one upstream.
@@ -69,22 +83,35 @@ impl Windows {
     /// Nothing was seen before.
     pub(crate) fn new(started: Instant) -> Self {
         let slot = Slot::of(started, started);
-        Self { started, slot, upstreams: HashMap::new() }
+        Self { started, slot, upstreams: HashMap::new(), shed: few::Track::default() }
     }
 
     /// Takes in what the meters and the journal have counted, where a slot has ended since the last
     /// time. To be called at least every ten seconds: what comes late counts for the last slot that
     /// has ended. Upstreams that neither of them knows are forgotten, and only these: numbers of one
     /// that is removed and comes back go on where they were.
-    pub(crate) fn turn(&mut self, now: Instant, readings: &[UpstreamReading], counters: &Counters) {
+    pub(crate) fn turn(
+        &mut self,
+        now: Instant,
+        readings: &[UpstreamReading],
+        counters: &Counters,
+        load: Loads<'_>,
+    ) {
         let slot = Slot::of(self.started, now);
         if slot <= self.slot {
             return;
         }
         self.slot = slot;
+        let kept: HashMap<&str, &ServerCacheReading> =
+            load.cache.servers.iter().map(|one| (one.upstream.as_str(), one)).collect();
         for reading in readings {
-            self.upstream(&reading.upstream).turn(slot, reading);
+            let upstream = self.upstream(&reading.upstream);
+            upstream.turn(slot, reading);
+            let cache = kept.get(reading.upstream.as_str()).copied();
+            upstream.few.push(slot.previous(), Counted::of(reading.shed, cache));
         }
+        self.shed.push(slot.previous(), Counted::of(load.shed, None));
+        self.shed.age(slot);
         for (name, counters) in &counters.upstreams {
             self.upstream(name).incidents.push(slot.previous(), counters);
         }
@@ -152,6 +179,19 @@ impl Windows {
         LastHour { faults, recoveries }
     }
 
+    /// What was of late of one upstream's calls that were turned away, and of the cache; both are
+    /// given as they were counted since the start.
+    pub(crate) fn few(&self, upstream: &str, counted: Counted) -> Few {
+        let fresh = few::Track::default();
+        let known = self.upstreams.get(upstream).map_or(&fresh, |one| &one.few);
+        known.show(self.slot, counted)
+    }
+
+    /// The same of all calls that were turned away.
+    pub(crate) fn few_of_all(&self, counted: Counted) -> Few {
+        self.shed.show(self.slot, counted)
+    }
+
     fn upstream(&mut self, name: &str) -> &mut Upstream {
         if !self.upstreams.contains_key(name) {
             self.upstreams.insert(name.to_owned(), Upstream::new());
@@ -179,6 +219,7 @@ impl Upstream {
             base: Tally::default(),
             burn: Burn::default(),
             incidents: Incidents::new(),
+            few: few::Track::default(),
         }
     }
 
@@ -212,6 +253,7 @@ impl Upstream {
         tracks.filter(|track| !track.slots.is_empty()).for_each(|track| track.slots.age(slot));
         self.burn.age(slot);
         self.incidents.age(slot);
+        self.few.age(slot);
     }
 }
 

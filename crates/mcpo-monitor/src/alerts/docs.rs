@@ -34,7 +34,7 @@ const HEAD: &str = "\
 <!-- Made from the rules: MCPO_WRITE_DOCS=1 cargo nextest run -p mcpo-monitor --test alerts_docs -->
 # Alerts
 
-mcpo looks at nine rules every few seconds. What they find is in the log, at `GET /alerts`, on the
+mcpo looks at ten rules every few seconds. What they find is in the log, at `GET /alerts`, on the
 dashboard, in `mcpo_alert_firing` for Prometheus, and sent to webhooks. Each alert says in plain
 words what is wrong, with the figures, and what you can do about it.
 

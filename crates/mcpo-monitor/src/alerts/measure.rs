@@ -3,11 +3,12 @@
 
 use mcpo_core::fault::FaultKind;
 use mcpo_core::life::HeldBy;
+use mcpo_core::load::ShedReason;
 
 use super::reconnects::Reconnects;
 use super::rules::{ANSWERS_LEAST, FAILURES_LEAST};
 use crate::picture::{
-    BurnWindows, CallPicture, FIVE_MINUTES, Picture, ServerPicture, Standing, Tally,
+    BurnWindows, CallPicture, FIVE_MINUTES, Picture, ServerPicture, ShedPicture, Standing, Tally,
 };
 
 /// What rules see.
@@ -179,6 +180,57 @@ pub(super) fn say_burn_slow(_: &Sight<'_>, _: Subject<'_>, value: f64) -> String
 /// the short one that it still goes on.
 pub(super) fn burn_rate(long: Tally, short: Tally, budget: f64) -> Option<f64> {
     Some(rate(long)?.min(rate(short)?) / budget)
+}
+
+pub(super) fn shed(sight: &Sight<'_>, subject: Subject<'_>) -> Option<f64> {
+    let ended = subject.calls(sight).windows[FIVE_MINUTES].total();
+    match subject {
+        Subject::Whole => shed_share(sight.picture.whole.shed.for_want_of_room(), || {
+            sight.picture.whole.shed.share(ended)
+        }),
+        // What mcpo itself has no room for is no fault of the server's.
+        Subject::Server(server) => {
+            let turned_away = of_server_alone(&server.shed);
+            shed_share(turned_away, || (turned_away as f64 / ended.max(1) as f64).min(1.0))
+        }
+    }
+}
+
+/// A share of calls that were turned away; `None` where too few were.
+pub(super) fn shed_share(turned_away: u64, share: impl FnOnce() -> f64) -> Option<f64> {
+    (turned_away >= FAILURES_LEAST).then(share)
+}
+
+/// Calls of the last five minutes that were turned away since the server had no room for them.
+fn of_server_alone(shed: &ShedPicture) -> u64 {
+    shed.for_want_of_room() - shed.by_process()
+}
+
+pub(super) fn say_shed(sight: &Sight<'_>, subject: Subject<'_>, value: f64) -> String {
+    let whole = &sight.picture.whole.shed;
+    let (count, shed, is_whole) = match subject {
+        Subject::Whole => (whole.for_want_of_room(), whole, true),
+        Subject::Server(server) => (of_server_alone(&server.shed), &server.shed, false),
+    };
+    let is_ours = |reason| matches!(reason, ShedReason::ProcessFull | ShedReason::ProcessSlow);
+    let reasons = ShedReason::ALL.into_iter().filter(|reason| is_whole || !is_ours(*reason));
+    let most = reasons
+        .filter_map(|reason| Some((in_words(reason)?, shed.of_late(reason))))
+        .max_by_key(|(_, count)| *count);
+    let why = most.map_or("", |(words, _)| words);
+    let part = percent(value);
+    format!("{part} of the calls of the last 5 min were turned away ({count}), most since {why}")
+}
+
+/// Why there was no room; `None` of a bound that does what it is for.
+const fn in_words(reason: ShedReason) -> Option<&'static str> {
+    match reason {
+        ShedReason::ProcessFull => Some("mcpo has as many in hand as it takes"),
+        ShedReason::ProcessSlow => Some("mcpo is short of processor time"),
+        ShedReason::ServerFull => Some("as many wait for the server as may"),
+        ShedReason::TooLate => Some("they would not have been answered in time"),
+        ShedReason::IdentityFull | ShedReason::RateLimited => None,
+    }
 }
 
 const fn flag(is_so: bool) -> f64 {

@@ -59,6 +59,14 @@ fn burn(long: &str, short: &str, threshold: f64) -> String {
     )
 }
 
+pub(super) fn shed(threshold: f64) -> String {
+    let turned_away = r#"sum without (reason) (increase(mcpo_calls_shed_total{reason=~"server_full|too_late"}[5m]))"#;
+    format!(
+        "{turned_away}\n/\nsum without (outcome) (increase(mcpo_calls_total[5m])) > {threshold}\n\
+         and\n{turned_away} >= {FAILURES_LEAST}"
+    )
+}
+
 /// What counts as failed: see `CallResult::is_failure`.
 const FAILED: &str = r#"outcome=~"not_sent|refused|unknown""#;
 

@@ -258,9 +258,31 @@ const SLO_BURN_SLOW: Rule = Rule {
     say: measure::say_burn_slow,
 };
 
+const CALLS_SHED: Rule = Rule {
+    id: "calls_shed",
+    alertname: "McpoCallsShed",
+    severity: Severity::Warning,
+    threshold: 0.05,
+    unit: Unit::Share,
+    calm_share: 0.8,
+    hold_for: Duration::from_mins(1),
+    looks_back: Duration::from_mins(5),
+    scope: Scope::ServersAndWhole,
+    description: "Too many calls of the last five minutes were turned away since there was no room \
+        for them: of a server those that waited in vain or that too many waited before, of all \
+        together also those that mcpo itself had no room or no processor time for. What rates and \
+        the bounds of one caller turn away does not count; fewer than five are no alert.",
+    fix: "Look at /diagnostics, which names what was full and the setting that bounds it: \
+        maxConcurrent, maxWaiting or pool of the server, or MCPO_MAX_CONCURRENT.",
+    calm: "there is room for calls again",
+    promql: promql::shed,
+    measure: measure::shed,
+    say: measure::say_shed,
+};
+
 /// All rules, in the order in which the configuration lists them. The thresholds and windows of the
 /// burn rates are those of "The Site Reliability Workbook", chapter 5, table 5-8.
-pub const RULES: [Rule; 9] = [
+pub const RULES: [Rule; 10] = [
     CPU_HIGH,
     MEMORY_HIGH,
     ERROR_RATE,
@@ -270,6 +292,7 @@ pub const RULES: [Rule; 9] = [
     HELD,
     SLO_BURN_FAST,
     SLO_BURN_SLOW,
+    CALLS_SHED,
 ];
 
 // === impl Rule ===

@@ -10,8 +10,8 @@ use mcpo_upstream::journal::UpstreamCounters;
 
 use super::{Alert, Engine, Notice, Phase, Severity};
 use crate::picture::{
-    BreakerName, BurnWindows, CallPicture, FIVE_MINUTES, Picture, ServerPicture, Standing, Tally,
-    WatchPicture, WholePicture,
+    BreakerName, BurnWindows, CallPicture, FIVE_MINUTES, Picture, ServerPicture, ShedPicture,
+    Standing, Tally, WatchPicture, WholeCachePicture, WholePicture,
 };
 use crate::resources::MachineSample;
 use crate::score::Score;
@@ -213,6 +213,10 @@ pub(crate) fn server(name: &str, since: SystemTime) -> ServerPicture {
         calls: CallPicture::default(),
         tools: Vec::new(),
         queued: 0,
+        limit: 1024,
+        limit_max: 1024,
+        shed: ShedPicture::default(),
+        cache: None,
         processes: None,
         score: Score { score: 100, reasons: Vec::new() },
     }
@@ -225,7 +229,8 @@ fn whole() -> WholePicture {
         in_flight: 0,
         peak: 0,
         queued: 0,
-        shed: 0,
+        shed: ShedPicture::default(),
+        cache: WholeCachePicture::default(),
         faults_last_hour: Vec::new(),
         burn: BurnWindows::default(),
         score: Score { score: 100, reasons: Vec::new() },

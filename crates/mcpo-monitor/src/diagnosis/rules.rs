@@ -2,6 +2,7 @@
 
 mod calls;
 mod connection;
+mod load;
 mod own;
 mod resources;
 mod tools;
@@ -76,7 +77,14 @@ pub const RULES: &[Rule] = &[
     calls::SLOW_UPSTREAM,
     calls::SLOW_MCPO,
     calls::ERROR_BUDGET_BURN,
-    calls::LOW_CACHE_USE,
+    load::PROCESS_FULL,
+    load::PROCESS_SLOW,
+    load::LIMIT_LEARNT_LOW,
+    load::SERVER_FULL,
+    load::CALLS_TOO_LATE,
+    load::IDENTITY_FULL,
+    load::RATE_LIMITED,
+    load::LOW_CACHE_USE,
     resources::MEMORY_GROWTH,
     resources::MEMORY_PRESSURE,
     resources::CPU_SATURATED,
@@ -102,6 +110,9 @@ const SYMPTOMS: &[&str] = &[
     "slow_mcpo",
     "error_budget_burn",
     "upstream_down",
+    "limit_learnt_low",
+    "server_full",
+    "calls_too_late",
 ];
 
 // === impl Rule ===

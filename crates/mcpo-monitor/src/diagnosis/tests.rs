@@ -3,6 +3,7 @@
 mod build;
 mod calls;
 mod connection;
+mod load;
 mod own;
 mod play;
 mod tools;

@@ -1,11 +1,15 @@
 //! What the dashboard is sent: one picture, small enough for one a second.
 
 use mcpo_core::fault::FaultKind;
+use mcpo_core::load::ShedReason;
 use mcpo_upstream::journal::{RECOVERY_BUCKETS_SECONDS, UpstreamCounters};
 use serde_json::{Value, json};
 
 use super::{held_by, reason, status};
-use crate::picture::{MINUTE, Picture, ServerPicture, WholePicture, WindowPicture, epoch_seconds};
+use crate::picture::{
+    ByReason, CachePicture, MINUTE, Picture, ServerPicture, WholeCachePicture, WholePicture,
+    WindowPicture, epoch_seconds,
+};
 use crate::resources::{MachineSample, ProcessSample};
 
 /// One picture for the dashboard. It may name addresses and commands: it is for operators. Times
@@ -40,7 +44,41 @@ fn whole(whole: &WholePicture) -> Value {
         "queued": whole.queued,
         "max_concurrent": whole.max_concurrent,
         "total": whole.calls.total(),
-        "shed": whole.shed,
+        "shed": whole.shed.total(),
+        "turned_away": by_reason(&whole.shed.minute),
+        "cache": whole_cache(&whole.cache),
+    })
+}
+
+/// Why calls were turned away: those reasons that there were.
+fn by_reason(shed: &ByReason) -> Value {
+    let there_were = ShedReason::ALL.iter().zip(shed).filter(|(_, count)| **count > 0);
+    let named = there_were.map(|(reason, count)| (reason.name().to_owned(), Value::from(*count)));
+    Value::Object(named.collect())
+}
+
+/// The cache of all, as it stands and did of late.
+fn whole_cache(whole: &WholeCachePicture) -> Value {
+    json!({
+        "enabled": whole.enabled,
+        "hit_rate": whole.all.minute.hit_rate(),
+        "hit_rate_hour": whole.all.hour.hit_rate(),
+        "coalesced": whole.all.counts.coalesced,
+        "entries": whole.all.entries,
+        "entries_max": whole.entries_max,
+        "bytes": whole.all.bytes,
+        "bytes_max": whole.bytes_max,
+    })
+}
+
+/// One upstream's part of it.
+fn cache(cache: &CachePicture) -> Value {
+    json!({
+        "hit_rate": cache.minute.hit_rate(),
+        "hit_rate_hour": cache.hour.hit_rate(),
+        "coalesced": cache.counts.coalesced,
+        "entries": cache.entries,
+        "bytes": cache.bytes,
     })
 }
 
@@ -109,6 +147,11 @@ fn calls(server: &ServerPicture) -> Value {
         "p99": window.duration.quantile(0.99),
         "in_flight": server.calls.in_flight,
         "queued": server.queued,
+        "limit": server.limit,
+        "limit_max": server.limit_max,
+        "shed": server.shed.total(),
+        "turned_away": by_reason(&server.shed.minute),
+        "cache": server.cache.as_ref().map(cache),
         "total": server.calls.total(),
         "recoveries": recoveries(&server.counters),
         "last_error": server.last_error.map(|(at, kind)| json!({

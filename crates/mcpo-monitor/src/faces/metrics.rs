@@ -3,13 +3,15 @@
 //! a length is 0, so that whoever reads numbers finds numbers.
 
 use mcpo_core::fault::FaultKind;
+use mcpo_core::load::ShedReason;
 use mcpo_upstream::journal::UpstreamCounters;
 use serde_json::{Map, Value, json};
 
 use super::live::{recovery_quantile, recovery_rate};
 use super::{reason, rfc_3339, status};
 use crate::picture::{
-    CallPicture, FIVE_MINUTES, MINUTE, Picture, ServerPicture, Standing, ToolPicture, epoch_seconds,
+    CachePicture, CallPicture, FIVE_MINUTES, MINUTE, Picture, ServerPicture, ShedPicture, Standing,
+    ToolPicture, epoch_seconds,
 };
 
 /// What `/metrics` answers by default.
@@ -21,7 +23,7 @@ pub fn metrics(picture: &Picture) -> Value {
     json!({
         "performance": performance.collect::<Map<_, _>>(),
         "concurrency": concurrency(picture),
-        "cache": {},
+        "cache": cache(picture),
         "connection": servers().map(connection).collect::<Map<_, _>>(),
         "error_recovery": error_recovery(picture),
         "system_health": system_health(picture),
@@ -63,8 +65,55 @@ fn concurrency(picture: &Picture) -> Value {
         "current_concurrent": whole.in_flight,
         "peak_concurrent": whole.peak,
         "queued": whole.queued,
-        "shed_total": whole.shed,
+        "shed_total": whole.shed.total(),
+        "shed": shed(&whole.shed),
+        "servers": picture.servers.iter().map(room).collect::<Map<_, _>>(),
     })
+}
+
+/// One upstream's room.
+fn room(server: &ServerPicture) -> (String, Value) {
+    let about = json!({
+        "current_concurrent": server.calls.in_flight,
+        "peak_concurrent": server.calls.peak,
+        "limit": server.limit,
+        "max_concurrent": server.limit_max,
+        "queued": server.queued,
+        "shed_total": server.shed.total(),
+        "shed": shed(&server.shed),
+    });
+    (server.name.clone(), about)
+}
+
+/// Calls that were turned away since the start, by each reason that there is.
+fn shed(shed: &ShedPicture) -> Map<String, Value> {
+    let reasons = ShedReason::ALL.iter().zip(shed.all);
+    reasons.map(|(reason, count)| (reason.name().to_owned(), count.into())).collect()
+}
+
+/// The cache: its counts since the start, the share of the calls since then that it answered (0
+/// where it was never asked), and how it stands.
+fn cache(picture: &Picture) -> Value {
+    let whole = &picture.whole.cache;
+    let servers = picture.servers.iter().filter_map(|server| {
+        Some((server.name.clone(), Value::Object(cached(server.cache.as_ref()?))))
+    });
+    let mut shown = Map::from_iter([("enabled".to_owned(), whole.enabled.into())]);
+    shown.extend(cached(&whole.all));
+    shown.insert("max_entries".to_owned(), whole.entries_max.into());
+    shown.insert("max_bytes".to_owned(), whole.bytes_max.into());
+    shown.insert("servers".to_owned(), Value::Object(servers.collect()));
+    shown.into()
+}
+
+fn cached(cache: &CachePicture) -> Map<String, Value> {
+    let counts = cache.counts.named().map(|(name, count)| (name.to_owned(), count.into()));
+    let mut shown = Map::from_iter(counts);
+    let hit_rate = cache.counts.used().hit_rate().unwrap_or(0.0);
+    shown.insert("hit_rate".to_owned(), hit_rate.into());
+    shown.insert("entries".to_owned(), cache.entries.into());
+    shown.insert("bytes".to_owned(), cache.bytes.into());
+    shown
 }
 
 fn connection(server: &ServerPicture) -> (String, Value) {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::monitor::play::Play;
+use crate::picture::{CacheCounts, CachePicture, WholeCachePicture};
 
 const MILLIS: Duration = Duration::from_millis(1);
 
@@ -51,10 +52,14 @@ async fn metrics_have_the_shape_that_was_promised() {
     assert!(near(&tool["p50"], 0.02) && near(&tool["p90"], 0.04) && near(&tool["p99"], 0.04));
     assert!(near(&tool["qps_1m"], 40.0), "four in a tenth of a second: {tool}");
     assert_eq!((&tool["current_concurrent"], &tool["peak_concurrent"]), (&json!(0), &json!(1)));
+    let none = json!({"process_full": 0, "process_slow": 0, "server_full": 0, "too_late": 0,
+                      "identity_full": 0, "rate_limited": 0});
     assert_eq!(
         shown["concurrency"],
         json!({"max_concurrent": 10_000, "current_concurrent": 0, "peak_concurrent": 0,
-               "queued": 0, "shed_total": 0})
+               "queued": 0, "shed_total": 0, "shed": none, "servers": {"time": {
+                    "current_concurrent": 0, "peak_concurrent": 1, "limit": 1024,
+                    "max_concurrent": 1024, "queued": 0, "shed_total": 0, "shed": none}}})
     );
     assert_eq!(
         shown["connection"]["time"],
@@ -83,6 +88,30 @@ async fn metrics_have_the_shape_that_was_promised() {
     assert_eq!(health["connection_health"], json!({"time": true}));
     assert_eq!(keys(&health["resources"]), ["cpu_percent", "memory_percent", "rss_bytes"]);
     assert!(near(&shown["timestamp"], 1_767_268_800.1));
+}
+
+/// The whole has what its servers have, its bounds, and the servers.
+#[tokio::test(start_paused = true)]
+async fn the_cache_is_shown_whole_and_by_server() {
+    let (_play, picture) = picture().await;
+    let counts = CacheCounts { hits: 6, misses: 1, stale: 1, bypassed: 9, ..Default::default() };
+    let kept = CachePicture { counts, entries: 4, bytes: 512, ..CachePicture::default() };
+    let mut picture = (*picture).clone();
+    picture.whole.cache =
+        WholeCachePicture { enabled: true, entries_max: 10, bytes_max: 1024, all: kept };
+    assert_eq!(metrics(&picture)["cache"]["servers"], json!({}));
+    picture.servers[0].cache = Some(kept);
+    let shown = &metrics(&picture)["cache"];
+    let of_server = json!({"hits": 6, "misses": 1, "stale": 1, "bypassed": 9, "coalesced": 0,
+        "evictions": 0, "expirations": 0, "purged": 0, "refreshes": 0, "hit_rate": 0.875,
+        "entries": 4, "bytes": 512});
+    assert_eq!(shown["servers"]["time"], of_server);
+    for (name, value) in of_server.as_object().unwrap() {
+        assert_eq!(&shown[name], value, "{name}");
+    }
+    let bounds = ["enabled", "max_entries", "max_bytes"].map(|name| shown[name].clone());
+    assert_eq!(bounds, [json!(true), json!(10), json!(1024)]);
+    assert_eq!(shown.as_object().unwrap().len(), 12 + 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,7 +160,9 @@ async fn the_live_picture_has_all_that_the_page_draws() {
             "queued",
             "max_concurrent",
             "total",
-            "shed"
+            "shed",
+            "turned_away",
+            "cache"
         ]
     );
     let mut server = keys(&shown["servers"][0]);
@@ -161,6 +192,11 @@ async fn the_live_picture_has_all_that_the_page_draws() {
         "p99",
         "in_flight",
         "queued",
+        "limit",
+        "limit_max",
+        "shed",
+        "turned_away",
+        "cache",
         "total",
         "recoveries",
         "last_error",

@@ -2,8 +2,8 @@
 //!
 //! | metric | over time | over upstreams |
 //! |---|---|---|
-//! | rate, recoveries, in flight, sessions, processor, memory | mean, by time | sum |
-//! | error rate, p50, p90, wait | mean, by calls | mean, by calls |
+//! | rate, shed, recoveries, in flight, sessions, processor, memory | mean, by time | sum |
+//! | error rate, cache hit rate, p50, p90, wait | mean, by calls | mean, by calls |
 //! | p99 | greatest | greatest |
 //! | score | mean, by time | least |
 //!
@@ -11,6 +11,10 @@
 //! worst of it, since it is looked at to see what went wrong.
 
 use super::{Metric, ROW_EMPTY, Row};
+
+/// Over upstreams, these are means, weighed by calls.
+const BY_CALLS: [Metric; 5] =
+    [Metric::ErrorRate, Metric::P50, Metric::P90, Metric::Wait, Metric::CacheHitRate];
 
 /// Where no call was made all weights are this small, and so alike: time alone weighs.
 const CALLS_PER_SECOND_MIN: f64 = 1e-9;
@@ -92,7 +96,9 @@ fn narrow(value: f64) -> f32 {
 
 fn over_time(metric: Metric) -> OverTime {
     match metric {
-        Metric::ErrorRate | Metric::P50 | Metric::P90 | Metric::Wait => OverTime::ByCalls,
+        Metric::ErrorRate | Metric::P50 | Metric::P90 | Metric::Wait | Metric::CacheHitRate => {
+            OverTime::ByCalls
+        }
         Metric::P99 => OverTime::Greatest,
         Metric::Rate
         | Metric::InFlight
@@ -101,7 +107,8 @@ fn over_time(metric: Metric) -> OverTime {
         | Metric::Recoveries
         | Metric::Cpu
         | Metric::Memory
-        | Metric::Score => OverTime::ByTime,
+        | Metric::Score
+        | Metric::Shed => OverTime::ByTime,
     }
 }
 
@@ -116,7 +123,7 @@ pub(super) fn together<'a>(rows: impl Iterator<Item = &'a Row>) -> Row {
             *kept = across(metric, *kept, value);
         }
     }
-    for metric in [Metric::ErrorRate, Metric::P50, Metric::P90, Metric::Wait] {
+    for metric in BY_CALLS {
         row[metric.index()] = means.value(metric).unwrap_or(f32::NAN);
     }
     row
@@ -132,13 +139,16 @@ fn across(metric: Metric, kept: f32, value: f32) -> f32 {
         Metric::P99 => kept.max(value),
         Metric::Score => kept.min(value),
         // The means are made apart, since they need weights.
-        Metric::ErrorRate | Metric::P50 | Metric::P90 | Metric::Wait => value,
+        Metric::ErrorRate | Metric::P50 | Metric::P90 | Metric::Wait | Metric::CacheHitRate => {
+            value
+        }
         Metric::Rate
         | Metric::InFlight
         | Metric::Sessions
         | Metric::SessionsInUse
         | Metric::Recoveries
         | Metric::Cpu
-        | Metric::Memory => kept + value,
+        | Metric::Memory
+        | Metric::Shed => kept + value,
     }
 }

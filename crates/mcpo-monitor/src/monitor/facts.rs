@@ -8,9 +8,9 @@ use mcpo_upstream::journal::ENTRIES_MAX;
 use tokio::task::spawn_blocking;
 
 use super::Monitor;
-use crate::diagnosis::{Facts, TrendFact};
+use crate::diagnosis::{CacheFacts, Facts, TrendFact};
 use crate::history::{self, Metric, Store};
-use crate::picture::{Picture, ServerPicture};
+use crate::picture::{CacheUse, Picture, ServerPicture};
 use crate::trend::{Options, analyse};
 
 /// So far back is looked for where things go: a leak of an hour is seen as well as one of a shift.
@@ -49,8 +49,16 @@ pub(super) async fn facts(monitor: &Monitor) -> Facts {
     let known = spawn_blocking(move || monitor.inner.shared.trends(|| trends(&store, &seen))).await;
     // Without them there are fewer recommendations.
     facts.trends = known.unwrap_or_default();
+    facts.cache = cache(&picture);
     facts.picture = Some(picture);
     facts
+}
+
+/// How the cache did, where there is one.
+fn cache(picture: &Picture) -> Option<CacheFacts> {
+    let whole = &picture.whole.cache;
+    let CacheUse { asked, hits } = whole.all.hour;
+    whole.enabled.then_some(CacheFacts { asked, hits })
 }
 
 /// Where things go. Waits for the disk.

@@ -7,7 +7,7 @@ use mcpo_core::sketch::Sketch;
 use mcpo_upstream::meter::{CallResult, UPSTREAMS_MAX};
 
 use crate::history::{Frame, Metric, ROW_EMPTY, Row};
-use crate::picture::{Picture, ServerPicture, Tally};
+use crate::picture::{CacheUse, Picture, ServerPicture, Tally};
 use crate::resources::ProcessSample;
 
 /// What happened in less time than this says nothing of a second.
@@ -32,6 +32,8 @@ struct Counted {
     duration: Sketch,
     waited: Duration,
     recoveries: u64,
+    shed: u64,
+    cache: CacheUse,
 }
 
 // === impl Framer ===
@@ -97,6 +99,8 @@ impl Counted {
             duration: server.calls.duration.clone(),
             waited: server.calls.waited_sum,
             recoveries: server.counters.recoveries_tried,
+            shed: server.shed.total(),
+            cache: server.cache.map(|cache| cache.counts.used()).unwrap_or_default(),
         }
     }
 
@@ -107,8 +111,10 @@ impl Counted {
     /// What came after `before`. Numbers that are smaller than before began anew.
     fn since(&self, before: &Self) -> Self {
         let recoveries = self.recoveries.saturating_sub(before.recoveries);
+        let shed = self.shed.saturating_sub(before.shed);
+        let cache = self.cache.since(before.cache);
         if self.total() < before.total() {
-            return Self { recoveries, ..self.clone() };
+            return Self { recoveries, shed, cache, ..self.clone() };
         }
         let mut ended = self.ended;
         ended.iter_mut().zip(before.ended).for_each(|(now, then)| *now = now.saturating_sub(then));
@@ -117,6 +123,8 @@ impl Counted {
             duration: self.duration.since(&before.duration),
             waited: self.waited.saturating_sub(before.waited),
             recoveries,
+            shed,
+            cache,
         }
     }
 
@@ -125,6 +133,8 @@ impl Counted {
         self.duration.merge(&other.duration);
         self.waited += other.waited;
         self.recoveries += other.recoveries;
+        self.shed += other.shed;
+        self.cache += other.cache;
     }
 
     /// As that happened within such a length of time.
@@ -133,6 +143,10 @@ impl Counted {
         let mut row = ROW_EMPTY;
         put(&mut row, Metric::Rate, self.total() as f64 / seconds);
         put(&mut row, Metric::Recoveries, self.recoveries as f64 / seconds);
+        put(&mut row, Metric::Shed, self.shed as f64 / seconds);
+        if let Some(hit_rate) = self.cache.hit_rate() {
+            put(&mut row, Metric::CacheHitRate, hit_rate);
+        }
         if tally.total() > 0 {
             put(&mut row, Metric::ErrorRate, tally.error_rate());
         }

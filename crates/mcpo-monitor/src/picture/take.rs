@@ -6,19 +6,21 @@ use std::time::{Duration, SystemTime};
 
 use mcpo_core::breaker::BreakerState;
 use mcpo_core::life::HeldBy;
+use mcpo_policy::cache::{CacheReading, ServerCacheReading};
 use mcpo_upstream::directory::{Snapshot, State, Upstream, View};
 use mcpo_upstream::journal::Counters;
 use mcpo_upstream::meter::{ToolReading, UpstreamReading};
 use tokio::time::Instant;
 
 use super::{
-    BreakerName, BurnWindows, CallPicture, Picture, Recent, ServerPicture, Standing, ToolPicture,
-    WatchPicture, WholePicture, WindowPicture,
+    BreakerName, BurnWindows, ByReason, CachePicture, CallPicture, Picture, Recent, ServerPicture,
+    ShedPicture, Standing, ToolPicture, WatchPicture, WholeCachePicture, WholePicture,
+    WindowPicture,
 };
 use crate::requests::RequestSeries;
 use crate::resources::{MachineSample, ProcessSample};
 use crate::score::{self, Baselines, Score};
-use crate::windows::Windows;
+use crate::windows::{Counted, Windows};
 
 /// What a picture is made from.
 #[derive(Debug)]
@@ -35,6 +37,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) baselines: &'a Baselines,
     pub(crate) requests: Vec<RequestSeries>,
     pub(crate) room: Room,
+    pub(crate) cache: &'a CacheReading,
     pub(crate) process: Option<ProcessSample>,
     pub(crate) machine: Option<MachineSample>,
     pub(crate) watch: WatchPicture,
@@ -48,7 +51,7 @@ pub(crate) struct Room {
     pub(crate) max_concurrent: usize,
     pub(crate) in_flight: usize,
     pub(crate) peak: usize,
-    pub(crate) shed: u64,
+    pub(crate) shed: ByReason,
 }
 
 /// Takes a picture.
@@ -58,11 +61,17 @@ pub(crate) fn take(mut sources: Sources<'_>) -> Picture {
         .into_iter()
         .map(|mut one| (std::mem::take(&mut one.upstream), one))
         .collect();
+    let kept: HashMap<&str, &ServerCacheReading> =
+        sources.cache.servers.iter().map(|one| (one.upstream.as_str(), one)).collect();
     let servers: Vec<ServerPicture> = sources
         .snapshot
         .upstreams()
         .iter()
-        .map(|upstream| server(&sources, upstream, readings.remove(&upstream.view.name)))
+        .map(|upstream| {
+            let name = upstream.view.name.as_str();
+            let (reading, kept) = (readings.remove(name), kept.get(name).copied());
+            server(&sources, upstream, reading.unwrap_or_default(), kept)
+        })
         .collect();
     let mut picture = Picture {
         at: sources.at,
@@ -81,17 +90,18 @@ pub(crate) fn take(mut sources: Sources<'_>) -> Picture {
 fn server(
     sources: &Sources<'_>,
     upstream: &Upstream,
-    reading: Option<UpstreamReading>,
+    reading: UpstreamReading,
+    kept: Option<&ServerCacheReading>,
 ) -> ServerPicture {
     let (view, breaker) = (&*upstream.view, upstream.gate().breaker_state());
     let now = sources.now;
-    let reading = reading.unwrap_or_else(nothing);
     let read = reading.tools.into_iter();
     let tools: Vec<ToolPicture> = read.map(|one| tool(sources, &view.name, one)).collect();
     let mut calls = sum(tools.iter().map(|tool| &tool.calls));
     (calls.in_flight, calls.peak) = (reading.in_flight, reading.peak);
     calls.windows = sources.windows.of(&view.name, &calls, now);
     let counters = sources.counters.upstreams.get(&view.name).cloned().unwrap_or_default();
+    let few = sources.windows.few(&view.name, Counted::of(reading.shed, kept));
     let last_hour = sources.windows.last_hour(&view.name, &counters);
     ServerPicture {
         name: view.name.clone(),
@@ -119,14 +129,13 @@ fn server(
         calls,
         tools,
         queued: reading.queued,
+        limit: reading.limit,
+        limit_max: view.load.max_concurrent.get(),
+        shed: ShedPicture::of(reading.shed, &few),
+        cache: kept.map(|kept| CachePicture::of(kept, &few)),
         processes: sources.children.get(&view.name).copied(),
         score: Score::full(),
     }
-}
-
-/// Of an upstream that no call ever came to.
-fn nothing() -> UpstreamReading {
-    UpstreamReading::default()
 }
 
 fn tool(sources: &Sources<'_>, upstream: &str, reading: ToolReading) -> ToolPicture {
@@ -168,10 +177,31 @@ fn whole(sources: &Sources<'_>, servers: &[ServerPicture]) -> WholePicture {
         in_flight,
         peak,
         queued: servers.iter().map(|server| server.queued).sum(),
-        shed,
+        shed: ShedPicture::of(shed, &sources.windows.few_of_all(Counted::of(shed, None))),
+        cache: cache(sources),
         faults_last_hour: faults,
         burn,
         score: Score::full(),
+    }
+}
+
+/// The cache, with what it did for upstreams that were removed since.
+fn cache(sources: &Sources<'_>) -> WholeCachePicture {
+    let reading = sources.cache;
+    let mut all = CachePicture::default();
+    for kept in &reading.servers {
+        let few = sources.windows.few(&kept.upstream, Counted::of(ByReason::default(), Some(kept)));
+        let one = CachePicture::of(kept, &few);
+        all.counts += one.counts;
+        all.minute += one.minute;
+        all.hour += one.hour;
+    }
+    (all.entries, all.bytes) = (reading.entries, reading.bytes);
+    WholeCachePicture {
+        enabled: reading.enabled,
+        entries_max: reading.entries_max,
+        bytes_max: reading.bytes_max,
+        all,
     }
 }
 

@@ -1,6 +1,7 @@
 //! docs/metrics.md, made from the table.
 
 use mcpo_core::fault::FaultKind;
+use mcpo_core::load::ShedReason;
 use mcpo_upstream::meter::{CallResult, OTHER, TOOLS_IN_ALL_MAX, TOOLS_MAX};
 
 use super::{CHAPTERS, Chapter, Kind, Metric, SERVER, Source, TOOL};
@@ -72,6 +73,7 @@ fn labels() -> String {
         ("mcp_method_name", "always `tools/call`".to_owned()),
         ("outcome", words(&CallResult::ALL.map(CallResult::name))),
         ("error_type", words(&FaultKind::ALL.map(FaultKind::name))),
+        ("reason", words(&ShedReason::ALL.map(ShedReason::name))),
         ("held_by", words(&["operator", "fault"])),
         ("window", words(&["5m", "30m", "1h", "6h"])),
         ("http_request_method", "a standard method, or `_OTHER`".to_owned()),
@@ -102,7 +104,7 @@ fn bounds() -> String {
 Labels have values from closed sets, or names. Tools are counted by name up to {TOOLS_MAX} of one
 server and {TOOLS_IN_ALL_MAX} in all, and only once they were called; those beyond are counted
 together. A name of more than {LABEL_BYTES_MAX} bytes is cut, and ends in a hash of all of it. A
-server has about 80 series, and a tool that was called about 20.
+server has about 90 series, a dozen more where answers of it are kept or shared, and a tool that was called about 20.
 
 After a change of the code, `MCPO_WRITE_DOCS=1 cargo nextest run -p mcpo-monitor --test metrics`
 writes this page, the rules and the dashboard anew.

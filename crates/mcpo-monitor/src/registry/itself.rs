@@ -87,10 +87,10 @@ const METRICS: [Metric; 29] = [
         name: "mcpo_pipeline_shed_total",
         kind: Kind::Counter,
         unit: Unit::None,
-        help: "Calls that were sent away since there was no room",
+        help: "Calls that were turned away before anything of them was sent, for whatever reason",
         labels: &[],
         source: Source::Own,
-        read: Read::Whole(|facts| Some(facts.picture.whole.shed as f64)),
+        read: Read::Whole(|facts| Some(facts.picture.whole.shed.total() as f64)),
     },
     Metric {
         name: "mcpo_slo_objective_ratio",

@@ -31,7 +31,7 @@ pub struct Part {
 }
 
 /// Everything that costs points.
-pub const PARTS: [Part; 12] = [
+pub const PARTS: [Part; 13] = [
     Part {
         name: "state",
         scope: Scope::Server,
@@ -51,7 +51,8 @@ pub const PARTS: [Part; 12] = [
         points_max: 60.0,
         formula: "60 times its error rate of the last five minutes divided by 10 %, 60 at most. The \
                   error rate is failed / (answered + failed + 10): ten calls that went well are \
-                  thought of, so that one failure among few is not all",
+                  thought of, so that one failure among few is not all. A call that was turned away \
+                  since too many waited for it, or it would have been too late, is a failed one",
     },
     Part {
         name: "latency",
@@ -104,6 +105,14 @@ pub const PARTS: [Part; 12] = [
                   100 %; the worse of the two",
     },
     Part {
+        name: "shed",
+        scope: Scope::Whole,
+        points_max: 60.0,
+        formula: "60 times the share of the calls of the last five minutes that mcpo itself had no \
+                  room or no processor time for, divided by 10 %, 60 at most. The share is turned \
+                  away / (all + 10). What rates turn away costs nothing: they do what they are for",
+    },
+    Part {
         name: "disk",
         scope: Scope::Whole,
         points_max: 10.0,
@@ -151,6 +160,7 @@ pub(super) fn of_whole(facts: &WholeFacts) -> Vec<Reason> {
         rising("cpu", facts.cpu, 0.8, "the processors' time is used"),
         rising("memory", facts.memory, 0.85, "the memory is used"),
         limits(facts),
+        shed(facts),
         disk(facts),
     ];
     of_servers.chain(own.into_iter().flatten()).collect()
@@ -235,6 +245,13 @@ fn limits(facts: &WholeFacts) -> Option<Reason> {
     let room = rising("limits", facts.room, 0.8, "the places for calls are taken");
     let points = |reason: &Reason| reason.points;
     files.into_iter().chain(room).max_by(|one, other| points(one).total_cmp(&points(other)))
+}
+
+fn shed(facts: &WholeFacts) -> Option<Reason> {
+    let (turned_away, came) = (facts.turned_away, facts.came);
+    let share = turned_away as f64 / (came as f64 + CALLS_THOUGHT_OF);
+    let why = format!("{turned_away} of {came} calls were turned away in the last five minutes");
+    lost(None, "shed", share / ERROR_RATE_WORST, why)
 }
 
 fn disk(facts: &WholeFacts) -> Option<Reason> {

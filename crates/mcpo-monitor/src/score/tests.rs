@@ -115,6 +115,19 @@ fn the_whole_loses_the_mean_and_sees_one_of_a_thousand() {
 }
 
 #[test]
+fn calls_that_mcpo_turns_away_cost_the_whole() {
+    let turned_away = |turned_away, came| {
+        of(&Facts::Whole(WholeFacts { turned_away, came, ..WholeFacts::default() }))
+    };
+    assert_eq!(turned_away(0, 1000), Score::full());
+    let score = turned_away(50, 990);
+    assert_eq!((told(&score), score.score), (vec![("shed", 30)], 70));
+    assert_eq!(score.reasons[0].why, "50 of 990 calls were turned away in the last five minutes");
+    assert_eq!(turned_away(500, 990).score, 40);
+    assert_eq!(turned_away(1, 1).score, 45, "one among few is not all");
+}
+
+#[test]
 fn the_machine_costs_the_whole_alone() {
     let facts = WholeFacts {
         cpu: Some(0.9),

@@ -42,6 +42,19 @@ fn upstream(tools: &[ToolReading]) -> UpstreamReading {
     UpstreamReading { upstream, tools, ..UpstreamReading::default() }
 }
 
+/// Nothing was turned away, and nothing is kept.
+fn no_load() -> Loads<'static> {
+    static EMPTY: CacheReading = CacheReading {
+        enabled: false,
+        entries: 0,
+        bytes: 0,
+        entries_max: 0,
+        bytes_max: 0,
+        servers: Vec::new(),
+    };
+    Loads { shed: ByReason::default(), cache: &EMPTY }
+}
+
 /// A clock, windows, and one tool that is called.
 struct Bench {
     windows: Windows,
@@ -67,7 +80,7 @@ impl Bench {
 
     fn turn(&mut self) {
         let reading = upstream(std::slice::from_ref(&self.tool));
-        self.windows.turn(self.now, &[reading], &Counters::default());
+        self.windows.turn(self.now, &[reading], &Counters::default(), no_load());
     }
 
     fn call(&mut self, result: CallResult, millis: u64) {
@@ -186,7 +199,7 @@ async fn six_hours_are_seeded_and_forgotten() {
     assert!((20..=22).contains(&burn.six_hours.bad), "{burn:?}");
     bench.pass(6 * 3600 * SECOND);
     assert_eq!(bench.burn(), [0; 4]);
-    bench.windows.turn(bench.now + 10 * SECOND, &[], &Counters::default());
+    bench.windows.turn(bench.now + 10 * SECOND, &[], &Counters::default(), no_load());
     assert!(bench.windows.upstreams.is_empty(), "nobody knows it any more");
 }
 
@@ -207,15 +220,15 @@ async fn faults_and_recoveries_of_the_last_hour_are_counted() {
     journal.record(&lost(FaultKind::Timeout));
     let both = vec![(FaultKind::Disconnected, 1), (FaultKind::Timeout, 1)];
     assert_eq!(told(&bench, &journal), (both.clone(), 1));
-    bench.windows.turn(bench.now + 10 * SECOND, &[], &journal.counters());
+    bench.windows.turn(bench.now + 10 * SECOND, &[], &journal.counters(), no_load());
     assert_eq!(told(&bench, &journal), (both, 1));
     journal.record(&lost(FaultKind::Timeout));
-    bench.windows.turn(bench.now + 1800 * SECOND, &[], &journal.counters());
+    bench.windows.turn(bench.now + 1800 * SECOND, &[], &journal.counters(), no_load());
     let more = vec![(FaultKind::Disconnected, 1), (FaultKind::Timeout, 2)];
     assert_eq!(told(&bench, &journal), (more, 1));
-    bench.windows.turn(bench.now + 4400 * SECOND, &[], &journal.counters());
+    bench.windows.turn(bench.now + 4400 * SECOND, &[], &journal.counters(), no_load());
     assert_eq!(told(&bench, &journal), (vec![(FaultKind::Timeout, 1)], 0));
-    bench.windows.turn(bench.now + 9000 * SECOND, &[], &journal.counters());
+    bench.windows.turn(bench.now + 9000 * SECOND, &[], &journal.counters(), no_load());
     assert_eq!(told(&bench, &journal), (vec![], 0));
 }
 
@@ -246,7 +259,7 @@ fn bytes_per_tool(calls_in_ten_seconds: usize, seconds: u32) -> usize {
             }
         }
         bench.now += 10 * SECOND;
-        bench.windows.turn(bench.now, &[upstream(&tools)], &Counters::default());
+        bench.windows.turn(bench.now, &[upstream(&tools)], &Counters::default(), no_load());
     }
     bytes(&bench.windows) / TOOLS
 }

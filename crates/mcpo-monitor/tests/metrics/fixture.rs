@@ -8,8 +8,8 @@ use mcpo_core::outcome::OutcomeKind;
 use mcpo_core::sketch::Sketch;
 use mcpo_monitor::alerts::{Alert, Alerts, Phase, Severity, WebhookState};
 use mcpo_monitor::picture::{
-    BreakerName, BurnWindows, CallPicture, Picture, ServerPicture, Standing, Tally, ToolPicture,
-    WatchPicture, WholePicture,
+    BreakerName, BurnWindows, CacheCounts, CachePicture, CallPicture, Picture, ServerPicture,
+    ShedPicture, Standing, Tally, ToolPicture, WatchPicture, WholeCachePicture, WholePicture,
 };
 use mcpo_monitor::requests::{RequestSeries, Route};
 use mcpo_monitor::resources::{MachineSample, ProcessSample};
@@ -33,7 +33,8 @@ pub(crate) fn picture(servers: Vec<ServerPicture>) -> Picture {
             in_flight: 1,
             peak: 7,
             queued: 0,
-            shed: 2,
+            shed: ShedPicture { all: [2, 0, 0, 0, 0, 0], ..ShedPicture::default() },
+            cache: WholeCachePicture::default(),
             faults_last_hour: Vec::new(),
             burn: BurnWindows::default(),
             score: score(97),
@@ -73,6 +74,10 @@ pub(crate) fn server(name: &str) -> ServerPicture {
         calls: CallPicture::default(),
         tools: Vec::new(),
         queued: 0,
+        limit: 1024,
+        limit_max: 1024,
+        shed: ShedPicture::default(),
+        cache: None,
         processes: None,
         score: score(100),
     }
@@ -115,6 +120,8 @@ pub(crate) fn small() -> (Picture, Alerts) {
         state_disk_bytes_free: Some(1 << 40),
     });
     picture.whole.burn.hour = Tally { good: 90, bad: 10 };
+    picture.whole.cache =
+        WholeCachePicture { enabled: true, entries_max: 1000, bytes_max: 64 << 20, all: kept() };
     picture.watch.journal_seq = 41;
     picture.watch.history_bytes = Some(65_536);
     (picture, alerts())
@@ -157,9 +164,27 @@ fn time_server() -> ServerPicture {
         tools: vec![busy, rare],
         counters: journal.counters().upstreams["time"].clone(),
         reconnects: 1,
+        limit: 90,
+        shed: ShedPicture { all: [1, 0, 3, 2, 0, 0], ..ShedPicture::default() },
+        cache: Some(kept()),
         processes: Some(process()),
         ..server("time")
     }
+}
+
+fn kept() -> CachePicture {
+    let counts = CacheCounts {
+        hits: 60,
+        misses: 20,
+        stale: 4,
+        bypassed: 3,
+        coalesced: 5,
+        evictions: 2,
+        expirations: 6,
+        purged: 1,
+        refreshes: 7,
+    };
+    CachePicture { counts, entries: 9, bytes: 4096, ..CachePicture::default() }
 }
 
 fn broken_server() -> ServerPicture {

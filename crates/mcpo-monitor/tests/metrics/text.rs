@@ -205,7 +205,7 @@ fn servers_and_tools_have_as_many_series_as_is_said() {
     (whole.process, whole.machine, whole.requests) = (None, None, Vec::new());
     whole.watch.history_bytes = None;
     let server = samples(&whole) - none;
-    assert!((75..85).contains(&server), "{server}");
+    assert!((96..106).contains(&server), "{server}");
     let mut with_tool = whole.clone();
     with_tool.servers[0].tools = vec![tool("now", &[0.1])];
     let tool = samples(&with_tool) - samples(&whole);

@@ -34,12 +34,12 @@ pub(crate) enum When {
 }
 
 /// What tells only how many calls fail, or how slowly they are answered.
-pub(crate) const SYMPTOMS: [&str; 4] =
-    ["error_rate", "slow_responses", "slo_burn_fast", "slo_burn_slow"];
+pub(crate) const SYMPTOMS: [&str; 5] =
+    ["error_rate", "slow_responses", "slo_burn_fast", "slo_burn_slow", "calls_shed"];
 
 /// All inhibitions among alerts of one upstream, the better explanation first. None explains in a
 /// circle: of alerts that fire, one at least is told.
-pub(crate) const INHIBITIONS: [Inhibition; 7] = [
+pub(crate) const INHIBITIONS: [Inhibition; 8] = [
     Inhibition { by: "held", of: &["server_down", "crash_loop"], when: When::OperatorHolds },
     Inhibition { by: "held", of: &SYMPTOMS, when: When::OperatorHolds },
     Inhibition { by: "crash_loop", of: &["server_down"], when: When::Always },
@@ -47,12 +47,14 @@ pub(crate) const INHIBITIONS: [Inhibition; 7] = [
     Inhibition { by: "server_down", of: &["held"], when: When::FaultHolds },
     Inhibition { by: "server_down", of: &SYMPTOMS, when: When::Always },
     Inhibition { by: "slo_burn_fast", of: &["error_rate", "slo_burn_slow"], when: When::Always },
+    // Calls that are turned away are failed calls, too.
+    Inhibition { by: "calls_shed", of: &["error_rate"], when: When::Always },
 ];
 
 /// Alerts of upstreams that explain an alert of all together, if the upstreams that have none are
 /// well.
-pub(crate) const CULPRITS: [&str; 5] =
-    ["server_down", "crash_loop", "held", "slo_burn_fast", "error_rate"];
+pub(crate) const CULPRITS: [&str; 6] =
+    ["server_down", "crash_loop", "held", "slo_burn_fast", "error_rate", "calls_shed"];
 
 /// Says of each alert that fires which other one explains it.
 pub(super) fn inhibit(watched: &mut [Watched], sight: &Sight<'_>, moment: Moment) {
@@ -150,6 +152,13 @@ fn value_of(rule: &str, servers: &[&ServerPicture], budget: f64) -> Option<f64> 
             let (long, short) =
                 (sum(|server| server.burn.six_hours), sum(|server| server.burn.half_hour));
             measure::burn_rate(long, short, budget)
+        }
+        "calls_shed" => {
+            let of = |of: fn(&ServerPicture) -> u64| servers.iter().map(|one| of(one)).sum::<u64>();
+            let turned_away = of(|server| server.shed.for_want_of_room());
+            let came =
+                of(|server| server.calls.windows[FIVE_MINUTES].total() + server.shed.by_process());
+            measure::shed_share(turned_away, || turned_away as f64 / came.max(1) as f64)
         }
         // No other rule looks at all upstreams together.
         _ => Some(f64::INFINITY),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use mcpo_config::{ALERT_RULES, AlertRule, AlertSeverity, Monitoring};
 use mcpo_core::fault::FaultKind;
 use mcpo_core::life::HeldBy;
+use mcpo_core::load::ShedReason;
 
 use super::super::rules::{RULES, Scope};
 use super::super::scene::{Scene, said, told, with_rules};
@@ -130,6 +131,42 @@ fn a_rate_that_wavers_about_its_threshold_is_one_alert() {
     scene.calls("a", 40, 960);
     told = scene.for_seconds(60);
     assert_eq!(said(&told)[0], ("error_rate", Some("a"), Phase::Resolved, true));
+}
+
+#[test]
+fn calls_that_are_turned_away_are_told_of_where_there_is_no_room() {
+    let mut scene = scene(&["a", "b"]);
+    let shed = |scene: &mut Scene, name: &str, reason: ShedReason, count: u64| {
+        scene.server(name).shed.five_minutes[reason as usize] = count;
+        scene.picture.whole.shed.five_minutes[reason as usize] = count;
+    };
+    scene.calls("a", 0, 1000);
+    scene.calls("b", 0, 1000);
+    // What a rate and the bound of one caller turn away is as it should be.
+    shed(&mut scene, "a", ShedReason::RateLimited, 900);
+    shed(&mut scene, "a", ShedReason::IdentityFull, 900);
+    shed(&mut scene, "a", ShedReason::TooLate, 50);
+    assert_eq!(said(&scene.for_seconds(600)), []);
+    shed(&mut scene, "a", ShedReason::ServerFull, 60);
+    let notices = scene.for_seconds(80);
+    // The server says why all together have too many.
+    let told: Vec<_> = notices.iter().filter(|notice| notice.is_told).collect();
+    assert_eq!(told.len(), 1, "{notices:?}");
+    assert_eq!(said(&notices)[1], ("calls_shed", Some("a"), Phase::Firing, true));
+    let words = "a: 11.0 % of the calls of the last 5 min were turned away (110), most since as \
+                 many wait for the server as may";
+    assert_eq!(told[0].alert.summary, words);
+    shed(&mut scene, "a", ShedReason::TooLate, 0);
+    shed(&mut scene, "a", ShedReason::ServerFull, 0);
+    let notices = scene.for_seconds(80);
+    assert!(said(&notices).contains(&("calls_shed", Some("a"), Phase::Resolved, true)));
+
+    // What mcpo itself has no room for is about no server.
+    shed(&mut scene, "b", ShedReason::ProcessFull, 500);
+    let notices = scene.for_seconds(80);
+    assert_eq!(said(&notices), [("calls_shed", None, Phase::Firing, true)]);
+    let summary = &notices[0].alert.summary;
+    assert!(summary.starts_with("20.0 % of the calls of the last 5 min were turned"), "{summary}");
 }
 
 #[test]

@@ -38,7 +38,8 @@ pub(super) fn metrics(facts: &Facts) -> BTreeMap<String, f64> {
         ("p99_seconds", quantile(0.99)),
         ("in_flight", Some(picture.whole.in_flight as f64)),
         ("queued", Some(picture.whole.queued as f64)),
-        ("shed", Some(picture.whole.shed as f64)),
+        ("shed", Some(picture.whole.shed.total() as f64)),
+        ("cache_hit_rate", picture.whole.cache.all.hour.hit_rate()),
         ("machine_cpu", picture.machine.map(|machine| machine.cpu)),
         ("machine_memory", picture.machine.map(|machine| machine.memory)),
         ("rss_bytes", picture.process.map(|process| process.rss_bytes as f64)),
@@ -88,7 +89,7 @@ fn figure(metric: Metric, value: f64) -> String {
         Metric::P50 | Metric::P90 | Metric::P99 | Metric::Wait => {
             length(Duration::try_from_secs_f64(value).unwrap_or_default())
         }
-        Metric::ErrorRate => share(value),
+        Metric::ErrorRate | Metric::CacheHitRate => share(value),
         Metric::Memory => super::words::bytes(value),
         Metric::Rate
         | Metric::InFlight
@@ -96,7 +97,8 @@ fn figure(metric: Metric, value: f64) -> String {
         | Metric::SessionsInUse
         | Metric::Recoveries
         | Metric::Cpu
-        | Metric::Score => short(value),
+        | Metric::Score
+        | Metric::Shed => short(value),
     }
 }
 
@@ -114,7 +116,9 @@ fn subject(fact: &TrendFact) -> String {
         | Metric::SessionsInUse
         | Metric::Recoveries
         | Metric::Cpu
-        | Metric::Score => "the load",
+        | Metric::Score
+        | Metric::Shed
+        | Metric::CacheHitRate => "the load",
     };
     format!("{what} of {whose}")
 }
@@ -132,6 +136,8 @@ const fn advice(metric: Metric) -> Option<&'static str> {
         | Metric::SessionsInUse
         | Metric::Recoveries
         | Metric::Cpu
-        | Metric::Score => None,
+        | Metric::Score
+        | Metric::Shed
+        | Metric::CacheHitRate => None,
     }
 }

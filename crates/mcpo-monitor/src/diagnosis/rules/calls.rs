@@ -7,7 +7,6 @@ use mcpo_core::fault::FaultKind;
 
 use super::{Finding, Judge, Rule};
 use crate::alerts::Severity;
-use crate::diagnosis::Facts;
 use crate::diagnosis::case::{Case, Failures, LATELY};
 use crate::diagnosis::check::chain_words;
 use crate::diagnosis::words::{counted, length, share, short};
@@ -43,6 +42,9 @@ pub(super) const THROTTLED: Rule = Rule {
         "error_budget_burn",
         "upstream_down",
         "pool_saturated",
+        "limit_learnt_low",
+        "server_full",
+        "calls_too_late",
     ],
     judge: Judge::Server(|case| refused(case, FaultKind::Throttled, "asks for fewer calls")),
 };
@@ -62,6 +64,9 @@ pub(super) const SILENT_UPSTREAM: Rule = Rule {
         "error_budget_burn",
         "session_churn",
         "pool_saturated",
+        "limit_learnt_low",
+        "server_full",
+        "calls_too_late",
     ],
     judge: Judge::Server(|case| failing(case, FaultKind::Timeout, "does not answer in time")),
 };
@@ -136,18 +141,6 @@ pub(super) const ERROR_BUDGET_BURN: Rule = Rule {
     }),
 };
 
-pub(super) const LOW_CACHE_USE: Rule = Rule {
-    id: "low_cache_use",
-    severity: Severity::Warning,
-    title: "the cache answers hardly any call",
-    when: "Of a thousand calls or more in the last hour that it could have answered, it answered less than one in fifty.",
-    fix: &[
-        "Switch the cache off, or let answers be kept for longer: as it is it only costs memory.",
-    ],
-    explains: &[],
-    judge: Judge::Own(|facts, _| low_cache_use(facts)),
-};
-
 /// So many lost sessions within [`LATELY`] are no accident.
 const CHURN_MIN: usize = 5;
 /// Waiting takes up that share of the time of calls where a pool is too small.
@@ -166,9 +159,6 @@ const BURN_FAST: f64 = 14.4;
 const BURN_SLOW: f64 = 6.0;
 /// Of fewer failures a share says little.
 const BURNT_MIN: u64 = 10;
-/// Of fewer calls a share of hits says little.
-const CACHE_ASKED_MIN: u64 = 1000;
-const CACHE_SHARE_MIN: f64 = 0.02;
 
 /// Its calls fail in this way.
 pub(super) fn failing(case: &Case<'_>, kind: FaultKind, how: &str) -> Option<Finding> {
@@ -372,17 +362,6 @@ pub(super) fn budget_burn(burn: &BurnWindows, objective: f64, about: &str) -> Op
             counted(usize::try_from(tally.total()).unwrap_or(usize::MAX), "call"),
         )],
         cause: vec!["calls are made".to_owned(), "calls: too many fail".to_owned()],
-        ..Finding::default()
-    })
-}
-
-fn low_cache_use(facts: &Facts) -> Option<Finding> {
-    let cache = facts.cache.filter(|cache| cache.asked >= CACHE_ASKED_MIN)?;
-    let part = cache.hits as f64 / cache.asked as f64;
-    (part < CACHE_SHARE_MIN).then(|| Finding {
-        what: "the cache answers hardly any call".to_owned(),
-        evidence: vec![format!("{} of {} calls in the last hour", cache.hits, cache.asked)],
-        cause: vec!["cache on".to_owned(), "hits: hardly any".to_owned()],
         ..Finding::default()
     })
 }

@@ -17,8 +17,8 @@ use mcpo_upstream::meter::CallResult;
 use super::super::{Facts, TrendFact};
 use crate::history::Metric;
 use crate::picture::{
-    BreakerName, BurnWindows, CallPicture, Picture, ServerPicture, Standing, Tally, WatchPicture,
-    WholePicture, WindowPicture,
+    BreakerName, BurnWindows, CallPicture, Picture, ServerPicture, ShedPicture, Standing, Tally,
+    WatchPicture, WholeCachePicture, WholePicture, WindowPicture,
 };
 use crate::resources::{MachineSample, ProcessSample};
 use crate::score::Score;
@@ -79,7 +79,8 @@ fn picture(servers: Vec<ServerPicture>) -> Picture {
             in_flight: 3,
             peak: 20,
             queued: 0,
-            shed: 0,
+            shed: ShedPicture::default(),
+            cache: WholeCachePicture::default(),
             faults_last_hour: Vec::new(),
             burn: BurnWindows::default(),
             score: Score { score: 100, reasons: Vec::new() },
@@ -162,6 +163,10 @@ fn well(name: &str) -> ServerPicture {
         calls: calls(),
         tools: Vec::new(),
         queued: 0,
+        limit: 1024,
+        limit_max: 1024,
+        shed: ShedPicture::default(),
+        cache: None,
         processes: (name == "files").then(|| sample(10)),
         score: Score { score: 100, reasons: Vec::new() },
     }

@@ -4,7 +4,6 @@ use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind};
 
 use super::*;
-use crate::diagnosis::CacheFacts;
 use crate::picture::{BreakerName, Tally, WindowPicture};
 
 #[test]
@@ -143,13 +142,4 @@ fn a_budget_that_burns() {
     });
     let issue = only(&facts, "error_budget_burn", Some("search"), &cause);
     assert_eq!(issue.severity, Severity::Warning);
-}
-
-#[test]
-fn a_cache_that_is_of_no_use() {
-    let mut facts = healthy();
-    facts.cache = Some(CacheFacts { asked: 2000, hits: 40 });
-    none(&facts);
-    facts.cache = Some(CacheFacts { asked: 2000, hits: 39 });
-    only(&facts, "low_cache_use", None, &["cache on", "hits: hardly any"]);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind, Stage};
+use mcpo_core::load::ShedReason;
 use proptest::prelude::*;
 
 use super::*;
@@ -28,6 +29,7 @@ enum Move {
     Looked(Option<FaultKind>),
     Jump(u64, u64),
     At(i64),
+    Shed(ShedReason, u64, usize),
 }
 
 const STAGES: [Stage; 5] = [Stage::Name, Stage::Refused, Stage::Route, Stage::Tls, Stage::Other];
@@ -49,6 +51,8 @@ fn moves() -> impl Strategy<Value = Move> {
         prop::option::of(kind()).prop_map(Move::Looked),
         (0..1000_u64, 0..1000_u64).prop_map(|(ago, by)| Move::Jump(ago, by)),
         (-1000..1000_i64).prop_map(Move::At),
+        (prop::sample::select(ShedReason::ALL.to_vec()), 0..40_u64, 0..2000_usize)
+            .prop_map(|(reason, count, limit)| Move::Shed(reason, count, limit)),
     ]
 }
 
@@ -100,6 +104,15 @@ fn play(facts: &mut Facts, name: &str, step: &Move) {
         }
         Move::Jump(ago, by) => {
             tell(facts, ago, Event::ClockJumped { by: Duration::from_secs(by) });
+        }
+        Move::Shed(reason, count, limit) => {
+            with(facts, name, |server| {
+                server.shed.five_minutes[reason as usize] = count;
+                server.limit = limit;
+            });
+            with_picture(facts, |picture| {
+                picture.whole.shed.five_minutes[reason as usize] = count;
+            });
         }
         Move::At(seconds) => {
             let length = Duration::from_secs(seconds.unsigned_abs());

@@ -14,7 +14,21 @@ fn bits(row: &Row) -> Vec<u32> {
 fn a_row() -> impl Strategy<Value = Row> {
     let value =
         prop_oneof![any::<f32>().prop_filter("finite", |it| it.is_finite()), Just(f32::NAN)];
-    proptest::array::uniform13(value)
+    proptest::array::uniform15(value)
+}
+
+/// A store of a version that kept thirteen metrics is read as it was written.
+#[test]
+fn a_frame_of_before_calls_were_turned_away_has_no_word_on_that() {
+    let values: Vec<_> = Metric::ALL[..13].iter().map(|metric| (*metric, 1.5)).collect();
+    let before = row(&values);
+    let frame = Frame { at: 0, whole: before, servers: vec![("one".to_owned(), before)] };
+    let bytes = frame::encode(30, &frame);
+    // Seconds, and of each row its name's length, its name, which metrics there are, and these.
+    assert_eq!(bytes.len(), 4 + 2 * (2 + 4 + 13 * 4) + 3);
+    let read = frame::find(&bytes, "one").unwrap();
+    assert_eq!(bits(&read), bits(&before));
+    assert!(read[Metric::Shed.index()].is_nan() && read[Metric::CacheHitRate.index()].is_nan());
 }
 
 proptest! {
