@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::Body;
-use mcpo_config::{Limits, Load};
+use mcpo_config::Limits;
 use mcpo_core::arguments::Checked;
 use mcpo_core::catalog::Tool;
 use mcpo_core::fault::FaultKind;
@@ -22,7 +22,7 @@ use mcpo_policy::idempotency::{KEY_BYTES_MAX, KeyMisused};
 use mcpo_policy::pipeline::{Call, Pipeline, Report, Turned};
 use mcpo_policy::rate::Quota;
 use mcpo_upstream::directory::{State, Upstream};
-use mcpo_upstream::meter::{CallResult, Ended};
+use mcpo_upstream::meter::{CallResult, Ended, Metered};
 use tokio::time::Instant;
 
 use crate::answer::{Answer, JSON, answer};
@@ -70,7 +70,7 @@ pub(crate) struct Called {
 #[derive(Debug)]
 pub(crate) struct Calls {
     limits: Limits,
-    load: Load,
+    identity_header: Option<HeaderName>,
     bodies: Bodies,
     pipeline: Arc<Pipeline>,
     monitor: Monitor,
@@ -79,13 +79,15 @@ pub(crate) struct Calls {
 // === impl Calls ===
 
 impl Calls {
+    /// For whom a call is stands in that header, if in any.
     pub(crate) fn new(
         limits: Limits,
-        load: Load,
+        identity_header: Option<HeaderName>,
         pipeline: Arc<Pipeline>,
         monitor: Monitor,
     ) -> Self {
-        Self { bodies: Bodies::new(limits.body_bytes_max), limits, load, pipeline, monitor }
+        let bodies = Bodies::new(limits.body_bytes_max);
+        Self { limits, identity_header, bodies, pipeline, monitor }
     }
 
     /// Answers a call. Who may call has been asked before; whether the call may be made now is asked
@@ -123,7 +125,7 @@ impl Calls {
         Target { upstream, tool }: Target<'_>,
         headers: &HeaderMap,
     ) -> Result<(Identity, Option<Quota>), Problem> {
-        let identity = identity(self.load.identity_header.as_ref(), headers)?;
+        let identity = identity(self.identity_header.as_ref(), headers)?;
         let quota = self.pipeline.admit(upstream, tool, &identity);
         Ok((identity, quota.map_err(|turned| turned_away(upstream, tool, turned))?))
     }
@@ -155,16 +157,13 @@ impl Calls {
         if let Some(traced) = &mut traced {
             traced.sent();
         }
+        let only_if_kept = call.freshness.only_if_kept;
         let report = match self.pipeline.call(call).await {
-            Ok(report) => report,
-            Err(misused) => {
-                if let Some(metered) = metered {
-                    metered.void();
-                }
-                if let Some(traced) = &mut traced {
-                    traced.void();
-                }
-                return Called { answer: refused(misused).answer(), outcome: None };
+            Ok(report) if !only_if_kept || !is_not_kept(&report) => report,
+            none => {
+                metered.into_iter().for_each(Metered::void);
+                traced.into_iter().for_each(Traced::void);
+                return not_made(&none.map_or_else(refused, |_| Problem::NotKept));
             }
         };
         let Report { waited, upstream: in_upstream, attempts, .. } = report;
@@ -196,7 +195,7 @@ impl Calls {
         let is_hurried = timeout < usual(&self.limits, set);
         let idempotency_key = idempotency_key(headers)?;
         let freshness = freshness(headers);
-        if freshness.only_if_kept && (idempotency_key.is_some() || !self.keeps(tool)) {
+        if freshness.only_if_kept && (idempotency_key.is_some() || !may_be_kept(tool)) {
             return Err(Problem::NotKept);
         }
         let body = self.bodies.read(headers, body, Instant::now() + BODY_TIME_MAX).await?;
@@ -216,11 +215,11 @@ impl Calls {
         };
         Ok((call, body.room))
     }
+}
 
-    /// Whether answers of the tool may be kept at all.
-    const fn keeps(&self, tool: &Tool) -> bool {
-        self.load.cache.enabled && (tool.cache.is_some() || tool.cache_as_told)
-    }
+/// Whether answers of the tool may be kept at all.
+const fn may_be_kept(tool: &Tool) -> bool {
+    tool.cache.is_some() || tool.cache_as_told
 }
 
 /// The caller's wish, else what is set for the tool or its upstream, else the default; never more
@@ -258,6 +257,11 @@ fn arguments(tool: &Tool, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Pro
         Checked::AsSent => Ok(body),
         Checked::Rewritten(rewritten) => Ok(rewritten.into()),
     }
+}
+
+/// Whether it is because no answer is kept that there is none.
+const fn is_not_kept(report: &Report) -> bool {
+    matches!(report.outcome, Outcome::NotSent(_)) && report.shed.is_none()
 }
 
 /// Why a call is not made for its key.

@@ -105,7 +105,7 @@ impl Surface {
             routes: Routes::new(mode, &site),
             documents: Documents::new(mode, site, gate.needs_key()),
             gate,
-            calls: Calls::new(limits, load, pipeline, monitor.clone()),
+            calls: Calls::new(limits, load.identity_header, pipeline, monitor.clone()),
             request_ids: RequestIds::new(),
             admin,
             insight,

@@ -1,6 +1,6 @@
 //! Calls that are turned away, and rates, over sockets.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use mcpo_config::Load;
@@ -264,4 +264,26 @@ async fn the_cache_is_looked_at_and_emptied_by_operators_alone() {
     assert_eq!(asked("GET", "", &[]).await.0, 401);
     assert_eq!(asked("GET", "?server=one", &[key]).await.0, 400);
     assert_eq!(asked("PUT", "", &[key]).await.0, 405);
+}
+#[tokio::test]
+async fn a_server_without_room_says_that_it_is_the_server() {
+    let upstream =
+        HttpUpstream::start(echo().on_call("hang", vec![vec![Step::Hang]])).await.unwrap();
+    let mut narrow = server("one", &upstream.url());
+    narrow.load.max_concurrent = NonZeroUsize::MIN;
+    narrow.load.max_waiting = 0;
+    let two = server("two", &upstream.url());
+    let scene = Setting::default().start(vec![narrow, two]).await;
+    scene.ready(2).await;
+    let mut calls = JoinSet::new();
+    let hang = Request::post(&scene.url("/one/hang")).json(&json!({}));
+    calls.spawn(async move { hang.send().await });
+    upstream.journal().wait_for_what(What::Received, 1).await.unwrap();
+    let reply = scene.post("/one/echo", &json!({})).await;
+    assert_eq!(
+        (reply.status.as_u16(), &reply.json()["detail"]["reason"]),
+        (503, &json!("server_full"))
+    );
+    assert!(reply.json()["detail"]["message"].as_str().unwrap().contains("'one'"), "{reply}");
+    assert_eq!(scene.post("/two/echo", &json!({})).await.status, 200, "its neighbour has room");
 }
