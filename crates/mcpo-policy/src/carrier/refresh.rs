@@ -47,7 +47,8 @@ impl Carrier {
         age: Duration,
     ) -> bool {
         let Some(place) = place_of(call) else { return false };
-        if !self.is_refreshing.load(Ordering::Relaxed) {
+        // What is fetched for a caller that wants nothing stored is not stored.
+        if !call.freshness.may_be_stored || !self.is_refreshing.load(Ordering::Relaxed) {
             return false;
         }
         if !kept.begin_refresh(age) {

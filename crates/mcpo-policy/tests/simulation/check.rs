@@ -1,5 +1,7 @@
 //! What must hold for every run, whatever went wrong in it.
 
+mod shared;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -47,7 +49,10 @@ pub(crate) fn check(scenario: &Scenario, all: &[(Duration, Happening)]) -> Vec<S
             Happening::Dropped { call } => ends.entry(*call).or_default().push(End::Dropped),
             Happening::Absent { call } => ends.entry(*call).or_default().push(End::Absent),
             Happening::Wrong { what } => wrong.push(what.clone()),
-            Happening::Opened { .. } | Happening::Closed { .. } | Happening::Changed { .. } => {}
+            Happening::Opened { .. }
+            | Happening::Closed { .. }
+            | Happening::Changed { .. }
+            | Happening::Given { .. } => {}
         }
     }
     let nothing = Seen::default();
@@ -55,7 +60,9 @@ pub(crate) fn check(scenario: &Scenario, all: &[(Duration, Happening)]) -> Vec<S
         let seen = seen.get(&call.logical()).unwrap_or(&nothing);
         let ends = ends.get(&call.id).map_or(&[][..], Vec::as_slice);
         let mut check = Check { scenario, call, seen, wrong: &mut wrong };
-        check.times_carried_out();
+        if call.tool != Tool::Look {
+            check.times_carried_out();
+        }
         match ends {
             [End::Told(at, told)] => check.told(*at, told),
             [End::Dropped] if call.dropped_after.is_some() => {}
@@ -63,6 +70,7 @@ pub(crate) fn check(scenario: &Scenario, all: &[(Duration, Happening)]) -> Vec<S
             other => check.fails(&format!("it ended {} times: {other:?}", other.len())),
         }
     }
+    wrong.extend(shared::check(scenario, all));
     wrong
 }
 
@@ -76,6 +84,10 @@ struct Check<'a> {
 impl Check<'_> {
     fn fails(&mut self, why: &str) {
         self.wrong.push(format!("call {}: {why}; {:?}, {:?}", self.call.id, self.call, self.seen));
+    }
+
+    fn is_hurried(&self) -> bool {
+        self.call.timeout < self.scenario.servers[self.call.server].needed()
     }
 
     fn is_alone(&self) -> bool {
@@ -99,6 +111,9 @@ impl Check<'_> {
         }
         if !told.is_its_own {
             self.fails("it got the answer of another call");
+        }
+        if self.call.tool == Tool::Look {
+            return self.failure_is_excused(at, told);
         }
         match told.outcome {
             OutcomeKind::Reply => self.answered(at, told),
@@ -132,7 +147,10 @@ impl Check<'_> {
     /// it later.
     fn unknown(&mut self, at: Duration, told: &Told) {
         let waited = told.attempts == 0 && self.seen.came.iter().any(|came| *came < at);
-        if self.seen.ambiguous.is_empty() && (self.is_alone() || !waited) {
+        // A caller in a hurry leaves an attempt behind that others might have waited for, and does
+        // not learn that it was never written.
+        let left = self.call.tool == Tool::Read && self.is_hurried() && !self.seen.came.is_empty();
+        if self.seen.ambiguous.is_empty() && !left && (self.is_alone() || !waited) {
             self.fails(&format!("nothing about it is unknown: {told:?}"));
         }
     }
@@ -183,7 +201,7 @@ impl Check<'_> {
         });
         let must_not = match self.call.tool {
             Tool::Write => self.call.key.is_none(),
-            Tool::Read => false,
+            Tool::Read | Tool::Look => false,
             // Over HTTP its only attempt shows that the server is away.
             Tool::Once => true,
         };

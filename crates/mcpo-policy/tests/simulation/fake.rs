@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::history::{Alive, Happening, History};
 use crate::scenario::{ServerPlan, Trouble, TroubleKind};
-use attempt::{Attempt, Fate};
+use attempt::{Asked, Attempt, Fate};
 use line::Line;
 
 /// How long it takes to find out that there is no way.
@@ -228,7 +228,7 @@ fn status(status: u16, retry_after: Option<Duration>, had_session: bool) -> Caus
 fn tools() -> Vec<Value> {
     let schema = json!({"type": "object"});
     let tool = |name: &str, read_only: bool| json!({"name": name, "inputSchema": schema, "annotations": {"readOnlyHint": read_only}});
-    vec![tool("write", false), tool("read", true), tool("once", true)]
+    vec![tool("write", false), tool("read", true), tool("once", true), tool("look", true)]
 }
 
 impl Dial for Dialled {
@@ -300,12 +300,13 @@ impl Wire for Session {
         name: &str,
         arguments: &[u8],
         deadline: Instant,
-        _trace: Option<&TraceContext>,
+        trace: Option<&TraceContext>,
     ) -> BoxFuture<Result<Answer, RequestError>> {
         if let Some(cause) = self.ended() {
             return Box::pin(std::future::ready(Err(RequestError::not_sent(cause))));
         }
-        let attempt = Attempt::new(&self.server, self.number, name, arguments);
+        let asked = Asked { tool: name, arguments, trace };
+        let attempt = Attempt::new(&self.server, self.number, asked);
         let fate = self.server.fate(self.born);
         let (server, line) = (Arc::clone(&self.server), Arc::clone(&self.line));
         Box::pin(attempt.run(fate, server, line, deadline))

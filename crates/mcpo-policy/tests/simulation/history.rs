@@ -24,6 +24,9 @@ pub(crate) enum Happening {
     Came { call: u64, server: String, place: usize, session: usize },
     /// The server carried it out.
     Acted { call: u64 },
+    /// The server gave an answer that may be shared, to an attempt that came at that time; no other
+    /// answer has that number.
+    Given { call: u64, server: String, place: usize, topic: u64, number: u64, came: Duration },
     /// Nobody can know from outside whether it did.
     Ambiguous { call: u64, why: &'static str },
     /// The caller was told.
@@ -49,6 +52,12 @@ pub(crate) struct Told {
     pub(crate) repeated: bool,
     /// The answer is that of this call.
     pub(crate) is_its_own: bool,
+    /// The number of an answer that may be shared.
+    pub(crate) given: Option<u64>,
+    /// It was that of a call in flight.
+    pub(crate) shared: bool,
+    /// What the cache did, in a word, and how old the answer is.
+    pub(crate) cache: Option<(&'static str, Option<Duration>)>,
 }
 
 /// All that happened, and what is there now.
@@ -64,6 +73,8 @@ struct Kept {
     all: Vec<(Duration, Happening)>,
     /// Wires, dials and calls that exist.
     alive: usize,
+    /// Answers given that may be shared.
+    given: u64,
 }
 
 /// Counts something as existing until it is dropped.
@@ -73,7 +84,7 @@ pub(crate) struct Alive(std::sync::Arc<History>);
 impl History {
     /// Its dice are those of the servers.
     pub(crate) fn new(seed: u64) -> std::sync::Arc<Self> {
-        let kept = Kept { rng: Rng::with_seed(!seed), all: Vec::new(), alive: 0 };
+        let kept = Kept { rng: Rng::with_seed(!seed), all: Vec::new(), alive: 0, given: 0 };
         std::sync::Arc::new(Self { began: Instant::now(), kept: Mutex::new(kept) })
     }
 
@@ -94,6 +105,13 @@ impl History {
             "it goes round in circles: {:#?}",
             kept.all.iter().rev().take(20).collect::<Vec<_>>()
         );
+    }
+
+    /// Another number each time.
+    pub(crate) fn number(&self) -> u64 {
+        let mut kept = self.kept();
+        kept.given += 1;
+        kept.given
     }
 
     pub(crate) fn wrong(&self, what: impl Into<String>) {

@@ -11,11 +11,12 @@ use mcpo_core::catalog::{CatalogPolicy, ToolPolicy};
 use mcpo_core::fault::FaultKind;
 use mcpo_core::identity::Identity;
 use mcpo_core::life::HeldBy;
-use mcpo_core::load::ServerLoad;
+use mcpo_core::load::{CacheRule, ServerLoad};
 use mcpo_core::outcome::Outcome;
+use mcpo_core::trace::TraceContext;
 use mcpo_mcp::answer::Answer;
 use mcpo_mcp::endpoint;
-use mcpo_policy::cache::Freshness;
+use mcpo_policy::cache::{Freshness, Purge};
 use mcpo_policy::pipeline::{Call, Pipeline, PipelineOptions, Report};
 use mcpo_upstream::directory::{Directory, State, Upstream};
 use mcpo_upstream::order::Order;
@@ -27,7 +28,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::fake::{self, Dialled};
 use crate::history::{Happening, History, Told};
-use crate::scenario::{Act, CallPlan, Change, Scenario, ServerPlan, Tool, Trouble, TroubleKind};
+use crate::scenario::{
+    Act, CallPlan, Change, KEPT, Scenario, ServerPlan, Tool, Trouble, TroubleKind,
+};
 
 /// Longer than the longest wait that an upstream is given: held by its fault it is looked at after
 /// ten minutes, and then perhaps rests.
@@ -93,6 +96,8 @@ async fn live(world: Arc<World>) {
     let (config, config_rx) = watch::channel(Arc::new(configuration(&world.scenario, &wanted)));
     let mut keeping = JoinSet::new();
     keeping.spawn(Supervisor::new(options, Arc::clone(&world.directory)).run(config_rx));
+    let mut refreshing = JoinSet::new();
+    refreshing.spawn(world.pipeline.refreshes());
     let mut tasks = JoinSet::new();
     for call in world.scenario.calls.clone() {
         tasks.spawn(make_call(Arc::clone(&world), call));
@@ -104,6 +109,8 @@ async fn live(world: Arc<World>) {
         config.send_replace(Arc::new(configuration(&world.scenario, &wanted)));
     }
     while tasks.join_next().await.is_some() {}
+    // What nobody asked for any more would go on until its deadline.
+    refreshing.shutdown().await;
     world.settle(&wanted).await;
     drop(config);
     let ended = timeout(STOP, async { while keeping.join_next().await.is_some() {} }).await;
@@ -120,7 +127,8 @@ fn configuration(scenario: &Scenario, wanted: &[Wanted]) -> Vec<Server> {
 fn server(plan: &ServerPlan, wanted: &Wanted) -> Server {
     let url = format!("http://{}/{}", plan.name, wanted.place).parse().expect("an address");
     let once = ToolPolicy { retry: false, ..ToolPolicy::default() };
-    let tools = [(Tool::Once.name().to_owned(), once)].into();
+    let look = ToolPolicy { cache: Some(CacheRule::Keep(KEPT)), ..ToolPolicy::default() };
+    let tools = [(Tool::Once.name().to_owned(), once), (Tool::Look.name().to_owned(), look)].into();
     Server {
         name: ServerName::new(&plan.name).expect("a name"),
         endpoint: Endpoint::Http(Http { url, headers: Vec::new(), kind: HttpKind::Streamable }),
@@ -143,7 +151,12 @@ async fn make_call(world: Arc<World>, plan: CallPlan) {
     let (Some(upstream), Some(tool)) = (&upstream, tool) else {
         return world.history.note(Happening::Absent { call });
     };
-    let said = json!({"call": plan.logical(), "server": name, "tool": plan.tool.name()});
+    let is_shared = plan.tool == Tool::Look;
+    let said = if is_shared {
+        json!({"server": name, "tool": plan.tool.name(), "topic": plan.topic})
+    } else {
+        json!({"call": plan.logical(), "server": name, "tool": plan.tool.name()})
+    };
     let made = world.pipeline.call(Call {
         upstream,
         tool,
@@ -152,9 +165,13 @@ async fn make_call(world: Arc<World>, plan: CallPlan) {
         // Less than what the operator would give it.
         is_hurried: plan.timeout < world.scenario.servers[plan.server].needed(),
         idempotency_key: plan.key.map(|key| format!("key-{key}")),
-        trace: None,
-        identity: Identity::COMMON,
-        freshness: Freshness::default(),
+        trace: is_shared.then(|| trace_of(call)),
+        identity: if is_shared { who(plan.identity) } else { Identity::COMMON },
+        freshness: Freshness {
+            may_be_kept: !plan.no_cache,
+            may_be_stored: !plan.no_store,
+            ..Freshness::default()
+        },
     });
     let report = match plan.dropped_after {
         None => made.await,
@@ -169,10 +186,26 @@ async fn make_call(world: Arc<World>, plan: CallPlan) {
     }
 }
 
+/// A trace that says which call it was made for.
+fn trace_of(call: u64) -> TraceContext {
+    // Neither part may be zero.
+    let parent = format!("00-1000000000000000{call:016x}-1000000000000000-01");
+    TraceContext::parse(parent.as_bytes(), std::iter::empty()).expect("it is a trace")
+}
+
+/// One of those for whom calls are made; one of them has no name.
+fn who(identity: u64) -> Identity {
+    if identity == 0 { Identity::COMMON } else { Identity::named(&format!("who-{identity}")) }
+}
+
 fn told(call: u64, report: &Report, said: &Value) -> Told {
+    let mut given = None;
     let is_its_own = match &report.outcome {
         Outcome::Reply(Answer::Result(raw)) => {
-            serde_json::from_slice::<Value>(raw).is_ok_and(|answer| answer == *said)
+            let mut answer: Value = serde_json::from_slice(raw).unwrap_or_default();
+            let number = answer.as_object_mut().and_then(|answer| answer.remove("number"));
+            given = number.and_then(|number| number.as_u64());
+            answer == *said
         }
         Outcome::Reply(Answer::Error(_))
         | Outcome::NotSent(_)
@@ -188,6 +221,9 @@ fn told(call: u64, report: &Report, said: &Value) -> Told {
         attempts: report.attempts,
         repeated: report.repeated,
         is_its_own,
+        given,
+        shared: report.shared,
+        cache: report.cache.map(|status| (status.word.name(), status.age)),
     }
 }
 
@@ -250,6 +286,7 @@ impl World {
             Act::Add => wanted.is_there = true,
             Act::Move => wanted.place += 1,
             Act::Settings { max } => wanted.max = max,
+            Act::Purge => drop(self.pipeline.purge(Purge { upstream: Some(name), tool: None })),
             Act::Order(order) => {
                 let Some(upstream) = self.directory.load().upstream(name).cloned() else { return };
                 tasks.spawn(async move {

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use fastrand::Rng;
+use mcpo_core::load::CacheTimes;
 use mcpo_upstream::order::Order;
 
 /// One run.
@@ -97,6 +98,14 @@ pub(crate) struct CallPlan {
     pub(crate) timeout: Duration,
     /// When its caller goes away.
     pub(crate) dropped_after: Option<Duration>,
+    /// What it asks that others ask as well; of [`Tool::Look`] alone.
+    pub(crate) topic: u64,
+    /// For whom it is made; of [`Tool::Look`] alone.
+    pub(crate) identity: u64,
+    /// No answer that is kept will do.
+    pub(crate) no_cache: bool,
+    /// Its answer must not be kept.
+    pub(crate) no_store: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +116,17 @@ pub(crate) enum Tool {
     Read,
     /// May, but is never to be sent again.
     Once,
+    /// May; equal calls share an answer, which is kept as [`KEPT`] says.
+    Look,
 }
+
+/// For how long answers of [`Tool::Look`] are kept.
+pub(crate) const KEPT: CacheTimes = CacheTimes {
+    ttl: Duration::from_millis(1500),
+    stale_while_revalidate: Duration::from_millis(1000),
+    stale_if_error: Duration::from_secs(8),
+    refresh: true,
+};
 
 /// Something that a person does.
 #[derive(Debug)]
@@ -128,6 +147,8 @@ pub(crate) enum Act {
         max: usize,
     },
     Order(Order),
+    /// Answers that are kept are forgotten.
+    Purge,
 }
 
 impl Tool {
@@ -136,6 +157,7 @@ impl Tool {
             Self::Write => "write",
             Self::Read => "read",
             Self::Once => "once",
+            Self::Look => "look",
         }
     }
 }
@@ -288,6 +310,14 @@ fn calls(
             calls[at] = CallPlan { key: Some(key), server, tool, ..calls[at].clone() };
         }
     }
+    let reads = calls.iter_mut().filter(|call| call.tool == Tool::Read && call.key.is_none());
+    for call in reads {
+        if rng.u32(0..3) > 0 {
+            call.tool = Tool::Look;
+            (call.topic, call.identity) = (rng.u64(0..2), rng.u64(0..2));
+            (call.no_cache, call.no_store) = (rng.u32(0..10) == 0, rng.u32(0..10) == 0);
+        }
+    }
     calls
 }
 
@@ -308,11 +338,16 @@ fn call(
         key: (tool != Tool::Once && rng.u32(0..6) == 0).then_some(id),
         timeout: Duration::ZERO,
         dropped_after: None,
+        topic: 0,
+        identity: 0,
+        no_cache: false,
+        no_store: false,
     }
 }
 
 fn act(rng: &mut Rng) -> Act {
-    match rng.u32(0..9) {
+    match rng.u32(0..11) {
+        9 | 10 => Act::Purge,
         0 => Act::Remove,
         1 | 2 => Act::Add,
         3 => Act::Move,

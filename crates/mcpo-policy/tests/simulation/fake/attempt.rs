@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use mcpo_core::trace::TraceContext;
 use mcpo_mcp::answer::Answer;
 use mcpo_mcp::error::{Cause, RequestError, RpcError, Sent};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Server;
@@ -38,28 +39,64 @@ pub(super) enum Fate {
     Silence { acted: bool },
 }
 
+/// What is asked of the server.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) tool: &'a str,
+    pub(super) arguments: &'a [u8],
+    pub(super) trace: Option<&'a TraceContext>,
+}
+
 /// One attempt at a call. Dropped without an end, nobody knows what it did.
 pub(super) struct Attempt {
     call: u64,
     arguments: Bytes,
     history: Arc<History>,
     is_over: bool,
+    shared: Option<Shared>,
     _alive: Alive,
 }
 
+/// What an answer is known by that may be shared.
+#[derive(Clone)]
+struct Shared {
+    server: String,
+    place: usize,
+    topic: u64,
+    came: Duration,
+}
+
 impl Attempt {
-    pub(super) fn new(server: &Server, session: usize, tool: &str, arguments: &[u8]) -> Self {
+    pub(super) fn new(server: &Server, session: usize, asked: Asked<'_>) -> Self {
+        let Asked { tool, arguments, trace } = asked;
         let said: Value = serde_json::from_slice(arguments).unwrap_or_default();
         let history = Arc::clone(&server.history);
-        let call = said["call"].as_u64().unwrap_or(u64::MAX);
+        let topic = said["topic"].as_u64();
+        let named = || said["call"].as_u64().unwrap_or(u64::MAX);
+        // Those that are shared do not name their call, but for the trace of the first one.
+        let call = if topic.is_some() { trace.map_or(u64::MAX, call_of) } else { named() };
         if said["server"] != server.plan.name || said["tool"] != tool {
             history.wrong(format!("{said} came to {} of {}", tool, server.plan.name));
         }
         let (name, place) = (server.plan.name.clone(), server.place);
-        history.note(Happening::Came { call, server: name, place, session });
-        let alive = history.alive();
+        history.note(Happening::Came { call, server: name.clone(), place, session });
+        let (alive, came) = (history.alive(), history.now());
+        let shared = topic.map(|topic| Shared { server: name, place, topic, came });
         let arguments = Bytes::copy_from_slice(arguments);
-        Self { call, arguments, history, is_over: false, _alive: alive }
+        Self { call, arguments, history, is_over: false, shared, _alive: alive }
+    }
+
+    /// The arguments, and the number of the answer where it may be shared.
+    fn answer(&self) -> Bytes {
+        let Some(Shared { server, place, topic, came }) = self.shared.clone() else {
+            return self.arguments.clone();
+        };
+        let (call, number) = (self.call, self.history.number());
+        let given = Happening::Given { call, server, place, topic, number, came };
+        self.history.note(given);
+        let mut said: Value = serde_json::from_slice(&self.arguments).unwrap_or_default();
+        said["number"] = json!(number);
+        said.to_string().into()
     }
 
     pub(super) async fn run(
@@ -146,7 +183,7 @@ impl Attempt {
             }
             Fate::Silence { .. } => std::future::pending().await,
             Fate::Answer | Fate::Refused(_) | Fate::NeverSent(_) | Fate::NeverWritten => {
-                Ok(Answer::Result(self.arguments.clone()))
+                Ok(Answer::Result(self.answer()))
             }
         }
     }
@@ -167,6 +204,11 @@ impl Drop for Attempt {
             self.ambiguous("it was given up");
         }
     }
+}
+
+/// The number of the call that a trace was made for.
+fn call_of(trace: &TraceContext) -> u64 {
+    trace.trace_id()[8..].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 fn error(code: i64) -> RpcError {
