@@ -10,6 +10,7 @@ use mcpo_core::life::LifePolicy;
 use mcpo_core::retry::RetryPolicy;
 use mcpo_http::{ServeOptions, Surface, SurfaceOptions, serve};
 use mcpo_monitor::monitor::{Monitor, MonitorOptions};
+use mcpo_monitor::resources::CpuShare;
 use mcpo_policy::pipeline::{Pipeline, PipelineOptions};
 use mcpo_upstream::directory::Directory;
 use mcpo_upstream::supervisor::{Recovery, Supervisor, SupervisorOptions};
@@ -41,6 +42,7 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
     let (wanted, wanted_rx) = watch::channel(Arc::new(config.servers.clone()));
     let monitor = monitor_options(&config, address, &wanted, &pipeline);
     let monitor = Monitor::new(monitor, directory.clone());
+    let mut helping = helpers(&pipeline);
     let surface = surface_options(&config);
     let surface = Arc::new(Surface::new(surface, directory.clone(), pipeline, monitor.clone()));
     let supervisor = Supervisor::new(supervisor_options(&config), directory.clone());
@@ -73,10 +75,13 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
         () = signals.next() => Exit::Ok,
         _panicked = serving.join_next() => Exit::Failure,
         _panicked = keeping.join_next() => Exit::Failure,
+        _panicked = helping.join_next() => Exit::Failure,
         Some(ended) = reloading.join_next() => ended.map_or(Exit::Failure, |()| Exit::Ok),
     };
     say_why(exit);
     reloading.shutdown().await;
+    // Nothing is fetched ahead any more, and the last calls are not turned away.
+    helping.shutdown().await;
     let drained = async {
         stop.send_replace(true);
         while serving.join_next().await.is_some() {}
@@ -99,6 +104,16 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
         watching.shutdown().await;
     }
     exit
+}
+
+/// What calls need beside them: who watches the processor, and who fetches answers ahead. Neither
+/// ends by itself.
+fn helpers(pipeline: &Pipeline) -> JoinSet<()> {
+    let mut helping = JoinSet::new();
+    let mut cpu = CpuShare::new();
+    helping.spawn(pipeline.guard().watch(move || cpu.read()));
+    helping.spawn(pipeline.refreshes());
+    helping
 }
 
 /// Above what the monitor allows itself, so that only a disk that hangs is cut off.
@@ -256,6 +271,7 @@ fn pipeline_options(config: &Config) -> PipelineOptions {
         guard: config.load.guard,
         rate: config.load.rate,
         cache: config.load.cache,
+        tool_timeout: config.limits.tool_timeout,
         ..PipelineOptions::default()
     }
 }
