@@ -1,4 +1,5 @@
-//! The shape of everything that is sent back: a body in one piece, but for what is told live.
+//! The shape of everything that is sent back: a body in one piece, but for what is long, or told
+//! live.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -12,6 +13,8 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use serde::Serialize;
 
+use crate::pieces::Pieces;
+use crate::reply::Said;
 use crate::viewers::Place;
 
 /// An HTTP response of ours.
@@ -25,6 +28,8 @@ pub struct Content(Shape);
 enum Shape {
     /// All there is to say: no allocation beside the bytes.
     Whole(Full<Bytes>),
+    /// All there is to say, where that is long.
+    Long(Box<Pieces>),
     /// What is told as it happens.
     Live(Live),
 }
@@ -43,11 +48,11 @@ pub(crate) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; chars
 pub(crate) fn answer(
     status: StatusCode,
     content_type: HeaderValue,
-    body: impl Into<Bytes>,
+    body: impl Into<Content>,
 ) -> Answer {
     let mut answer = empty(status);
     answer.headers_mut().insert(CONTENT_TYPE, content_type);
-    *answer.body_mut() = Content::from(body.into());
+    *answer.body_mut() = body.into();
     answer
 }
 
@@ -93,6 +98,39 @@ impl From<Bytes> for Content {
     }
 }
 
+impl From<Vec<u8>> for Content {
+    fn from(whole: Vec<u8>) -> Self {
+        Bytes::from(whole).into()
+    }
+}
+
+impl From<String> for Content {
+    fn from(whole: String) -> Self {
+        Bytes::from(whole).into()
+    }
+}
+
+impl From<&'static str> for Content {
+    fn from(whole: &'static str) -> Self {
+        Bytes::from_static(whole.as_bytes()).into()
+    }
+}
+
+impl From<&'static [u8]> for Content {
+    fn from(whole: &'static [u8]) -> Self {
+        Bytes::from_static(whole).into()
+    }
+}
+
+impl From<Said> for Content {
+    fn from(said: Said) -> Self {
+        match said {
+            Said::Whole(whole) => whole.into(),
+            Said::Long(pieces) => Self(Shape::Long(pieces)),
+        }
+    }
+}
+
 impl Default for Shape {
     fn default() -> Self {
         Self::Whole(Full::default())
@@ -109,6 +147,7 @@ impl Body for Content {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match &mut self.get_mut().0 {
             Shape::Whole(whole) => Pin::new(whole).poll_frame(cx),
+            Shape::Long(pieces) => Poll::Ready(pieces.next().map(|piece| Ok(Frame::data(piece)))),
             Shape::Live(live) => {
                 if !live.place.is_kept() {
                     return Poll::Ready(None);
@@ -122,6 +161,7 @@ impl Body for Content {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Shape::Whole(whole) => whole.is_end_stream(),
+            Shape::Long(pieces) => pieces.bytes_left() == 0,
             Shape::Live(_) => false,
         }
     }
@@ -129,6 +169,7 @@ impl Body for Content {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Shape::Whole(whole) => whole.size_hint(),
+            Shape::Long(pieces) => SizeHint::with_exact(pieces.bytes_left() as u64),
             Shape::Live(_) => SizeHint::default(),
         }
     }

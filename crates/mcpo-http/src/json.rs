@@ -9,11 +9,30 @@ const DEPTH_MAX: u32 = 128;
 /// deeper than [`DEPTH_MAX`], and no fraction or exponent beyond a double. Integers may be of any
 /// length.
 pub(crate) fn is_readable(text: &str) -> bool {
-    let mut scan = Scan { bytes: text.as_bytes(), at: 0 };
+    is_readable_from(&mut Plain { bytes: text.as_bytes(), at: 0, token_at: 0 })
+}
+
+/// The same of a text that comes from somewhere, to whose end it is read if it is such a value.
+pub(crate) fn is_readable_from(source: &mut impl Source) -> bool {
+    let mut scan = Scan { source };
     scan.value().is_some() && {
         scan.blanks();
-        scan.at == scan.bytes.len()
+        scan.peek().is_none()
     }
+}
+
+/// Where a text comes from, byte by byte.
+pub(crate) trait Source {
+    /// The byte at hand; `None` at the end.
+    fn peek(&mut self) -> Option<u8>;
+    /// Passes the byte at hand, of which there must be one.
+    fn pass(&mut self);
+    /// Passes as many bytes of a string as are sure to mean nothing in it.
+    fn pass_plain(&mut self);
+    /// From here on bytes belong to a token.
+    fn begin_token(&mut self);
+    /// The token that ends here.
+    fn end_token(&mut self) -> &[u8];
 }
 
 /// Whether a text that starts so can be JSON at all. A `false` is certain.
@@ -32,12 +51,46 @@ pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(out, text).expect("a string is JSON");
 }
 
-struct Scan<'a> {
+/// A text in one piece.
+struct Plain<'a> {
     bytes: &'a [u8],
     at: usize,
+    token_at: usize,
 }
 
-impl Scan<'_> {
+struct Scan<'s, S> {
+    source: &'s mut S,
+}
+
+// === impl Plain ===
+
+impl Source for Plain<'_> {
+    fn peek(&mut self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn pass(&mut self) {
+        self.at += 1;
+    }
+
+    fn pass_plain(&mut self) {
+        let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+        let rest = &self.bytes[self.at..];
+        self.at += rest.iter().position(is_special).unwrap_or(rest.len());
+    }
+
+    fn begin_token(&mut self) {
+        self.token_at = self.at;
+    }
+
+    fn end_token(&mut self) -> &[u8] {
+        &self.bytes[self.token_at..self.at]
+    }
+}
+
+// === impl Scan ===
+
+impl<S: Source> Scan<'_, S> {
     /// Passes one value. Nesting is kept in bits instead of on the stack: 1 is an object.
     fn value(&mut self) -> Option<()> {
         let mut depth = 0;
@@ -53,7 +106,7 @@ impl Scan<'_> {
                 if depth == DEPTH_MAX {
                     return None;
                 }
-                self.at += 1;
+                self.source.pass();
                 self.blanks();
                 if self.peek()? != if object { b'}' } else { b']' } {
                     depth += 1;
@@ -63,7 +116,7 @@ impl Scan<'_> {
                     }
                     continue;
                 }
-                self.at += 1;
+                self.source.pass();
             } else {
                 self.scalar()?;
             }
@@ -109,7 +162,7 @@ impl Scan<'_> {
     }
 
     fn word(&mut self, word: &[u8]) -> Option<()> {
-        self.bytes[self.at..].starts_with(word).then(|| self.at += word.len())
+        word.iter().try_for_each(|&letter| (self.next()? == letter).then_some(()))
     }
 
     fn string(&mut self) -> Option<()> {
@@ -117,6 +170,7 @@ impl Scan<'_> {
             return None;
         }
         loop {
+            self.source.pass_plain();
             match self.next()? {
                 b'"' => return Some(()),
                 b'\\' => match self.next()? {
@@ -137,55 +191,59 @@ impl Scan<'_> {
     }
 
     fn number(&mut self) -> Option<()> {
-        let start = self.at;
-        self.at += usize::from(self.peek()? == b'-');
+        self.source.begin_token();
+        self.pass_if(b"-");
         match self.next()? {
             b'0' => {}
             b'1'..=b'9' => self.digits(),
             _ => return None,
         }
-        let whole = self.at;
-        if self.peek() == Some(b'.') {
-            self.at += 1;
+        let mut is_whole = true;
+        if self.pass_if(b".") {
+            is_whole = false;
             self.some_digits()?;
         }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
+        if self.pass_if(b"eE") {
+            is_whole = false;
+            self.pass_if(b"+-");
             self.some_digits()?;
         }
-        if self.at == whole {
-            return Some(());
+        let token = str::from_utf8(self.source.end_token()).expect("a number is ASCII");
+        (is_whole || token.parse::<f64>().is_ok_and(f64::is_finite)).then_some(())
+    }
+
+    /// Passes one of these, if it is there.
+    fn pass_if(&mut self, these: &[u8]) -> bool {
+        let is_there = self.peek().is_some_and(|byte| these.contains(&byte));
+        if is_there {
+            self.source.pass();
         }
-        let token = str::from_utf8(&self.bytes[start..self.at]).expect("a number is ASCII");
-        token.parse::<f64>().is_ok_and(f64::is_finite).then_some(())
+        is_there
     }
 
     fn some_digits(&mut self) -> Option<()> {
-        let start = self.at;
-        self.digits();
-        (self.at > start).then_some(())
+        self.next()?.is_ascii_digit().then(|| self.digits())
     }
 
     fn digits(&mut self) {
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
+            self.source.pass();
         }
     }
 
     fn blanks(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
+            self.source.pass();
         }
     }
 
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
+    fn peek(&mut self) -> Option<u8> {
+        self.source.peek()
     }
 
     fn next(&mut self) -> Option<u8> {
         let byte = self.peek()?;
-        self.at += 1;
+        self.source.pass();
         Some(byte)
     }
 }

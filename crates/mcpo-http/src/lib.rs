@@ -18,6 +18,7 @@ mod insight;
 mod json;
 mod login;
 mod pages;
+mod pieces;
 mod problem;
 mod query;
 mod rate_limit;
@@ -29,6 +30,7 @@ mod serve;
 mod shown;
 mod standing;
 mod surface;
+mod unescape;
 mod viewers;
 mod watched;
 

@@ -7,13 +7,15 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::json::{inside, is_readable, may_start, push_string};
+use crate::json::{inside, is_readable, is_readable_from, may_start, push_string};
+use crate::pieces::{PIECE_BYTES_MAX, Pieces};
+use crate::unescape::Unescaped;
 
 /// What a tool answered, ready to be sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     /// One JSON value.
-    Value(Bytes),
+    Value(Said),
     /// The tool says that it failed.
     Failed {
         /// What it says, as a JSON string.
@@ -23,6 +25,15 @@ pub(crate) enum Told {
     },
     /// That was no result of a tool.
     Nonsense,
+}
+
+/// One JSON value, ready to be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// In one piece.
+    Whole(Bytes),
+    /// A long one.
+    Long(Box<Pieces>),
 }
 
 /// The parts of a result, as they came.
@@ -78,18 +89,43 @@ pub(crate) fn tell(result: &Bytes, prefers_structured: bool) -> Told {
     if let Some(structured) = parts.structured
         && (items.is_empty() || prefers_structured && items.iter().all(Shown::is_text))
     {
-        return Told::Value(slice_of(result, structured.get()));
+        return Told::Value(Said::Whole(slice_of(result, structured.get())));
     }
-    match items.as_slice() {
-        [Shown::Raw(raw)] => Told::Value(slice_of(result, raw)),
-        [Shown::Text(token)] if !text_may_be_json(token) => Told::Value(slice_of(result, token)),
+    Told::Value(said(result, &items))
+}
+
+/// The one item, or a list of them. What is short is written at once.
+fn said(result: &Bytes, items: &[Shown<'_>]) -> Said {
+    match items {
+        [Shown::Raw(raw)] => Said::Whole(slice_of(result, raw)),
+        [Shown::Text(token)] if !text_may_be_json(token) => Said::Whole(slice_of(result, token)),
+        items if result.len() > PIECE_BYTES_MAX => Said::Long(Box::new(pieces(result, items))),
         [item] => {
             let mut out = Vec::new();
             item.push(&mut out);
-            Told::Value(out.into())
+            Said::Whole(out.into())
         }
-        items => Told::Value(list(items).into()),
+        items => Said::Whole(list(items).into()),
     }
+}
+
+/// The same, as slices of the result.
+fn pieces(result: &Bytes, items: &[Shown<'_>]) -> Pieces {
+    let mut pieces = Pieces::default();
+    let is_list = items.len() != 1;
+    if is_list {
+        pieces.push(Bytes::from_static(b"["));
+    }
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            pieces.push(Bytes::from_static(b","));
+        }
+        item.cut(result, &mut pieces);
+    }
+    if is_list {
+        pieces.push(Bytes::from_static(b"]"));
+    }
+    pieces
 }
 
 /// Whether the tool says in its result that it failed.
@@ -192,6 +228,35 @@ impl Shown<'_> {
             }
             Self::Raw(raw) => out.extend_from_slice(raw.as_bytes()),
         }
+    }
+
+    /// Adds the item to the pieces as one JSON value.
+    fn cut(&self, result: &Bytes, pieces: &mut Pieces) {
+        match self {
+            Self::Text(token) => cut_text(result, token, pieces),
+            Self::Data { mime, base64 } => {
+                pieces.push(Bytes::from_static(b"\"data:"));
+                pieces.push(slice_of(result, mime));
+                pieces.push(Bytes::from_static(b";base64,"));
+                pieces.push(slice_of(result, base64));
+                pieces.push(Bytes::from_static(b"\""));
+            }
+            Self::Raw(raw) => pieces.push(slice_of(result, raw)),
+        }
+    }
+}
+
+/// Adds a text as the JSON that it holds, or as a string.
+fn cut_text(result: &Bytes, token: &str, pieces: &mut Pieces) {
+    let inside = inside(token).filter(|_| text_may_be_json(token));
+    let mut text = Unescaped::new(inside.unwrap_or_default().as_bytes(), 0);
+    let is_json = inside.is_some() && is_readable_from(&mut text);
+    match (inside, text.length().filter(|_| is_json)) {
+        (Some(inside), Some(length)) if length == inside.len() => {
+            pieces.push(slice_of(result, inside));
+        }
+        (Some(inside), Some(length)) => pieces.push_text(slice_of(result, inside), length),
+        (Some(_) | None, Some(_) | None) => pieces.push(slice_of(result, token)),
     }
 }
 

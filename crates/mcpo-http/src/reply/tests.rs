@@ -8,9 +8,23 @@ fn told(result: &str) -> Told {
 
 fn value(result: &str) -> String {
     match told(result) {
-        Told::Value(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+        Told::Value(said) => String::from_utf8(whole(said)).unwrap(),
         other @ (Told::Failed { .. } | Told::Nonsense) => panic!("{result}: {other:?}"),
     }
+}
+
+fn whole(said: Said) -> Vec<u8> {
+    match said {
+        Said::Whole(bytes) => bytes.to_vec(),
+        Said::Long(pieces) => all(*pieces),
+    }
+}
+
+fn all(mut pieces: Pieces) -> Vec<u8> {
+    let length = pieces.bytes_left();
+    let all: Vec<u8> = std::iter::from_fn(|| pieces.next()).flatten().collect();
+    assert_eq!((all.len(), pieces.bytes_left()), (length, 0));
+    all
 }
 
 fn text(text: &str) -> String {
@@ -148,9 +162,12 @@ fn structured_content_stands_in_where_there_is_nothing_else_or_it_was_declared()
     assert_eq!(value(only), r#"{"a": 1}"#);
     assert_eq!(value(empty), "[1]");
     assert_eq!(value(both), r#""x""#);
-    assert_eq!(declared(both), Told::Value(Bytes::from_static(br#"{"a":1}"#)));
-    assert_eq!(declared(image), Told::Value(Bytes::from_static(br#""data:a/b;base64,QQ==""#)));
-    assert_eq!(declared(r#"{"content":[]}"#), Told::Value(Bytes::from_static(b"[]")));
+    assert_eq!(declared(both), Told::Value(Said::Whole(Bytes::from_static(br#"{"a":1}"#))));
+    assert_eq!(
+        declared(image),
+        Told::Value(Said::Whole(Bytes::from_static(br#""data:a/b;base64,QQ==""#)))
+    );
+    assert_eq!(declared(r#"{"content":[]}"#), Told::Value(Said::Whole(Bytes::from_static(b"[]"))));
 }
 
 #[test]
@@ -197,4 +214,60 @@ fn a_hostile_result_gets_an_answer() {
     assert_eq!(value("{}"), "[]");
     assert_eq!(value(r#"{"isError":"true","content":[]}"#), "[]");
     assert_eq!(value(r#"{"isError":null,"structuredContent":null}"#), "[]");
+}
+
+/// The same answer, made as a long one.
+fn in_pieces(result: &str) -> String {
+    let result = Bytes::copy_from_slice(result.as_bytes());
+    let parts: ToolResult<'_> = serde_json::from_slice(&result).unwrap();
+    let items: Vec<Shown<'_>> = parts.content.iter().flatten().map(|item| show(item)).collect();
+    String::from_utf8(all(pieces(&result, &items))).unwrap()
+}
+
+#[test]
+fn long_answers_are_the_same_as_short_ones() {
+    let answers: Vec<Value> =
+        serde_json::from_str(include_str!("../fixtures/answers.json")).unwrap();
+    let results = answers.iter().filter_map(|answer| answer["result"].as_str());
+    let mut compared = 0;
+    for result in results {
+        if let Told::Value(said @ Said::Whole(_)) = told(result) {
+            let is_structured = result.contains("structuredContent");
+            let same = String::from_utf8(whole(said)).unwrap();
+            assert!(is_structured || in_pieces(result) == same, "{result}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 30, "{compared}");
+    assert_eq!(in_pieces(r#"{"content":[]}"#), "[]");
+}
+
+#[test]
+fn a_long_answer_is_made_as_it_is_taken() {
+    let long = json!({"a": "\"\u{e9}\n".repeat(50_000)}).to_string();
+    let result = json!({"content": [{"type": "text", "text": long}]}).to_string();
+    let Told::Value(Said::Long(pieces)) = told(&result) else { panic!("it is long") };
+    assert_eq!(pieces.bytes_left(), long.len());
+    assert!(all(*pieces) == long.as_bytes());
+    let two = json!({"content": [{"type": "text", "text": long}, {"type": "text", "text": "b"}]});
+    assert!(value(&two.to_string()) == format!("[{long},\"b\"]"));
+    let prose = format!("[{long}");
+    assert!(text(&prose) == serde_json::to_string(&prose).unwrap());
+}
+
+proptest::proptest! {
+    #[test]
+    fn texts_are_read_in_pieces_as_at_once(
+        texts in proptest::collection::vec("[ \\[\\]{}:,\"\\\\a0-9eE+.\u{e9}\u{1f600}\n-]{0,12}", 0..4),
+        raw in "(\\\\u[dD][89abcdef0-7]00|\\\\[\"n/bu]|[0-9\\[\\]\"]|\\\\u0031){0,8}",
+    ) {
+        let mut content: Vec<String> =
+            texts.iter().map(|text| json!({"type": "text", "text": text}).to_string()).collect();
+        let odd = format!("{{\"type\":\"text\",\"text\":\"{raw}\"}}");
+        if serde_json::from_str::<&RawValue>(&odd).is_ok() {
+            content.push(odd);
+        }
+        let result = format!("{{\"content\":[{}]}}", content.join(","));
+        proptest::prop_assert_eq!(in_pieces(&result), value(&result));
+    }
 }
