@@ -6,16 +6,19 @@ mod base64;
 pub(crate) mod bounds;
 mod detect;
 mod ear;
+mod exchange;
 mod legacy_sse;
 mod line;
 mod listen;
 mod mirror;
 mod peer;
+mod pool;
 mod refusal;
 mod reply;
 pub(crate) mod retry_after;
 pub(crate) mod sse_stream;
 mod streamable;
+mod way;
 
 use std::sync::Arc;
 

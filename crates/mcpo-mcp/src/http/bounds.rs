@@ -6,8 +6,8 @@ use std::time::Duration;
 /// images of some MiB), low enough that one upstream cannot exhaust a small machine.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// How much room is made ahead of the bytes because a `Content-Length` promises them; the rest
-/// grows as they come, so that a lie costs its teller the bytes.
+/// How much room is made ahead of the bytes because a `Content-Length` promises them. Room for the
+/// rest is made once so much has come, so that a lie costs its teller the bytes.
 pub(crate) const BODY_AHEAD_BYTES_MAX: usize = 1024 * 1024;
 
 /// The body of an HTTP error: enough for a JSON-RPC error with data.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
-use reqwest::Response;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
@@ -20,6 +19,7 @@ use crate::http::HttpConnected;
 use crate::http::agent::HandedOver;
 use crate::http::bounds::{POST_WAIT_MAX, POSTS_MAX, REFUSALS_WAIT_MAX, SESSION_ID_BYTES_MAX};
 use crate::http::detect::endpoint_wait;
+use crate::http::exchange::Response;
 use crate::http::peer::{Outgoing, Peer, origin};
 use crate::http::refusal::{is_event_stream, is_session_lost, refusal};
 use crate::http::reply::{EventStream, Next, whole_body};
@@ -64,7 +64,7 @@ pub(crate) async fn connect(peer: Peer, options: &ConnectOptions) -> Result<Http
     let mut headers = peer.headers().clone();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let target = Target { peer: peer.at(endpoint), headers, multiplexer: multiplexer.clone() };
+    let target = Target { peer: peer.at(endpoint)?, headers, multiplexer: multiplexer.clone() };
     let mut driver = Driver {
         stream,
         outbox,
@@ -145,7 +145,11 @@ fn resolve(data: &Bytes, base: &Url) -> Result<Url, Cause> {
 
 impl Driver {
     pub(crate) async fn run(mut self) -> Cause {
-        let cause = self.work().await;
+        let target = Arc::clone(&self.target);
+        let cause = tokio::select! {
+            cause = self.work() => cause,
+            never = target.peer.tend() => match never {},
+        };
         if is_session_lost(&cause) {
             // The others are about to be refused, too, and a call that was is known not to have
             // been carried out.
@@ -285,9 +289,11 @@ impl Posting {
             .headers()
             .get(CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-        if let Some(id) = self.id
-            && is_json
-            && let Ok(Ok(body)) = timeout(POST_WAIT_MAX, whole_body(response)).await
+        let Some(id) = self.id.filter(|_| is_json) else {
+            response.let_go();
+            return None;
+        };
+        if let Ok(Ok(body)) = timeout(POST_WAIT_MAX, whole_body(response)).await
             && body.trim_ascii_start().first() == Some(&b'{')
         {
             let _not_an_answer = self.target.multiplexer.receive_for(id, &body);

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use reqwest::Response;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -20,6 +19,7 @@ use crate::http::bounds::{
     STREAM_RETRY_MIN,
 };
 use crate::http::ear::Ear;
+use crate::http::exchange::Response;
 use crate::http::peer::{Outgoing, Peer};
 use crate::http::refusal::{is_event_stream, is_session_lost, refusal};
 use crate::http::reply::{EventStream, Read, follow, read};
@@ -242,8 +242,8 @@ impl Line {
         }
     }
 
-    /// POSTs a message that has no answer, within its own bound of time.
-    pub(crate) async fn post(&self, message: Bytes) -> Result<Response, RequestError> {
+    /// POSTs a message that has no answer but a status, within its own bound of time.
+    pub(crate) async fn post(&self, message: Bytes) -> Result<StatusCode, RequestError> {
         let handed_over = HandedOver::default();
         let post = Outgoing {
             method: Method::POST,
@@ -252,7 +252,8 @@ impl Line {
             handed_over: &handed_over,
         };
         let late = |_| Err(RequestError { sent: handed_over.sent(), cause: Cause::Deadline });
-        timeout(SIDE_POST_WAIT_MAX, self.peer.send(post)).await.unwrap_or_else(late)
+        let answer = timeout(SIDE_POST_WAIT_MAX, self.peer.send(post)).await;
+        answer.unwrap_or_else(late).map(Response::let_go)
     }
 
     /// Tells the upstream that its session is not needed any more. It may not care (405).
@@ -267,7 +268,7 @@ impl Line {
             handed_over: &handed_over,
         };
         let answer = timeout(SIDE_POST_WAIT_MAX, self.peer.send(delete)).await;
-        tracing::debug!(status = ?answer.ok().and_then(Result::ok).map(|answer| answer.status()), "ended the session");
+        tracing::debug!(status = ?answer.ok().and_then(Result::ok).map(Response::let_go), "ended the session");
     }
 
     fn still_open(&self) -> Result<(), RequestError> {

@@ -1,40 +1,63 @@
 //! One upstream's address: sends a request there with its headers, follows it within its origin,
 //! and never shows more of it than scheme, host and port.
 
-use std::sync::{PoisonError, RwLock};
+use std::convert::Infallible;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, LOCATION};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::header::{AUTHORIZATION, HOST, LOCATION, PROXY_AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use mcpo_core::fault::Stage;
-use reqwest::{Client, Request, Response};
-use url::Url;
+use url::{Position, Url};
 
 use crate::error::{Cause, RequestError};
-use crate::http::agent::{self, HandedOver};
+use crate::http::agent::{HandedOver, WatchedBody};
 use crate::http::base64;
 use crate::http::bounds::REDIRECTS_MAX;
+use crate::http::exchange::Response;
+use crate::http::pool::Pool;
 
 /// Where requests go.
 pub(crate) struct Peer {
-    client: &'static Client,
     /// Moves when the upstream redirects within its origin, so that only the first request pays.
-    url: RwLock<Url>,
-    /// The operator's headers.
+    place: RwLock<Arc<Place>>,
+    /// The operator's headers, and `Host`.
     headers: HeaderMap,
+    /// `Host` is ours: HTTP/2 says the same elsewhere.
+    names_host: bool,
+}
+
+/// An address, as requests name it.
+struct Place {
+    url: Url,
+    /// The path and the query, unless a proxy must be told more.
+    target: Uri,
+    whole: Uri,
+    pool: Arc<Pool>,
+}
+
+impl Place {
+    fn new(url: Url) -> Result<Self, Cause> {
+        let no_address = |_| unusable("not an HTTP address");
+        let whole = Uri::try_from(url.as_str()).map_err(no_address)?;
+        let pool = Pool::of(&url)?;
+        let target = if pool.way().is_forwarded() {
+            whole.clone()
+        } else {
+            Uri::try_from(&url[Position::BeforePath..Position::AfterQuery]).map_err(no_address)?
+        };
+        Ok(Self { url, target, whole, pool })
+    }
 }
 
 impl Peer {
     /// # Errors
-    /// [`Cause::Connect`] for an address that is not HTTP.
+    /// [`Cause::Connect`] for an address that is not HTTP, and where no TLS roots can be used.
     pub(crate) fn new(url: &Url, headers: &HeaderMap) -> Result<Self, Cause> {
         let mut url = url.clone();
         let mut headers = headers.clone();
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(Cause::Connect {
-                stage: Stage::Other,
-                reason: "the address is neither http nor https".to_owned(),
-            });
+            return Err(unusable("the address is neither http nor https"));
         }
         if let Some(credentials) = credentials(&url) {
             headers.entry(AUTHORIZATION).or_insert(credentials);
@@ -43,21 +66,38 @@ impl Peer {
         url.set_fragment(None);
         // They are secrets: `Debug` hides such values, and HTTP/2 keeps them out of its tables.
         headers.values_mut().for_each(|value| value.set_sensitive(true));
-        Ok(Self { client: agent::client(&url)?, url: RwLock::new(url), headers })
+        let names_host = !headers.contains_key(HOST);
+        if names_host {
+            // A redirect that is followed stays with the host, and with a port that is named.
+            let host = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort])
+                .map_err(|_| unusable("not an HTTP address"))?;
+            headers.insert(HOST, host);
+        }
+        Ok(Self { place: RwLock::new(Arc::new(Place::new(url)?)), headers, names_host })
     }
 
     /// The same upstream at another address of its origin.
-    pub(crate) fn at(&self, url: Url) -> Self {
-        Self { client: self.client, url: RwLock::new(url), headers: self.headers.clone() }
+    ///
+    /// # Errors
+    /// See [`Peer::new`].
+    pub(crate) fn at(&self, url: Url) -> Result<Self, Cause> {
+        let place = RwLock::new(Arc::new(Place::new(url)?));
+        Ok(Self { place, headers: self.headers.clone(), names_host: self.names_host })
     }
 
     pub(crate) fn url(&self) -> Url {
-        self.url.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.place().url.clone()
     }
 
-    /// The operator's headers, for a session to build its own upon.
+    /// What every request carries, for a session to build its own headers upon.
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// See [`Pool::tend`].
+    pub(crate) async fn tend(&self) -> Infallible {
+        let pool = Arc::clone(&self.place().pool);
+        pool.tend().await
     }
 
     /// Sends a request; gives the answer's head. A redirect within the origin is followed (the
@@ -67,28 +107,58 @@ impl Peer {
     pub(crate) async fn send(&self, out: Outgoing<'_>) -> Result<Response, RequestError> {
         let mut redirects = 0;
         loop {
-            let mut request = Request::new(out.method.clone(), self.url());
-            request.headers_mut().clone_from(out.headers);
-            *request.body_mut() = out.body.clone().map(|body| out.handed_over.body(body));
-            let answered = self.client.execute(request).await;
-            let response = answered.map_err(|error| self.failure(&error, out.handed_over))?;
-            match redirect(response.url(), &out.method, &response) {
+            let place = self.place();
+            let compose = |is_h2| self.compose(&place, &out, is_h2);
+            let response = place
+                .pool
+                .send(compose, out.handed_over)
+                .await
+                .map_err(|error| named(&place.url, error))?;
+            match redirect(&place.url, &out.method, &response) {
                 Some(next) if redirects < REDIRECTS_MAX => {
                     redirects += 1;
-                    *self.url.write().unwrap_or_else(PoisonError::into_inner) = next;
+                    response.let_go();
+                    let next = Place::new(next).map_err(RequestError::not_sent)?;
+                    *self.place.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
                 }
                 Some(_) | None => return Ok(response),
             }
         }
     }
 
-    fn failure(&self, error: &reqwest::Error, handed_over: &HandedOver) -> RequestError {
-        let RequestError { sent, mut cause } = agent::failure(error, handed_over);
-        if let Cause::Connect { reason, .. } = &mut cause {
-            *reason = format!("{}: {reason}", origin(&self.url()));
+    fn compose(&self, place: &Place, out: &Outgoing<'_>, is_h2: bool) -> Request<WatchedBody> {
+        let mut request = Request::new(out.handed_over.body(out.body.clone()));
+        *request.method_mut() = out.method.clone();
+        request.headers_mut().clone_from(out.headers);
+        if is_h2 {
+            *request.uri_mut() = place.whole.clone();
+            if self.names_host {
+                request.headers_mut().remove(HOST);
+            }
+        } else {
+            *request.uri_mut() = place.target.clone();
+            if let Some(credentials) = place.pool.way().proxy_credentials() {
+                request.headers_mut().entry(PROXY_AUTHORIZATION).or_insert(credentials.clone());
+            }
         }
-        RequestError { sent, cause }
+        request
     }
+
+    fn place(&self) -> Arc<Place> {
+        Arc::clone(&self.place.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn unusable(reason: &str) -> Cause {
+    Cause::Connect { stage: Stage::Other, reason: reason.to_owned() }
+}
+
+/// The same error; where there was no connection it says with whom.
+fn named(url: &Url, RequestError { sent, mut cause }: RequestError) -> RequestError {
+    if let Cause::Connect { reason, .. } = &mut cause {
+        *reason = format!("{}: {reason}", origin(url));
+    }
+    RequestError { sent, cause }
 }
 
 impl std::fmt::Debug for Peer {
@@ -120,9 +190,12 @@ fn redirect(from: &Url, method: &Method, response: &Response) -> Option<Url> {
         StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => method == Method::GET,
         _answer => false,
     };
+    if !keeps_method {
+        return None;
+    }
     let location = response.headers().get(LOCATION)?.to_str().ok()?;
     let next = from.join(location).ok()?;
-    (keeps_method && same_place(from, &next)).then_some(next)
+    same_place(from, &next).then_some(next)
 }
 
 /// The same origin, or its HTTPS at the usual ports.

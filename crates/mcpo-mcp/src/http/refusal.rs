@@ -3,12 +3,12 @@
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use reqwest::Response;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Cause, RpcError};
 use crate::frame::{METHOD_NOT_FOUND, Message, Reply};
 use crate::http::bounds::{ERROR_BODY_BYTES_MAX, ERROR_BODY_WAIT_MAX, EXCERPT_BYTES_MAX};
+use crate::http::exchange::Response;
 use crate::http::retry_after;
 use crate::http::sse_stream::Parser;
 

@@ -1,9 +1,8 @@
 //! The answer to one POST: JSON, a batch, or a stream of events, read until the awaited answer.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{StatusCode, Version};
-use reqwest::Response;
 
 use crate::answer::Answer;
 use crate::error::Cause;
@@ -11,6 +10,7 @@ use crate::frame::FrameError;
 use crate::http::agent;
 use crate::http::bounds::{BODY_AHEAD_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::http::ear::{Ear, Heard, malformed};
+use crate::http::exchange::Response;
 use crate::http::refusal::{is_event_stream, refusal};
 use crate::http::sse_stream::{Cursor, Event, EventKind, Parser};
 
@@ -68,7 +68,10 @@ pub(crate) async fn follow(mut stream: EventStream, ear: &Ear, id: u64) -> Resul
                     .hear(&event.data, Some(id))
                     .map_err(|error| malformed(&error, &event.data))?
                 {
-                    Heard::Answer(answer) => return Ok(Read::Answer(answer)),
+                    Heard::Answer(answer) => {
+                        stream.response.let_go();
+                        return Ok(Read::Answer(answer));
+                    }
                     Heard::Nonsense(why) => return Err(Cause::Malformed(why.to_owned())),
                     Heard::Other => {}
                 }
@@ -204,19 +207,27 @@ pub(crate) async fn whole_body(mut response: Response) -> Result<Bytes, Cause> {
 }
 
 async fn collect(response: &mut Response, first: Bytes) -> Result<Bytes, Cause> {
+    if response.is_over() {
+        return Ok(first);
+    }
     let Some(second) = chunk(response).await? else { return Ok(first) };
-    let rest = response.content_length().unwrap_or(0).min(BODY_AHEAD_BYTES_MAX as u64);
-    let ahead = usize::try_from(rest).unwrap_or(BODY_AHEAD_BYTES_MAX);
-    let mut body = BytesMut::with_capacity(ahead.max(first.len() + second.len()));
+    let promised = response.content_length().and_then(|length| usize::try_from(length).ok());
+    let promised = promised.unwrap_or(0).min(MESSAGE_BYTES_MAX);
+    let mut body = Vec::with_capacity(promised.min(BODY_AHEAD_BYTES_MAX));
     body.extend_from_slice(&first);
     body.extend_from_slice(&second);
     while let Some(piece) = chunk(response).await? {
-        if body.len() + piece.len() > MESSAGE_BYTES_MAX {
+        let length = body.len() + piece.len();
+        if length > MESSAGE_BYTES_MAX {
             return Err(Cause::TooLarge { limit_bytes: MESSAGE_BYTES_MAX });
+        }
+        if length > body.capacity() && length <= promised {
+            // Much of it came, so the rest will: it is never copied to make room for more.
+            body.reserve_exact(promised - body.len());
         }
         body.extend_from_slice(&piece);
     }
-    Ok(body.freeze())
+    Ok(Bytes::from(body))
 }
 
 async fn chunk(response: &mut Response) -> Result<Option<Bytes>, Cause> {

@@ -1,5 +1,6 @@
 //! A session over Streamable HTTP, in either era, and the driver behind it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,13 +93,10 @@ pub(crate) async fn initialize(
         line.always_send(PROTOCOL_VERSION, version);
     }
     let initialized = crate::frame::notification("notifications/initialized", &[]).freeze();
-    let answer = line.post(initialized).await?;
-    if !answer.status().is_success() {
+    let status = line.post(initialized).await?;
+    if !status.is_success() {
         // It said yes to `initialize`; if it means no, the first request will tell.
-        tracing::debug!(
-            status = answer.status().as_u16(),
-            "the upstream does not take notifications"
-        );
+        tracing::debug!(status = status.as_u16(), "the upstream does not take notifications");
     }
     Ok(connected(line, outbound, Dialect::Legacy, introduction, options))
 }
@@ -368,9 +366,11 @@ impl Driver {
         let mut listener = JoinSet::new();
         listener.spawn(listen::listen(Arc::clone(&session)).in_current_span());
         let mut posts = JoinSet::new();
+        let mut tending = pin!(session.line.peer.tend());
         let cause = loop {
             tokio::select! {
                 cause = session.line.ended() => break cause,
+                never = &mut tending => match never {},
                 Some(message) = self.outbound.recv(), if posts.len() < OUTBOUND_POSTS_MAX => {
                     posts.spawn(post(Arc::clone(&session), message).in_current_span());
                 }
@@ -416,8 +416,8 @@ impl Drop for Driver {
 
 async fn post(session: Arc<Session>, message: Bytes) {
     match session.line.post(message).await {
-        Ok(answer) => {
-            tracing::debug!(status = answer.status().as_u16(), "sent a message without answer");
+        Ok(status) => {
+            tracing::debug!(status = status.as_u16(), "sent a message without answer");
         }
         Err(error) => tracing::debug!(%error, "a message without answer was not sent"),
     }

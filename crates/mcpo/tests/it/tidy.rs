@@ -19,14 +19,14 @@ const ROOMS: [&str; 8] = [
 const TESTKIT: &str = "mcpo-testkit";
 
 /// Libraries and the rooms that own them; in its tests any room may use any of them.
-const OWNERS: [(&str, &[&str]); 24] = [
+const OWNERS: [(&str, &[&str]); 26] = [
     ("moka", &["mcpo-policy"]),
     ("governor", &["mcpo-policy"]),
     ("jsonschema", &["mcpo-core"]),
     ("jsonc-parser", &["mcpo-config"]),
     ("notify", &["mcpo-config"]),
     ("strsim", &["mcpo-config"]),
-    ("reqwest", &["mcpo-mcp", "mcpo-monitor"]),
+    ("reqwest", &["mcpo-monitor"]),
     ("rustix", &["mcpo-mcp", "mcpo-monitor"]),
     ("arc-swap", &["mcpo-upstream"]),
     ("opentelemetry-proto", &["mcpo-monitor"]),
@@ -37,7 +37,9 @@ const OWNERS: [(&str, &[&str]); 24] = [
     ("flate2", &["mcpo-http", "mcpo"]),
     ("hmac", &["mcpo-http"]),
     ("tower-http", &["mcpo-http"]),
-    ("hyper-util", &["mcpo-http"]),
+    ("hyper-rustls", &["mcpo-mcp"]),
+    ("hyper-util", &["mcpo-http", "mcpo-mcp"]),
+    ("rustls-platform-verifier", &["mcpo-mcp"]),
     ("subtle", &["mcpo-http"]),
     ("sha2", &["mcpo-http"]),
     ("clap", &["mcpo"]),

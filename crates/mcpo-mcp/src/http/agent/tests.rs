@@ -4,12 +4,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::http::way::Way;
 
 async fn stage_at(url: &str) -> Stage {
-    let url: Url = url.parse().expect("an address");
-    let error = client(&url).expect("a client").get(url).send().await.expect_err("no answer");
-    match failure(&error, &HandedOver::default()) {
-        RequestError { sent: Sent::No, cause: Cause::Connect { stage, .. } } => stage,
+    let way = Way::to(&url.parse().expect("an address")).expect("a way");
+    match way.connect().await.map(|_| ()) {
+        Err(Cause::Connect { stage, .. }) => stage,
         other => panic!("{other:?}"),
     }
 }

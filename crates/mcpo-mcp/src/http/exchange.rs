@@ -1,0 +1,242 @@
+//! One request and its answer on one connection. Over HTTP/1 whoever waits for the answer drives
+//! the connection meanwhile; over HTTP/2 it is driven by a task of its own.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::Bytes;
+use http::response::Parts;
+use http::{HeaderMap, Request, StatusCode, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1};
+
+use crate::http::agent::WatchedBody;
+use crate::http::pool::Pool;
+use crate::http::way::Wire;
+
+/// How many pieces of a rest are thrown away at a time.
+const DRAINED_PIECES_MAX: usize = 64;
+
+/// A connection of HTTP/1.
+pub(super) struct Plain {
+    sender: http1::SendRequest<WatchedBody>,
+    /// `None`: it has ended.
+    connection: Option<http1::Connection<Box<dyn Wire>, WatchedBody>>,
+}
+
+/// What came of sending a request on a connection.
+pub(super) enum Attempt {
+    /// The head of the answer is there.
+    Answered(Response),
+    /// The connection was closed before anything was sent.
+    Untouched(hyper::Error),
+    /// No answer.
+    Failed(hyper::Error),
+}
+
+/// An answer whose head is there. Dropping it before its end closes the connection, or resets the
+/// stream.
+pub(crate) struct Response {
+    head: Parts,
+    body: Incoming,
+    length: Option<u64>,
+    /// What is to be driven, and where it goes in the end.
+    driven: Option<(Box<Plain>, Arc<Pool>)>,
+}
+
+// === impl Plain ===
+
+impl Plain {
+    pub(super) fn new(
+        sender: http1::SendRequest<WatchedBody>,
+        connection: http1::Connection<Box<dyn Wire>, WatchedBody>,
+    ) -> Self {
+        Self { sender, connection: Some(connection) }
+    }
+
+    pub(super) async fn send(
+        mut self: Box<Self>,
+        request: Request<WatchedBody>,
+        pool: &Arc<Pool>,
+    ) -> Attempt {
+        let mut answer = pin!(self.sender.try_send_request(request));
+        let answered = std::future::poll_fn(|context| {
+            // What it takes from the wire it passes on: then there is nothing to be woken for.
+            drive(&mut self.connection, context);
+            answer.as_mut().poll(context)
+        })
+        .await;
+        match answered {
+            Ok(answer) => Attempt::Answered(Response::new(answer, Some((self, Arc::clone(pool))))),
+            Err(error) => Attempt::failed(error),
+        }
+    }
+
+    /// Whether another request can be sent.
+    pub(super) fn is_usable(&mut self, context: &mut Context<'_>) -> bool {
+        drive(&mut self.connection, context);
+        self.connection.is_some() && self.sender.is_ready()
+    }
+}
+
+/// Takes from the wire and gives to it what there is. Without the connection's own end nothing of
+/// what waits for it would be told that it has ended.
+fn drive(
+    connection: &mut Option<http1::Connection<Box<dyn Wire>, WatchedBody>>,
+    context: &mut Context<'_>,
+) {
+    if let Some(running) = connection
+        && Pin::new(running).poll(context).is_ready()
+    {
+        *connection = None;
+    }
+}
+
+/// Throws away what has come of the rest of an answer. `Some(true)`: that was all, and the
+/// connection can be used again; `None`: it cannot.
+pub(super) fn drain(plain: &mut Plain, rest: &mut Incoming) -> Option<bool> {
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..DRAINED_PIECES_MAX {
+        let mut piece = Pin::new(&mut *rest).poll_frame(&mut context);
+        if piece.is_pending() {
+            drive(&mut plain.connection, &mut context);
+            piece = Pin::new(&mut *rest).poll_frame(&mut context);
+        }
+        match piece {
+            Poll::Pending => return Some(false),
+            Poll::Ready(Some(Ok(_))) => {}
+            Poll::Ready(Some(Err(_))) => return None,
+            Poll::Ready(None) => return plain.is_usable(&mut context).then_some(true),
+        }
+    }
+    Some(false)
+}
+
+// === impl Attempt ===
+
+impl Attempt {
+    fn failed(mut error: TrySendError<Request<WatchedBody>>) -> Self {
+        if error.take_message().is_some() {
+            Self::Untouched(error.into_error())
+        } else {
+            Self::Failed(error.into_error())
+        }
+    }
+
+    pub(super) fn shared(
+        answered: Result<http::Response<Incoming>, TrySendError<Request<WatchedBody>>>,
+    ) -> Self {
+        match answered {
+            Ok(answer) => Self::Answered(Response::new(answer, None)),
+            Err(error) => Self::failed(error),
+        }
+    }
+}
+
+// === impl Response ===
+
+impl Response {
+    fn new(answer: http::Response<Incoming>, driven: Option<(Box<Plain>, Arc<Pool>)>) -> Self {
+        let (head, body) = answer.into_parts();
+        let length = body.size_hint().exact();
+        let mut response = Self { head, body, length, driven };
+        if response.body.is_end_stream() {
+            response.release();
+        }
+        response
+    }
+
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
+    pub(crate) const fn version(&self) -> Version {
+        self.head.version
+    }
+
+    pub(crate) const fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// How long the body is, where that was said.
+    pub(crate) const fn content_length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Whether all of the body has been taken.
+    pub(crate) fn is_over(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    /// The next piece of the body.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    /// The body broke off.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, hyper::Error> {
+        std::future::poll_fn(|context| self.poll_chunk(context)).await.transpose()
+    }
+
+    fn poll_chunk(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, hyper::Error>>> {
+        loop {
+            let mut piece = Pin::new(&mut self.body).poll_frame(context);
+            if piece.is_pending()
+                && let Some((plain, _)) = &mut self.driven
+            {
+                drive(&mut plain.connection, context);
+                piece = Pin::new(&mut self.body).poll_frame(context);
+            }
+            match ready!(piece) {
+                Some(Ok(frame)) => {
+                    // What is no data is trailers, which mean nothing to MCP.
+                    let Ok(data) = frame.into_data() else { continue };
+                    if self.body.is_end_stream() {
+                        self.release();
+                    }
+                    if !data.is_empty() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+                Some(Err(error)) => {
+                    self.driven = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => {
+                    self.release();
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    }
+
+    /// Nothing more is needed of it than its status. The connection can be used again once the
+    /// rest has come.
+    pub(crate) fn let_go(self) -> StatusCode {
+        if let Some((plain, pool)) = self.driven {
+            pool.keep_for_rest(plain, self.body);
+        }
+        self.head.status
+    }
+
+    /// Gives the connection back after the end of the body.
+    fn release(&mut self) {
+        let Some((mut plain, pool)) = self.driven.take() else { return };
+        // Nobody is to be woken for what happens to it from now on.
+        if plain.is_usable(&mut Context::from_waker(Waker::noop())) {
+            pool.keep(plain);
+        }
+    }
+}
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Headers may be secret.
+        f.debug_struct("Response").field("status", &self.head.status).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,309 @@
+//! The connections to one origin, shared by all sessions with it. A connection of HTTP/1 has no
+//! task of its own: the call that uses it drives it, so that no call waits for another task to be
+//! woken; while it is unused, only a sweep now and then looks at it.
+
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Context;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tracing::Instrument;
+use url::Url;
+
+use crate::error::{Cause, RequestError};
+use crate::http::agent::{HandedOver, WatchedBody, failure, reason};
+use crate::http::bounds::{HEADER_BYTES_MAX, HEADERS_MAX};
+use crate::http::exchange::{Attempt, Plain, Response, drain};
+use crate::http::way::{Connected, KEEPALIVE, KEEPALIVE_WAIT, Way, Wire};
+
+/// How long an unused connection is kept: below the 60 s after which common proxies close theirs,
+/// so that we rarely write into a connection that is being closed.
+const IDLE_MAX: Duration = Duration::from_secs(50);
+/// How many unused connections to one origin are kept. Calls come in waves: with fewer kept than
+/// a wave has calls, every wave closes and opens connections.
+const IDLE_CONNECTIONS_MAX: usize = 256;
+/// How many connections are kept for the rest of an answer that nobody needs: the end of a stream
+/// of events mostly, which comes right behind the answer.
+const DRAINING_CONNECTIONS_MAX: usize = 64;
+/// A rest that has not come by then is not waited for.
+const DRAINING_MAX: Duration = Duration::from_secs(2);
+/// How many of these a call looks at before it makes a connection.
+const DRAINING_TRIED_MAX: usize = 4;
+/// How often unused connections are looked at: one that the other side closed is kept no longer.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// One pool an origin, for as long as anybody uses it.
+static POOLS: LazyLock<Mutex<HashMap<String, Weak<Pool>>>> = LazyLock::new(Mutex::default);
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    way: Way,
+    kept: Mutex<Kept>,
+    /// Connections are made one after the other where each carries any number of requests.
+    making: tokio::sync::Mutex<()>,
+    /// Something is there to be swept.
+    filled: Notify,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// The one used last is at the end.
+    idle: Vec<(Instant, Box<Plain>)>,
+    /// The oldest is at the front.
+    draining: VecDeque<(Instant, Box<Plain>, Incoming)>,
+    shared: Option<Shared>,
+    /// Connections of HTTP/2; dropping them closes them.
+    tasks: JoinSet<()>,
+    /// The origin speaks HTTP/2.
+    speaks_h2: bool,
+    /// Somebody waits for the pool to be filled.
+    waits: bool,
+}
+
+/// A connection of HTTP/2.
+struct Shared {
+    sender: http2::SendRequest<WatchedBody>,
+    used: Instant,
+}
+
+/// What a request can be sent on.
+pub(super) enum Connection {
+    Plain(Box<Plain>),
+    Shared(http2::SendRequest<WatchedBody>),
+}
+
+impl Pool {
+    /// The pool of an address's origin.
+    ///
+    /// # Errors
+    /// See [`Way::to`].
+    pub(crate) fn of(url: &Url) -> Result<Arc<Self>, Cause> {
+        let origin = url.origin().ascii_serialization();
+        let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = pools.get(&origin).and_then(Weak::upgrade) {
+            return Ok(pool);
+        }
+        pools.retain(|_, pool| pool.strong_count() > 0);
+        let pool = Arc::new(Self {
+            way: Way::to(url)?,
+            kept: Mutex::default(),
+            making: tokio::sync::Mutex::default(),
+            filled: Notify::new(),
+        });
+        pools.insert(origin, Arc::downgrade(&pool));
+        Ok(pool)
+    }
+
+    pub(crate) fn way(&self) -> &Way {
+        &self.way
+    }
+
+    /// Sends a request, on a connection that is there or on a new one, and waits for the answer's
+    /// head. `compose` makes the request, for HTTP/2 if `true`; it may be asked again, since a
+    /// connection that was unused may turn out to be closed before anything was sent on it.
+    ///
+    /// Cancel-safe: dropping it closes the connection, or resets the stream.
+    pub(crate) async fn send(
+        self: &Arc<Self>,
+        compose: impl Fn(bool) -> Request<WatchedBody>,
+        handed_over: &HandedOver,
+    ) -> Result<Response, RequestError> {
+        // Each turn takes one of the bounded number of connections that there are, or makes one.
+        while let Some(connection) = self.take() {
+            match self.send_on(connection, &compose).await {
+                Attempt::Answered(response) => return Ok(response),
+                Attempt::Untouched(_) => {}
+                Attempt::Failed(error) => return Err(failure(&error, handed_over)),
+            }
+        }
+        let connection = self.connect().await?;
+        match self.send_on(connection, &compose).await {
+            Attempt::Answered(response) => Ok(response),
+            Attempt::Untouched(error) | Attempt::Failed(error) => Err(failure(&error, handed_over)),
+        }
+    }
+
+    async fn send_on(
+        self: &Arc<Self>,
+        connection: Connection,
+        compose: &impl Fn(bool) -> Request<WatchedBody>,
+    ) -> Attempt {
+        match connection {
+            Connection::Plain(plain) => plain.send(compose(false), self).await,
+            Connection::Shared(mut sender) => {
+                Attempt::shared(sender.try_send_request(compose(true)).await)
+            }
+        }
+    }
+
+    fn take(&self) -> Option<Connection> {
+        let now = Instant::now();
+        let mut kept = self.kept();
+        if let Some(sender) = kept.shared(now) {
+            return Some(Connection::Shared(sender));
+        }
+        kept.settle(now);
+        // Those below the first one are older still.
+        let (since, plain) = kept.idle.pop()?;
+        (now.duration_since(since) < IDLE_MAX).then_some(Connection::Plain(plain))
+    }
+
+    async fn connect(&self) -> Result<Connection, RequestError> {
+        let speaks_h2 = self.kept().speaks_h2;
+        let _alone = if speaks_h2 { Some(self.making.lock().await) } else { None };
+        if speaks_h2 && let Some(sender) = self.kept().shared(Instant::now()) {
+            return Ok(Connection::Shared(sender));
+        }
+        let Connected { wire, is_h2 } = self.way.connect().await.map_err(RequestError::not_sent)?;
+        let agreed = if is_h2 { self.share(wire).await } else { plain(wire).await };
+        agreed.map_err(|error| RequestError::not_sent(Cause::Broken(reason(&error))))
+    }
+
+    /// Speaks HTTP/2, and keeps the connection for all.
+    async fn share(&self, wire: Box<dyn Wire>) -> Result<Connection, hyper::Error> {
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE_WAIT)
+            .adaptive_window(true)
+            .max_header_list_size(HEADER_BYTES_MAX)
+            .handshake(wire)
+            .await?;
+        let mut kept = self.kept();
+        kept.speaks_h2 = true;
+        // Of those that found out at the same time the first one shares its connection.
+        if let Some(sender) = kept.shared(Instant::now()) {
+            return Ok(Connection::Shared(sender));
+        }
+        let running = async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error = reason(&error), "a connection of HTTP/2 broke");
+            }
+        };
+        while kept.tasks.try_join_next().is_some() {}
+        kept.tasks.spawn(running.in_current_span());
+        kept.shared = Some(Shared { sender: sender.clone(), used: Instant::now() });
+        self.tell_filled(&mut kept);
+        Ok(Connection::Shared(sender))
+    }
+
+    /// Keeps a connection whose answer was read to its end.
+    pub(super) fn keep(&self, plain: Box<Plain>) {
+        let mut kept = self.kept();
+        if kept.idle.len() >= IDLE_CONNECTIONS_MAX {
+            kept.idle.remove(0);
+        }
+        kept.idle.push((Instant::now(), plain));
+        self.tell_filled(&mut kept);
+    }
+
+    /// Keeps a connection with the rest of an answer that nobody needs.
+    pub(super) fn keep_for_rest(&self, plain: Box<Plain>, rest: Incoming) {
+        let mut kept = self.kept();
+        if kept.draining.len() >= DRAINING_CONNECTIONS_MAX {
+            kept.draining.pop_front();
+        }
+        kept.draining.push_back((Instant::now(), plain, rest));
+        self.tell_filled(&mut kept);
+    }
+
+    /// Closes what has been unused for too long, and what the other side closed, for as long as it
+    /// is polled. Never ends.
+    ///
+    /// Cancel-safe.
+    pub(crate) async fn tend(&self) -> Infallible {
+        loop {
+            let filled = self.filled.notified();
+            if self.sweep() {
+                sleep(SWEEP_EVERY).await;
+            } else {
+                filled.await;
+            }
+        }
+    }
+
+    /// Whether there is something to look at later.
+    fn sweep(&self) -> bool {
+        let now = Instant::now();
+        let mut kept = self.kept();
+        kept.sweep(now);
+        kept.waits = kept.idle.is_empty() && kept.draining.is_empty() && kept.shared.is_none();
+        !kept.waits
+    }
+
+    fn tell_filled(&self, kept: &mut Kept) {
+        if std::mem::take(&mut kept.waits) {
+            // Each session with the origin tends it, and any of them may end.
+            self.filled.notify_waiters();
+        }
+    }
+
+    /// Sections under this lock move a connection, or look at a few without waiting.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn plain(wire: Box<dyn Wire>) -> Result<Connection, hyper::Error> {
+    let (sender, connection) =
+        http1::Builder::new().max_headers(HEADERS_MAX).handshake(wire).await?;
+    Ok(Connection::Plain(Box::new(Plain::new(sender, connection))))
+}
+
+impl Kept {
+    fn shared(&mut self, now: Instant) -> Option<http2::SendRequest<WatchedBody>> {
+        self.shared = self.shared.take().filter(|shared| !shared.sender.is_closed());
+        let shared = self.shared.as_mut()?;
+        shared.used = now;
+        Some(shared.sender.clone())
+    }
+
+    /// Looks whether the oldest of those that wait for a rest have got it.
+    fn settle(&mut self, now: Instant) {
+        for _ in 0..self.draining.len().min(DRAINING_TRIED_MAX) {
+            let Some((since, mut plain, mut rest)) = self.draining.pop_front() else { return };
+            match drain(&mut plain, &mut rest) {
+                Some(true) => self.idle.push((since, plain)),
+                Some(false) if now.duration_since(since) < DRAINING_MAX => {
+                    self.draining.push_back((since, plain, rest));
+                }
+                Some(false) | None => {}
+            }
+        }
+    }
+
+    fn sweep(&mut self, now: Instant) {
+        self.settle(now);
+        self.draining.retain(|(since, ..)| now.duration_since(*since) < DRAINING_MAX);
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        self.idle.retain_mut(|(since, plain)| {
+            now.duration_since(*since) < IDLE_MAX && plain.is_usable(&mut context)
+        });
+        self.shared = self.shared.take().filter(|shared| {
+            !shared.sender.is_closed() && now.duration_since(shared.used) < IDLE_MAX
+        });
+        while self.tasks.try_join_next().is_some() {}
+    }
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept")
+            .field("idle", &self.idle.len())
+            .field("draining", &self.draining.len())
+            .field("shared", &self.shared.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! Claims about which connections requests go over, against real sockets.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http::Response as Answer;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+/// How long anything in here may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server on a port of its own; it ends with this.
+struct Server {
+    pool: Arc<Pool>,
+    connections: Arc<AtomicUsize>,
+    _tasks: JoinSet<()>,
+}
+
+impl Server {
+    /// Each connection is served by `converse`.
+    async fn start<F>(converse: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let mut tasks = JoinSet::new();
+        let count = Arc::clone(&connections);
+        tasks.spawn(async move {
+            let mut conversations = JoinSet::new();
+            loop {
+                let (socket, _) = listener.accept().await.unwrap();
+                count.fetch_add(1, Ordering::Relaxed);
+                conversations.spawn(converse(socket));
+            }
+        });
+        Self { pool: Pool::of(&url).unwrap(), connections, _tasks: tasks }
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    async fn ask(&self) -> Result<Response, RequestError> {
+        let handed_over = HandedOver::default();
+        let compose = |is_h2| {
+            let mut request = Request::new(handed_over.body(Some(Bytes::from_static(b"?"))));
+            *request.method_mut() = http::Method::POST;
+            let target = if is_h2 { "http://localhost/" } else { "/" };
+            *request.uri_mut() = http::Uri::from_static(target);
+            request
+        };
+        tokio::time::timeout(PATIENCE, self.pool.send(compose, &handed_over)).await.unwrap()
+    }
+
+    async fn ask_and_read(&self) {
+        let mut answer = self.ask().await.unwrap();
+        while answer.chunk().await.unwrap().is_some() {}
+    }
+
+    /// Until the other side's doing is seen.
+    async fn until(&self, seen: impl Fn(&mut Kept) -> bool) {
+        let seen = async {
+            while !seen(&mut self.pool.kept()) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, seen).await.unwrap();
+    }
+}
+
+/// Answers each request with these bytes, and closes after so many.
+async fn converse(mut socket: TcpStream, answer: &'static [u8], requests_max: usize) {
+    let mut buffer = [0; 4096];
+    for _ in 0..requests_max {
+        let mut request = Vec::new();
+        while !request.ends_with(b"?") {
+            let Ok(read @ 1..) = socket.read(&mut buffer).await else { return };
+            request.extend_from_slice(&buffer[..read]);
+        }
+        if socket.write_all(answer).await.is_err() {
+            return;
+        }
+    }
+}
+
+const SHORT: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
+
+#[tokio::test]
+async fn requests_one_after_the_other_share_a_connection() {
+    for answer in [SHORT, CHUNKED] {
+        let server = Server::start(move |socket| converse(socket, answer, usize::MAX)).await;
+        for _ in 0..20 {
+            server.ask_and_read().await;
+        }
+        assert_eq!(server.connections(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_let_go_leaves_its_connection_to_the_next_request() {
+    let server = Server::start(|socket| converse(socket, CHUNKED, usize::MAX)).await;
+    for _ in 0..20 {
+        assert_eq!(server.ask().await.unwrap().let_go(), 200);
+        server
+            .until(|kept| {
+                kept.settle(Instant::now());
+                !kept.idle.is_empty()
+            })
+            .await;
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_dropped_closes_its_connection() {
+    let server = Server::start(|socket| {
+        converse(socket, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", usize::MAX)
+    })
+    .await;
+    drop(server.ask().await.unwrap());
+    assert!(server.pool.kept().idle.is_empty());
+    drop(server.ask().await.unwrap());
+    assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_while_unused_fails_no_request() {
+    let server = Server::start(|socket| converse(socket, SHORT, 1)).await;
+    for count in 1..=20 {
+        server.ask_and_read().await;
+        assert_eq!(server.connections(), count);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_while_unused_is_swept_away() {
+    let server = Server::start(|socket| converse(socket, SHORT, 1)).await;
+    server.ask_and_read().await;
+    server
+        .until(|kept| {
+            kept.sweep(Instant::now());
+            kept.idle.is_empty()
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn what_is_unused_for_too_long_is_closed() {
+    let server = Server::start(|socket| converse(socket, SHORT, usize::MAX)).await;
+    server.ask_and_read().await;
+    server.pool.kept().sweep(Instant::now());
+    assert_eq!(server.pool.kept().idle.len(), 1);
+    server.pool.kept().sweep(Instant::now() + IDLE_MAX);
+    assert!(server.pool.kept().idle.is_empty());
+}
+
+#[tokio::test]
+async fn one_connection_of_http_2_carries_many_requests_at_once() {
+    let server = Server::start(|socket| async {
+        let answer = service_fn(|_request| async {
+            Ok::<_, std::convert::Infallible>(Answer::new("hi".to_owned()))
+        });
+        let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let _gone = builder.serve_connection(TokioIo::new(socket), answer).await;
+    })
+    .await;
+    // What ALPN would say stands here for a server without certificates.
+    let wire = server.pool.way.connect().await.unwrap().wire;
+    drop(server.pool.share(wire).await.unwrap());
+    for _ in 0..10 {
+        let mut answers = Vec::new();
+        for _ in 0..50 {
+            answers.push(server.ask().await.unwrap());
+        }
+        for mut answer in answers {
+            assert_eq!(answer.chunk().await.unwrap().unwrap(), "hi");
+            assert!(answer.chunk().await.unwrap().is_none());
+        }
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn sessions_with_one_origin_share_its_connections() {
+    let here: Url = "http://127.0.0.1:9/a".parse().unwrap();
+    let pool = Pool::of(&here).unwrap();
+    assert!(Arc::ptr_eq(&pool, &Pool::of(&here.join("/b").unwrap()).unwrap()));
+    let elsewhere: Url = "http://127.0.0.1:10/a".parse().unwrap();
+    assert!(!Arc::ptr_eq(&pool, &Pool::of(&elsewhere).unwrap()));
+}
