@@ -1,4 +1,6 @@
 use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition};
+use mcpo_core::load::ShedReason;
+use mcpo_policy::cache::{CacheStatus, CacheWord};
 use serde_json::{Value, json};
 
 use super::*;
@@ -178,5 +180,45 @@ fn an_answer_from_the_store_says_so() {
         let (called, _) = told("one", tool, report(outcome, 0, repeated), false);
         let replayed = called.answer.headers().get(IDEMPOTENT_REPLAYED);
         assert_eq!(replayed.map(HeaderValue::as_bytes), repeated.then_some(&b"true"[..]));
+    }
+}
+
+#[test]
+fn a_call_that_was_turned_away_is_answered_with_the_reason_and_writes_no_line() {
+    let catalog = catalog();
+    let tool = catalog.tool("plain").unwrap();
+    let fault = mcpo_core::fault::Fault::new(FaultKind::Overloaded, "secret");
+    let fault = fault.with_retry_after(Some(Duration::from_secs(7)));
+    let shed = Some(ShedReason::TooLate);
+    let report = Report { shed, ..report(Outcome::NotSent(fault), 0, false) };
+    let (called, counted) = told("one", tool, report, false);
+    assert_eq!((called.answer.status().as_u16(), counted), (503, CallResult::NotSent));
+    let headers = called.answer.headers();
+    assert_eq!(headers["x-mcpo-outcome"], "not_sent");
+    assert_eq!(headers["x-mcpo-attempts"], "0");
+    assert_eq!(headers["retry-after"], "7");
+    assert_eq!(called.outcome, None);
+    let body = at_once(http_body_util::BodyExt::collect(called.answer.into_body()));
+    assert!(body.contains(r#""reason":"too_late""#) && !body.contains("secret"), "{body}");
+}
+
+#[test]
+fn what_was_not_sent_is_an_answer_all_the_same() {
+    let catalog = catalog();
+    let tool = catalog.tool("plain").unwrap();
+    let reply = || Outcome::Reply(Said::Result(Bytes::from_static(br#"{"content":[]}"#)));
+    let shared = Report { shared: true, ..report(reply(), 0, false) };
+    let age = Some(Duration::from_millis(5900));
+    let cache = Some(CacheStatus { word: CacheWord::Stale, age });
+    let kept = Report { cache, ..report(reply(), 0, false) };
+    for (report, word, age) in [(shared, None, None), (kept, Some("stale"), Some("5"))] {
+        let (called, counted) = told("one", tool, report, false);
+        assert_eq!((called.answer.status().as_u16(), counted), (200, CallResult::Ok));
+        let header = |name| called.answer.headers().get(name).map(|value| value.to_str().unwrap());
+        assert_eq!(
+            [header("x-mcpo-outcome"), header("x-mcpo-attempts")],
+            [Some("reply"), Some("0")]
+        );
+        assert_eq!((header("x-mcpo-cache"), header("age")), (word, age));
     }
 }

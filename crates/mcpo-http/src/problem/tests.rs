@@ -1,5 +1,9 @@
+use std::num::NonZeroU32;
+
 use http_body_util::BodyExt;
 use mcpo_core::fault::Said;
+use mcpo_core::load::Rate;
+use mcpo_policy::rate::{Quota, RateOf};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -196,4 +200,70 @@ async fn where_nothing_is_measured_no_other_try_makes_sense() {
     let (status, retry_after, body) = told(Problem::MonitoringOff).await;
     assert_eq!((status, retry_after), (503, None));
     assert_eq!(body["detail"]["code"], "monitoring_off");
+}
+
+#[tokio::test]
+async fn a_call_that_is_turned_away_is_told_why_and_when_to_come_again() {
+    let (millis, upstream) = (Duration::from_millis, || "time".to_owned());
+    for reason in ShedReason::ALL {
+        let problem =
+            Problem::Shed { upstream: upstream(), reason, retry_after: Some(millis(1500)) };
+        let (status, retry_after, body) = told(problem).await;
+        assert_eq!((status, retry_after.as_deref()), (503, Some("2")), "{reason:?}");
+        let detail = &body["detail"];
+        assert_eq!(
+            (&detail["code"], &detail["reason"]),
+            (&json!("overloaded"), &json!(reason.name()))
+        );
+        assert_eq!(detail["outcome"], "not_sent");
+        let message = detail["message"].as_str().unwrap();
+        assert!(message.ends_with("; the call was not carried out"), "{message}");
+        // Who is full names itself: a server by its name, or mcpo, or the caller.
+        let is_of_server = matches!(
+            reason,
+            ShedReason::ServerFull | ShedReason::TooLate | ShedReason::RateLimited
+        );
+        assert_eq!(message.contains("'time'"), is_of_server, "{message}");
+    }
+    let problem =
+        Problem::Shed { upstream: upstream(), reason: ShedReason::ProcessFull, retry_after: None };
+    assert_eq!(told(problem).await.1.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn a_call_that_comes_too_often_is_told_whose_rate_it_is() {
+    for (of, who) in [
+        (RateOf::Identity, "The caller calls more often"),
+        (RateOf::Server, "The server 'time' is called more often"),
+        (RateOf::Tool, "The tool 'now' of the server 'time' is called more often"),
+    ] {
+        let per = Duration::from_secs(1);
+        let rate = Rate { calls: NonZeroU32::MIN, per, burst: NonZeroU32::MIN };
+        let quota = Quota { of, rate, limit: 1, remaining: 0, reset: per };
+        let too_often = Box::new(TooOften { quota, retry_after: per });
+        let (upstream, tool) = ("time".to_owned(), "now".to_owned());
+        let problem = Problem::TooOften { upstream, tool, too_often };
+        let (status, retry_after, body) = told(problem).await;
+        assert_eq!((status, retry_after.as_deref()), (429, Some("1")));
+        assert_eq!(body["detail"]["code"], "rate_limited");
+        assert!(body["detail"]["message"].as_str().unwrap().starts_with(who), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_caller_says_of_itself_and_of_what_is_kept_may_be_wrong() {
+    let header = HeaderName::from_static("x-user");
+    let (status, retry_after, body) = told(Problem::BadIdentity { header }).await;
+    assert_eq!((status, retry_after), (400, None));
+    assert_eq!(body["detail"]["code"], "bad_identity");
+    assert_eq!(body["detail"]["message"], "x-user must be one name of 1 to 256 bytes");
+    let (status, retry_after, body) = told(Problem::NotKept).await;
+    assert_eq!((status, retry_after), (504, None), "another try finds the same");
+    assert_eq!(
+        (&body["detail"]["code"], &body["detail"]["outcome"]),
+        (&json!("not_kept"), &json!("not_sent"))
+    );
+    let (server, tool) = ("time".to_owned(), "later".to_owned());
+    let (status, _, body) = told(Problem::NoSuchTool { server, tool }).await;
+    assert_eq!((status, &body["detail"]["code"]), (404, &json!("no_such_tool")));
 }

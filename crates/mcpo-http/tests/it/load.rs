@@ -1,8 +1,15 @@
 //! Calls that are turned away, and rates, over sockets.
 
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http_body::{Body, Frame};
 use mcpo_config::Load;
 use mcpo_core::catalog::ToolPolicy;
 use mcpo_core::load::Rate;
@@ -161,6 +168,38 @@ async fn a_body_that_never_comes_does_not_keep_a_refusal_back() {
     assert_eq!(upstream.journal().count(What::Received), 1);
 }
 
+/// A body that nobody may look at.
+struct Unread;
+
+impl Body for Unread {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        panic!("the body of a refused call is not read")
+    }
+}
+
+/// Nothing is waited for, so that it takes as long as it takes to write the answer.
+#[tokio::test]
+async fn a_call_that_is_turned_away_is_answered_without_a_wait_or_a_look_at_its_body() {
+    let (_upstream, scene) = limited(1).await;
+    assert_eq!(call_as(&scene, "ann").await.status, 200);
+    assert_eq!(unread(&scene), 429);
+}
+
+/// The status of an answer that is there at once, for a call by Ann with a body that nobody reads.
+fn unread(scene: &Scene) -> u16 {
+    let request = http::Request::post("/one/echo").header("host", "a").header("x-user", "ann");
+    let request = request.body(Unread).unwrap();
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let answer = scene.surface.handle(request, here).now_or_never().expect("it is ready at once");
+    answer.status().as_u16()
+}
+
 #[tokio::test]
 async fn where_as_many_calls_are_in_hand_as_may_one_more_is_told_so_and_looks_are_not() {
     let upstream =
@@ -184,6 +223,7 @@ async fn where_as_many_calls_are_in_hand_as_may_one_more_is_told_so_and_looks_ar
     assert!(reply.header("retry-after").is_some(), "{reply}");
     assert_eq!(reply.header("x-mcpo-outcome"), Some("not_sent"));
     assert_eq!(reply.header("x-mcpo-attempts"), Some("0"));
+    assert_eq!(unread(&scene), 503);
     not_shed(&scene).await;
     let hold = scene.post("/admin/servers/one/hold", &json!({})).await;
     assert_eq!(hold.status, 200, "orders are given under load above all: {hold}");

@@ -1,9 +1,11 @@
 //! The whole surface, with scripted upstreams behind it.
+#![recursion_limit = "256"]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod counted;
 mod documents;
 mod insight;
+mod kept;
 mod live;
 mod load;
 mod login;
