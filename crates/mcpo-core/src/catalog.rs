@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::arguments::ArgumentCheck;
 use crate::load::{CacheRule, CacheTimes, Rate, ServerCache};
-use crate::schema::{shape_arguments, shape_output};
+use crate::openapi::{Fragment, Shapes, mark_of};
 
 /// Who an upstream says it is, from `initialize` or `server/discover`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -113,6 +113,8 @@ pub struct Tool {
     pub rate: Option<Rate>,
     /// What is wrong with its declaration, in words for its description and for the log.
     pub notes: Vec<String>,
+    /// What documents say of it.
+    pub(crate) fragment: Fragment,
 }
 
 /// What decides how a catalog is read, from the operator's configuration.
@@ -193,6 +195,7 @@ pub struct Catalog {
     tools: Vec<Tool>,
     by_name: HashMap<String, usize>,
     unknown_names: Vec<String>,
+    mark: u64,
 }
 
 impl Catalog {
@@ -216,7 +219,8 @@ impl Catalog {
             by_name.insert(definition.name.clone(), tools.len());
             tools.push(Tool::new(definition, policy));
         }
-        Self { identity, tools, by_name, unknown_names }
+        let mark = mark_of(&tools);
+        Self { identity, tools, by_name, unknown_names, mark }
     }
 
     /// The tool of that name.
@@ -244,6 +248,11 @@ impl Catalog {
             && self.tools.iter().zip(&other.tools).all(same)
     }
 
+    /// Stands for all that documents show of the tools.
+    pub(crate) const fn mark(&self) -> u64 {
+        self.mark
+    }
+
     /// All tools, in the upstream's order.
     #[must_use]
     pub fn tools(&self) -> &[Tool] {
@@ -267,8 +276,9 @@ impl Tool {
                 .filter(|cache| read_only && cache.means(&definition.name))
                 .map(|cache| cache.times),
         };
+        let shapes = Shapes::of(&definition);
         let mut notes = Vec::new();
-        for note in checking.into_iter().chain(notes_of_shapes(&definition)) {
+        for note in checking.into_iter().chain(shapes.notes()) {
             if !notes.contains(&note) {
                 notes.push(note);
             }
@@ -287,6 +297,7 @@ impl Tool {
                 && said.cache != Some(CacheRule::Never),
             max_concurrent: said.max_concurrent,
             rate: said.rate.or(policy.rate),
+            fragment: shapes.fragment(&definition, &notes),
             notes,
             definition,
         }
@@ -305,17 +316,6 @@ fn unknown_names(definitions: &[ToolDefinition], policy: &CatalogPolicy) -> Vec<
     let is_unknown = |name: &&String| definitions.iter().all(|offered| offered.name != **name);
     let unknown: BTreeSet<&String> = said.filter(is_unknown).collect();
     unknown.into_iter().cloned().collect()
-}
-
-/// What documents cannot say of the tool's schemas. The shapes themselves are made again for each
-/// document: kept for every tool, they would cost more than the documents.
-fn notes_of_shapes(definition: &ToolDefinition) -> Vec<String> {
-    let mut notes = shape_arguments(&definition.input_schema, &definition.name).notes;
-    if let Some(output) = &definition.output_schema {
-        let shaped = shape_output(output, &definition.name);
-        notes.extend(shaped.notes.into_iter().map(|note| format!("output: {note}")));
-    }
-    notes
 }
 
 #[cfg(test)]

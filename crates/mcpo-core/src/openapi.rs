@@ -1,20 +1,24 @@
 //! OpenAPI 3.1 documents from catalogs, in the shape in which FastAPI writes them: clients that
 //! were made for the Python original find everything where it was.
 
+mod fragment;
 mod names;
-mod operation;
+mod written;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use serde_json::{Map, Value};
 
+use self::fragment::Filling;
 use self::names::Wanted;
-use self::operation::{Place, Template, object};
+use self::written::{Entry, Written, json_string};
 use crate::catalog::{Catalog, Tool};
+
+pub(crate) use self::fragment::{Fragment, Shapes};
 
 /// Characters of an operation id in the root document. Model providers refuse functions with
 /// longer names, and there the server's name comes on top of the tool's. The documents of single
@@ -28,7 +32,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 const ENCODED: &AsciiSet = &SEGMENT.remove(b'/').remove(b'%');
 
 /// What a document says beside the tools.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DocumentInfo {
     /// `info.title`.
     pub title: String,
@@ -54,51 +58,83 @@ pub struct Mounted<'a> {
     pub catalog: &'a Catalog,
 }
 
-/// The document of one upstream: every tool is `POST /{tool}`. The same catalog gives the same
-/// bytes.
+/// The document of one upstream, as JSON: every tool is `POST /{tool}`. The same catalog gives the
+/// same bytes.
 #[must_use]
-pub fn server_document(info: &DocumentInfo, catalog: &Catalog) -> Value {
+pub fn server_document(info: &DocumentInfo, catalog: &Catalog) -> Vec<u8> {
     let wanted: Vec<Wanted> = catalog.tools().iter().map(|tool| wanted(None, tool)).collect();
-    let mut document = Document::new(info, wanted.len());
-    let template = Template::new(info.needs_key);
-    for (tool, base) in catalog.tools().iter().zip(names::plain_forms(&wanted, usize::MAX)) {
-        let operation_id = format!("tool_{base}_post");
-        let place = Place { base: &base, operation_id, tag: None, template: &template };
-        document.add(None, tool, place);
-    }
-    document.finish(None)
+    let bases = names::plain_forms(&wanted, usize::MAX);
+    let entries = catalog.tools().iter().zip(&bases).map(|(tool, base)| Entry {
+        mount: "",
+        tool,
+        filling: Filling { tags: "", around: ("tool_", "_post"), base, security: security(info) },
+    });
+    Written::of(info, &entries.collect::<Vec<_>>(), &[])
 }
 
-/// The document of all upstreams: every tool is `POST /{server}/{tool}`. The same catalogs in the
-/// same order give the same bytes.
+/// The document of all upstreams, as JSON: every tool is `POST /{server}/{tool}`. The same catalogs
+/// in the same order give the same bytes.
 #[must_use]
-pub fn root_document(info: &DocumentInfo, servers: &[Mounted<'_>]) -> Value {
-    let names: Vec<String> = servers.iter().map(Mounted::upstream).collect();
-    let tools: Vec<(&Mounted<'_>, &String, &Tool)> = servers
-        .iter()
-        .zip(&names)
-        .flat_map(|(server, name)| {
-            server.catalog.tools().iter().map(move |tool| (server, name, tool))
+pub fn root_document(info: &DocumentInfo, servers: &[Mounted<'_>]) -> Vec<u8> {
+    let places: Vec<Mount> = servers.iter().map(Mount::of).collect();
+    let tools = || {
+        servers.iter().zip(&places).flat_map(|(server, place)| {
+            server.catalog.tools().iter().map(move |tool| (server, place, tool))
         })
+    };
+    let wanted: Vec<Wanted> = tools()
+        .map(|(server, place, tool)| wanted(Some((server.name, &place.name)), tool))
         .collect();
-    let wanted: Vec<Wanted> =
-        tools.iter().map(|(server, name, tool)| wanted(Some((server.name, name)), tool)).collect();
-    let mut document = Document::new(info, wanted.len());
-    let template = Template::new(info.needs_key);
-    let forms = names::plain_forms(&wanted, ROOT_OPERATION_ID_CHARS_MAX);
-    for ((server, name, tool), base) in tools.iter().zip(forms) {
-        let operation_id = base.clone();
-        let place = Place { base: &base, operation_id, tag: Some(name), template: &template };
-        document.add(Some(server.name), tool, place);
-    }
+    let bases = names::plain_forms(&wanted, ROOT_OPERATION_ID_CHARS_MAX);
+    drop(wanted);
+    let entries = tools().zip(&bases).map(|((_, place, tool), base)| Entry {
+        mount: &place.path,
+        tool,
+        filling: Filling { tags: &place.tags, around: ("", ""), base, security: security(info) },
+    });
     let mut seen = HashSet::new();
     let offering =
-        servers.iter().zip(&names).filter(|(server, _)| !server.catalog.tools().is_empty());
-    let tags: Vec<Value> = offering
-        .filter(|(_, name)| seen.insert(name.as_str()))
-        .map(|(server, name)| tag(server, name))
+        servers.iter().zip(&places).filter(|(server, _)| !server.catalog.tools().is_empty());
+    let tags: Vec<String> = offering
+        .filter(|(_, place)| seen.insert(place.name.as_str()))
+        .map(|(server, place)| tag(server, &place.name))
         .collect();
-    document.finish((!tags.is_empty()).then_some(tags))
+    Written::of(info, &entries.collect::<Vec<_>>(), &tags)
+}
+
+/// Stands for [`server_document`] of the same: another document has another one. It is found
+/// without writing the document, in no more time for many tools than for few.
+///
+/// It may be another one in another version of this program, though the document is the same.
+#[must_use]
+pub fn server_mark(info: &DocumentInfo, catalog: &Catalog) -> u64 {
+    root_mark(info, &[Mounted { name: "", catalog }])
+}
+
+/// Stands for [`root_document`] of the same, as [`server_mark`] does for that of one server.
+#[must_use]
+pub fn root_mark(info: &DocumentInfo, servers: &[Mounted<'_>]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // What the fragments do not hold is written in a way that is this version's own.
+    (env!("CARGO_PKG_VERSION"), info, servers.len()).hash(&mut hasher);
+    for Mounted { name, catalog } in servers {
+        (name, catalog.mark(), &catalog.identity.title, &catalog.identity.instructions)
+            .hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// Stands for all that documents show of these tools.
+pub(crate) fn mark_of(tools: &[Tool]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for tool in tools {
+        (&tool.definition.name, tool.fragment.mark).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+fn security(info: &DocumentInfo) -> &'static str {
+    if info.needs_key { r#","security":[{"HTTPBearer":[]}]"# } else { "" }
 }
 
 fn wanted(server: Option<(&str, &str)>, tool: &Tool) -> Wanted {
@@ -112,120 +148,34 @@ fn wanted(server: Option<(&str, &str)>, tool: &Tool) -> Wanted {
     }
 }
 
-fn tag(server: &Mounted<'_>, name: &str) -> Value {
+fn tag(server: &Mounted<'_>, name: &str) -> String {
     let identity = &server.catalog.identity;
     let about = identity.title.as_deref().or(identity.instructions.as_deref());
+    let name = json_string(name);
     match about.filter(|text| !text.is_empty()) {
-        Some(about) => object([("name", name.into()), ("description", about.into())]),
-        None => object([("name", name.into())]),
+        Some(about) => format!(r#"{{"name":{name},"description":{}}}"#, json_string(about)),
+        None => format!(r#"{{"name":{name}}}"#),
     }
 }
 
-// === impl Mounted ===
-
-impl Mounted<'_> {
-    /// The upstream's name, from its path.
-    fn upstream(&self) -> String {
-        let segment = self.name.rsplit('/').next().unwrap_or_default();
-        percent_decode_str(segment).decode_utf8_lossy().into_owned()
-    }
+/// What all tools of one upstream share in the root document.
+struct Mount {
+    /// Its name, from its path.
+    name: String,
+    /// In front of the tools, without a slash.
+    path: String,
+    /// What each of its operations begins with.
+    tags: String,
 }
 
-/// A document while tools are added to it.
-struct Document {
-    head: Map<String, Value>,
-    paths: Map<String, Value>,
-    schemas: Map<String, Value>,
-    needs_key: bool,
-}
+// === impl Mount ===
 
-// === impl Document ===
-
-impl Document {
-    fn new(info: &DocumentInfo, tools: usize) -> Self {
-        let mut about = Map::with_capacity(3);
-        about.insert("title".to_owned(), info.title.as_str().into());
-        if !info.description.is_empty() {
-            about.insert("description".to_owned(), info.description.as_str().into());
-        }
-        about.insert("version".to_owned(), info.version.as_str().into());
-        let mut head = Map::with_capacity(6);
-        head.insert("openapi".to_owned(), "3.1.0".into());
-        head.insert("info".to_owned(), about.into());
-        if let Some(url) = info.server_url.as_deref().filter(|url| !url.is_empty()) {
-            head.insert("servers".to_owned(), Value::Array(vec![object([("url", url.into())])]));
-        }
-        let mut schemas = Map::with_capacity(tools + 2);
-        schemas.insert("HTTPValidationError".to_owned(), validation_errors());
-        schemas.insert("ValidationError".to_owned(), validation_error());
-        Self { head, paths: Map::with_capacity(tools), schemas, needs_key: info.needs_key }
+impl Mount {
+    fn of(server: &Mounted<'_>) -> Self {
+        let segment = server.name.rsplit('/').next().unwrap_or_default();
+        let name = percent_decode_str(segment).decode_utf8_lossy().into_owned();
+        let path = utf8_percent_encode(server.name, ENCODED).to_string();
+        let tags = format!(r#""tags":[{}],"#, json_string(&name));
+        Self { name, path, tags }
     }
-
-    fn add(&mut self, server: Option<&str>, tool: &Tool, place: Place<'_>) {
-        let name = utf8_percent_encode(&tool.definition.name, SEGMENT);
-        let path = match server {
-            None => format!("/{name}"),
-            Some(server) => format!("/{}/{name}", utf8_percent_encode(server, ENCODED)),
-        };
-        let item = operation::path_item(tool, place, &mut self.schemas);
-        self.paths.insert(path, item);
-    }
-
-    fn finish(self, tags: Option<Vec<Value>>) -> Value {
-        let Self { mut head, paths, mut schemas, needs_key } = self;
-        let mut components = Map::with_capacity(2);
-        // Without arguments anywhere nothing can fail validation.
-        let validates = paths.values().any(|item| item["post"].get("requestBody").is_some());
-        if !validates {
-            schemas.shift_remove("HTTPValidationError");
-            schemas.shift_remove("ValidationError");
-        }
-        if !schemas.is_empty() {
-            components.insert("schemas".to_owned(), schemas.into());
-        }
-        if needs_key && !paths.is_empty() {
-            let bearer = object([("type", "http".into()), ("scheme", "bearer".into())]);
-            components.insert("securitySchemes".to_owned(), object([("HTTPBearer", bearer)]));
-        }
-        head.insert("paths".to_owned(), paths.into());
-        if !components.is_empty() {
-            head.insert("components".to_owned(), components.into());
-        }
-        if let Some(tags) = tags {
-            head.insert("tags".to_owned(), tags.into());
-        }
-        Value::Object(head)
-    }
-}
-
-/// The body of a 422, as FastAPI describes it.
-fn validation_errors() -> Value {
-    let items = crate::schema::component_reference("ValidationError");
-    let detail = object([("items", items), ("type", "array".into()), ("title", "Detail".into())]);
-    object([
-        ("properties", object([("detail", detail)])),
-        ("type", "object".into()),
-        ("title", "HTTPValidationError".into()),
-    ])
-}
-
-/// One problem in the body of a 422, as FastAPI describes it.
-fn validation_error() -> Value {
-    let of_type = |name: &str| object([("type", name.into())]);
-    let titled = |name: &str, title: &str| object([("type", name.into()), ("title", title.into())]);
-    let step = object([("anyOf", Value::Array(vec![of_type("string"), of_type("integer")]))]);
-    let loc = object([("items", step), ("type", "array".into()), ("title", "Location".into())]);
-    let properties = object([
-        ("loc", loc),
-        ("msg", titled("string", "Message")),
-        ("type", titled("string", "Error Type")),
-        ("input", object([("title", "Input".into())])),
-        ("ctx", titled("object", "Context")),
-    ]);
-    object([
-        ("properties", properties),
-        ("type", "object".into()),
-        ("required", vec!["loc", "msg", "type"].into()),
-        ("title", "ValidationError".into()),
-    ])
 }

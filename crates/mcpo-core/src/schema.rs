@@ -15,7 +15,7 @@ mod typing;
 mod upward;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use serde_json::{Map, Value};
 

@@ -1,49 +1,42 @@
-//! OpenAPI documents, made when they are first asked for and kept until a catalog changes.
+//! OpenAPI documents. A short one is written when it is asked for; a long one on a thread of its own,
+//! once for all who ask, and kept until its catalogs change.
 
-use std::collections::HashMap;
+mod flight;
+mod writer;
+
 use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
 use http::{HeaderMap, StatusCode};
 use mcpo_config::{Mode, Site};
-use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity};
-use mcpo_core::openapi::{DocumentInfo, Mounted, root_document, server_document};
-use mcpo_upstream::directory::{Snapshot, Upstream, View};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use mcpo_upstream::directory::{Directory, Snapshot};
 use sha2::{Digest, Sha256};
 
+use self::flight::Flights;
+use self::writer::{Subject, Writer};
 use crate::answer::{Answer, JSON, answer, put};
 use crate::route::Scope;
 
-const TITLE: &str = "MCP OpenAPI Proxy";
-const DESCRIPTION: &str = "Automatically generated API from MCP Tool Schemas";
-const VERSION: &str = "1.0";
-
-/// What a path segment may hold as it is (RFC 3986, unreserved).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Tools and servers of a document that is written where it is asked for: at some 2 us each a
+/// worker is kept no longer than by a large call, and keeping it would save hardly anything.
+const WEIGHT_INLINE_MAX: usize = 128;
 
 /// All documents.
 #[derive(Debug)]
 pub(crate) struct Documents {
-    mode: Mode,
-    site: Site,
-    needs_key: bool,
-    made: Mutex<Made>,
-}
-
-/// What was made from the catalogs of one generation: at most one document for each upstream, and
-/// one for the whole under the empty name.
-#[derive(Debug, Default)]
-struct Made {
-    generation: u64,
-    documents: HashMap<String, Document>,
+    writer: Arc<Writer>,
+    directory: Arc<Directory>,
+    /// The name of the document of everything, and the generation of catalogs that has it: with
+    /// many servers it is not worked out anew for each request.
+    whole: Mutex<(u64, String)>,
+    flights: Flights,
 }
 
 /// A document, ready to be sent.
 #[derive(Debug, Clone)]
-pub(crate) struct Document {
+struct Document {
     bytes: Bytes,
     etag: String,
 }
@@ -51,219 +44,93 @@ pub(crate) struct Document {
 // === impl Documents ===
 
 impl Documents {
-    pub(crate) fn new(mode: Mode, site: Site, needs_key: bool) -> Self {
-        Self { mode, site, needs_key, made: Mutex::default() }
+    pub(crate) fn new(mode: Mode, site: Site, needs_key: bool, directory: Arc<Directory>) -> Self {
+        let writer = Arc::new(Writer { mode, site, needs_key });
+        Self { writer, directory, whole: Mutex::default(), flights: Flights::default() }
     }
 
-    /// The document about that, as of the snapshot.
-    pub(crate) fn document(&self, snapshot: &Snapshot, scope: Scope<'_>) -> Document {
-        let name = match scope {
-            Scope::Whole => "",
-            Scope::One(upstream) => &upstream.view.name,
-        };
-        if let Some(known) = self.known(snapshot.catalog_generation, name) {
-            return known;
+    /// The document about that as it is now, or that it is still the one that the downstream has.
+    ///
+    /// Cancel-safe: what others wait for as well goes on.
+    pub(crate) async fn answer(&self, scope: Scope<'_>, headers: &HeaderMap) -> Answer {
+        let subject = self.subject(scope);
+        let etag = self.etag(&subject);
+        if is_known(headers, &etag) {
+            return named(crate::answer::empty(StatusCode::NOT_MODIFIED), &etag);
         }
-        // Made outside of the lock: several may do so at once, but nobody waits.
-        let document = Document::new(&self.make(snapshot, scope));
-        self.keep(snapshot.catalog_generation, name, &document);
-        document
+        let document = if subject.weight() <= WEIGHT_INLINE_MAX {
+            Document { bytes: self.writer.write(&subject), etag }
+        } else {
+            Box::pin(self.long(scope, subject, etag)).await
+        };
+        named(answer(StatusCode::OK, JSON, document.bytes), &document.etag)
     }
 
     /// The title that its pages carry.
     pub(crate) fn title(&self, snapshot: &Snapshot, scope: Scope<'_>) -> String {
-        match (scope, self.mode) {
-            (Scope::One(upstream), _) => self.info_of_one(&upstream.view, None).title,
-            (Scope::Whole, Mode::Single) => self.info_of_single(snapshot.upstreams().first()).title,
-            (Scope::Whole, Mode::Many) => {
-                self.site.name.clone().unwrap_or_else(|| TITLE.to_owned())
+        self.writer.title(snapshot, scope)
+    }
+
+    /// One writing at a time: who comes while an older document is written waits for the end of
+    /// that, and then takes what is begun after. However often catalogs change, nobody waits for
+    /// more than two, and there are never more than two of one subject in memory.
+    async fn long(&self, scope: Scope<'_>, subject: Subject, etag: String) -> Document {
+        let name = match scope {
+            Scope::Whole => "",
+            Scope::One(upstream) => &upstream.view.name,
+        };
+        self.forget_removed();
+        let flight = self.flights.join(name, &etag, None, || self.written(subject, &etag));
+        let document = flight.ended().await;
+        if document.etag == etag {
+            return document;
+        }
+        let subject = self.subject(scope);
+        let etag = self.etag(&subject);
+        let write = || self.written(subject, &etag);
+        self.flights.join(name, &etag, Some(&flight), write).ended().await
+    }
+
+    /// Begins to write on a thread of its own.
+    fn written(&self, subject: Subject, etag: &str) -> impl FnOnce() -> Document + Send + 'static {
+        let (writer, etag) = (Arc::clone(&self.writer), etag.to_owned());
+        move || Document { bytes: writer.write(&subject), etag }
+    }
+
+    fn forget_removed(&self) {
+        let snapshot = self.directory.load();
+        self.flights.retain(|name| name.is_empty() || snapshot.upstream(name).is_some());
+    }
+
+    /// Newer than what the request came with is better.
+    fn subject(&self, scope: Scope<'_>) -> Subject {
+        let snapshot = self.directory.load();
+        match scope {
+            Scope::Whole => Subject::Whole(Arc::clone(&snapshot)),
+            Scope::One(upstream) => {
+                let newest = snapshot.upstream(&upstream.view.name).unwrap_or(upstream);
+                Subject::One(Arc::clone(&newest.view))
             }
         }
     }
 
-    fn known(&self, generation: u64, name: &str) -> Option<Document> {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        (made.generation == generation).then(|| made.documents.get(name).cloned())?
-    }
-
-    fn keep(&self, generation: u64, name: &str, document: &Document) {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if made.generation < generation {
-            *made = Made { generation, documents: HashMap::new() };
+    fn etag(&self, subject: &Subject) -> String {
+        let Subject::Whole(snapshot) = subject else { return self.writer.etag(subject) };
+        let known = || self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        let (generation, etag) = known().clone();
+        if generation == snapshot.catalog_generation && !etag.is_empty() {
+            return etag;
         }
-        if made.generation == generation {
-            made.documents.insert(name.to_owned(), document.clone());
-        }
-    }
-
-    fn make(&self, snapshot: &Snapshot, scope: Scope<'_>) -> serde_json::Value {
-        match (scope, self.mode) {
-            (Scope::One(upstream), _) => {
-                let url = format!("{}{}", self.site.root_path, self.mount(&upstream.view.name));
-                of_one(&self.info_of_one(&upstream.view, Some(url)), &upstream.view)
-            }
-            (Scope::Whole, Mode::Single) => {
-                let upstream = snapshot.upstreams().first();
-                let info = self.info_of_single(upstream);
-                upstream.map_or_else(
-                    || server_document(&info, &no_tools()),
-                    |upstream| of_one(&info, &upstream.view),
-                )
-            }
-            (Scope::Whole, Mode::Many) => self.make_whole(snapshot),
-        }
-    }
-
-    fn make_whole(&self, snapshot: &Snapshot) -> serde_json::Value {
-        let views = snapshot.upstreams().iter().map(|upstream| &upstream.view);
-        let mounts: Vec<(String, &Catalog)> = views
-            .filter_map(|view| Some((self.mount(&view.name), view.catalog.as_deref()?)))
-            .collect();
-        let mounted: Vec<Mounted<'_>> = mounts
-            .iter()
-            .map(|(mount, catalog)| Mounted { name: mount.trim_start_matches('/'), catalog })
-            .collect();
-        root_document(&self.info_of_whole(snapshot), &mounted)
-    }
-
-    fn info_of_whole(&self, snapshot: &Snapshot) -> DocumentInfo {
-        let mut description =
-            self.site.description.clone().unwrap_or_else(|| DESCRIPTION.to_owned());
-        let (known, unknown): (Vec<&Upstream>, Vec<&Upstream>) =
-            snapshot.upstreams().iter().partition(|upstream| upstream.view.catalog.is_some());
-        self.list(&mut description, "available tools", &known);
-        self.list(&mut description, "not reached yet", &unknown);
-        DocumentInfo {
-            title: self.site.name.clone().unwrap_or_else(|| TITLE.to_owned()),
-            description,
-            version: self.site.version.clone().unwrap_or_else(|| VERSION.to_owned()),
-            server_url: self.root_url(),
-            needs_key: self.needs_key,
-        }
-    }
-
-    fn list(&self, out: &mut String, heading: &str, upstreams: &[&Upstream]) {
-        if upstreams.is_empty() {
-            return;
-        }
-        let _fits = write!(out, "\n\n- **{heading}**:");
-        for upstream in upstreams {
-            let name = &upstream.view.name;
-            let _fits =
-                write!(out, "\n    - [{name}]({}{}/docs)", self.site.root_path, self.mount(name));
-        }
-    }
-
-    fn info_of_single(&self, upstream: Option<&Upstream>) -> DocumentInfo {
-        let site = &self.site;
-        let Some(catalog) = upstream.and_then(|upstream| upstream.view.catalog.as_deref()) else {
-            let description = site.description.as_deref().unwrap_or(DESCRIPTION);
-            return DocumentInfo {
-                title: site.name.clone().unwrap_or_else(|| TITLE.to_owned()),
-                description: not_yet(description),
-                version: site.version.clone().unwrap_or_else(|| VERSION.to_owned()),
-                server_url: self.root_url(),
-                needs_key: self.needs_key,
-            };
-        };
-        let fallback = site.name.as_deref().unwrap_or(TITLE);
-        let description = site.description.as_deref().unwrap_or(DESCRIPTION);
-        let version = site.version.as_deref().unwrap_or(VERSION);
-        self.info_of_identity(&catalog.identity, [fallback, description, version], self.root_url())
-    }
-
-    fn info_of_one(&self, view: &View, server_url: Option<String>) -> DocumentInfo {
-        let description = format!("{} MCP Server", view.name);
-        match view.catalog.as_deref() {
-            Some(catalog) => self.info_of_identity(
-                &catalog.identity,
-                [&view.name, &description, VERSION],
-                server_url,
-            ),
-            None => DocumentInfo {
-                title: view.name.clone(),
-                description: not_yet(&description),
-                version: VERSION.to_owned(),
-                server_url,
-                needs_key: self.needs_key,
-            },
-        }
-    }
-
-    /// What the upstream says of itself, and else the title, description and version given.
-    fn info_of_identity(
-        &self,
-        identity: &ServerIdentity,
-        [title, description, version]: [&str; 3],
-        server_url: Option<String>,
-    ) -> DocumentInfo {
-        let or =
-            |said: &str, fallback: &str| if said.is_empty() { fallback } else { said }.to_owned();
-        let named = match identity.name.as_str() {
-            "" => description.to_owned(),
-            name => format!("{name} MCP Server"),
-        };
-        DocumentInfo {
-            title: or(&identity.name, title),
-            description: identity
-                .instructions
-                .clone()
-                .filter(|said| !said.is_empty())
-                .unwrap_or(named),
-            version: or(&identity.version, version),
-            server_url,
-            needs_key: self.needs_key,
-        }
-    }
-
-    fn root_url(&self) -> Option<String> {
-        Some(self.site.root_path.clone()).filter(|path| !path.is_empty())
-    }
-
-    /// The path of an upstream, without the root path.
-    fn mount(&self, name: &str) -> String {
-        format!("{}{}", self.site.path_prefix, utf8_percent_encode(name, SEGMENT))
+        let etag = self.writer.etag(subject);
+        *known() = (snapshot.catalog_generation, etag.clone());
+        etag
     }
 }
 
-fn of_one(info: &DocumentInfo, view: &View) -> serde_json::Value {
-    match view.catalog.as_deref() {
-        Some(catalog) => server_document(info, catalog),
-        None => server_document(info, &no_tools()),
-    }
-}
-
-fn no_tools() -> Catalog {
-    Catalog::new(ServerIdentity::default(), Vec::new(), &CatalogPolicy::default())
-}
-
-fn not_yet(description: &str) -> String {
-    format!(
-        "{description}\n\nThis server has not been reached yet, so its tools are not known. They appear here \
-         as soon as it answers; `/health` says what it lacks."
-    )
-}
-
-// === impl Document ===
-
-impl Document {
-    fn new(value: &serde_json::Value) -> Self {
-        let bytes = Bytes::from(value.to_string());
-        let etag = etag_of(&bytes);
-        Self { bytes, etag }
-    }
-
-    /// The document, or that it is still the one that the downstream has.
-    pub(crate) fn answer(&self, headers: &HeaderMap) -> Answer {
-        let mut told = if is_known(headers, &self.etag) {
-            crate::answer::empty(StatusCode::NOT_MODIFIED)
-        } else {
-            answer(StatusCode::OK, JSON, self.bytes.clone())
-        };
-        put(&mut told, ETAG, &self.etag);
-        told.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        told
-    }
+fn named(mut told: Answer, etag: &str) -> Answer {
+    put(&mut told, ETAG, etag);
+    told.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    told
 }
 
 /// A name for what is in there, and for nothing else.

@@ -103,7 +103,7 @@ impl Surface {
         Self {
             cors,
             routes: Routes::new(mode, &site),
-            documents: Documents::new(mode, site, gate.needs_key()),
+            documents: Documents::new(mode, site, gate.needs_key(), directory.clone()),
             gate,
             calls: Calls::new(limits, load.identity_header, pipeline, monitor.clone()),
             request_ids: RequestIds::new(),
@@ -244,7 +244,7 @@ impl Surface {
             self.gate.look(Shown::from(&parts))?;
         }
         match (page, callee) {
-            (Some(page), _) if looks => Ok(self.page(snapshot, page, &parts.headers)),
+            (Some(page), _) if looks => Ok(self.page(snapshot, page, &parts.headers).await),
             (_, Some(callee)) if parts.method == Method::POST => {
                 self.gate.call(Shown::from(&parts))?;
                 match callee {
@@ -278,9 +278,9 @@ impl Surface {
         called.answer
     }
 
-    fn page(&self, snapshot: &Snapshot, page: Page<'_>, headers: &HeaderMap) -> Answer {
+    async fn page(&self, snapshot: &Snapshot, page: Page<'_>, headers: &HeaderMap) -> Answer {
         match page {
-            Page::Document(scope) => self.documents.document(snapshot, scope).answer(headers),
+            Page::Document(scope) => self.documents.answer(scope, headers).await,
             Page::Swagger(scope) => pages::swagger(&self.documents.title(snapshot, scope)),
             Page::Redoc(scope) => pages::redoc(&self.documents.title(snapshot, scope)),
             Page::Asset(asset) => asset.answer(headers),

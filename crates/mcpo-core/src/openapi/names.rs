@@ -83,16 +83,22 @@ fn fnv1a(text: &str) -> u64 {
 /// The name as a heading: `_` as blanks, a capital after everything that is no letter, all else
 /// small, as Python's `str.title` has it.
 pub(super) fn heading(name: &str) -> String {
-    let mut after_letter = false;
     let mut heading = String::with_capacity(name.len());
-    for c in name.chars() {
+    push_heading(&mut heading, [name].into_iter());
+    heading
+}
+
+/// Appends a name, which comes in pieces, as a heading.
+pub(super) fn push_heading<'a>(out: &mut String, pieces: impl Iterator<Item = &'a str>) {
+    let mut after_letter = false;
+    for c in pieces.flat_map(str::chars) {
         let c = if c == '_' { ' ' } else { c };
-        if after_letter {
-            heading.extend(c.to_lowercase());
-        } else {
-            heading.extend(c.to_uppercase());
+        match (c.is_ascii(), after_letter) {
+            (true, true) => out.push(c.to_ascii_lowercase()),
+            (true, false) => out.push(c.to_ascii_uppercase()),
+            (false, true) => out.extend(c.to_lowercase()),
+            (false, false) => out.extend(c.to_uppercase()),
         }
         after_letter = c.is_lowercase() || c.is_uppercase();
     }
-    heading
 }

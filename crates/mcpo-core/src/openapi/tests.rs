@@ -4,8 +4,24 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::*;
-use crate::catalog::{CatalogPolicy, ServerIdentity, ToolDefinition};
+use super::names::{self, Wanted};
+use super::{DocumentInfo, Mounted, ROOT_OPERATION_ID_CHARS_MAX};
+use crate::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition};
+
+mod same;
+mod tree;
+
+fn read(written: &[u8]) -> Value {
+    serde_json::from_slice(written).expect("a document is JSON")
+}
+
+fn server_document(info: &DocumentInfo, catalog: &Catalog) -> Value {
+    read(&super::server_document(info, catalog))
+}
+
+fn root_document(info: &DocumentInfo, servers: &[Mounted<'_>]) -> Value {
+    read(&super::root_document(info, servers))
+}
 
 fn info() -> DocumentInfo {
     DocumentInfo {
@@ -229,7 +245,7 @@ fn the_same_catalog_gives_the_same_bytes() {
     let tools: Vec<Value> = (0..50)
         .map(|n| json!({"name": format!("t-{}", n % 7) + &"_".repeat(n / 7), "inputSchema": {"properties": {"a": {"$ref": "#"}}}}))
         .collect();
-    let write = || server_document(&info(), &catalog(&tools)).to_string();
+    let write = || super::server_document(&info(), &catalog(&tools));
     assert_eq!(write(), write());
 }
 

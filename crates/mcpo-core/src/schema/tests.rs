@@ -3,6 +3,8 @@
 mod clients;
 mod random;
 
+pub(crate) use random::any_schema;
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -33,7 +33,12 @@ fn on_two_threads(test: impl Future<Output = ()>) {
 /// Has the thread for what blocks do nothing else until the sender is dropped.
 fn occupied() -> (std::sync::mpsc::SyncSender<()>, JoinHandle<()>) {
     let (release, released) = sync_channel::<()>(0);
-    (release, spawn_blocking(move || drop(released.recv())))
+    (
+        release,
+        spawn_blocking(move || {
+            let _released = released.recv();
+        }),
+    )
 }
 
 /// Polls it once: whether it waits.
