@@ -16,10 +16,13 @@ use mcpo_mcp::answer::Answer;
 use mcpo_upstream::classify::classify;
 use mcpo_upstream::directory::LiveSession;
 use mcpo_upstream::journal::Journal;
+use mcpo_upstream::rooms::Place;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::attempt::tries::{Failed, Tries};
-use crate::attempt::verdict::{began_late, takes_session_along, verdict, worth_another};
+use crate::attempt::verdict::{
+    began_late, takes_session_along, verdict, was_too_much, worth_another,
+};
 use crate::attempt::way::Way;
 use crate::pipeline::{Call, Report};
 
@@ -34,12 +37,14 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    /// Makes attempts until the call has an outcome that must not or cannot be improved.
+    /// Makes attempts until the call has an outcome that must not or cannot be improved. Those that
+    /// were too much for the upstream are told to the place that the call has there.
     ///
     /// Cancel-safe: dropping it cancels the attempt under way.
     pub(crate) async fn make(
         &self,
         call: &Call<'_>,
+        place: &Place<'_>,
         began: Instant,
         concern: Concern<'_>,
     ) -> Report {
@@ -53,7 +58,7 @@ impl Attempts {
                 Ok(way) => way,
             };
             self.tell_again(call, &tries);
-            let failed = match send(call, way, &mut tries).await {
+            let failed = match send(call, place, way, &mut tries).await {
                 Ok(answer) => return tries.report(Ok(answer)),
                 Err(failed) => failed,
             };
@@ -106,7 +111,12 @@ impl Attempts {
     }
 }
 
-async fn send(call: &Call<'_>, way: Way<'_>, tries: &mut Tries<'_>) -> Result<Answer, Failed> {
+async fn send(
+    call: &Call<'_>,
+    place: &Place<'_>,
+    way: Way<'_>,
+    tries: &mut Tries<'_>,
+) -> Result<Answer, Failed> {
     let Way { live, turn, in_flight, at } = way;
     if tries.made == 0 {
         call.upstream.gate().call(at);
@@ -125,6 +135,9 @@ async fn send(call: &Call<'_>, way: Way<'_>, tries: &mut Tries<'_>) -> Result<An
     let outcome = classify(answer);
     let noted = live.note(&outcome, now);
     let is_short = call.is_hurried || began_late(tries.began, at, call.deadline);
+    if was_too_much(&outcome, is_short) {
+        place.lost(at, now);
+    }
     // Before a probe's turn goes to the next call, which must not be sent either.
     if let Outcome::Refused(fault) = &outcome {
         call.upstream.gate().refused(now, name, fault);

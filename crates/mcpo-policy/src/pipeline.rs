@@ -156,7 +156,8 @@ impl Pipeline {
             recovery_enabled: options.recovery_enabled,
             journal: Arc::clone(journal),
         };
-        let (admission, carrier) = (Admission::new(&options), Carrier::new(&options, attempts));
+        let (admission, carrier) =
+            (Admission::new(&options, journal), Carrier::new(&options, attempts));
         admission.gauge().watch_cache(&carrier.cache);
         Self {
             admission,
@@ -312,8 +313,14 @@ pub(crate) async fn carry_out(
     match call.upstream.enter(Ticket { tool, identity, deadline }).await {
         Err(reason) => Report::turned_away(call, reason),
         Ok(place) => {
-            let report = attempts.make(call, began, concern).await;
-            place.settle(Instant::now(), Feedback::Neutral);
+            let report = attempts.make(call, &place, began, concern).await;
+            let feedback = match report.outcome {
+                Outcome::Reply(_) => Feedback::Answered,
+                Outcome::NotSent(_) | Outcome::Refused(_) | Outcome::Unknown(_) => {
+                    Feedback::Neutral
+                }
+            };
+            place.settle(Instant::now(), feedback);
             report
         }
     }

@@ -24,6 +24,15 @@ pub(super) fn verdict<R>(outcome: &Outcome<R>, noted: Noted, is_short: bool) -> 
     }
 }
 
+/// Whether an attempt says that the upstream has more calls at once than it can take.
+pub(super) fn was_too_much<R>(outcome: &Outcome<R>, is_short: bool) -> bool {
+    match outcome {
+        Outcome::Refused(_) => true,
+        Outcome::Unknown(fault) => fault.kind == FaultKind::Timeout && !is_short,
+        Outcome::Reply(_) | Outcome::NotSent(_) => false,
+    }
+}
+
 /// Whether an attempt had less of its call's time left than the call had waited before. One that
 /// ends with that time unanswered says nothing of the upstream: as a probe of the breaker it would
 /// keep an upstream shut that is well, if a little slow.
