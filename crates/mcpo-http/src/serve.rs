@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,10 +20,6 @@ use tokio::time::{sleep, timeout};
 
 use crate::surface::Surface;
 use crate::watched::{Activity, Patience, Watched};
-
-/// How many connections may be open. Each costs a file descriptor and some 10 kB; more wait in the
-/// system's queue until one ends.
-const CONNECTIONS_MAX: usize = 4096;
 
 /// How many requests one HTTP/2 connection may have in flight (hyper's default is 200).
 const STREAMS_MAX: u32 = 256;
@@ -43,9 +40,12 @@ const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
 /// The rest after a failed accept: file descriptors may have run out.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
-/// How to end.
+/// How many connections, and how to end.
 #[derive(Debug, Clone, Copy)]
 pub struct ServeOptions {
+    /// How many connections may be open. Each costs a file descriptor and some 30 KiB; more wait in
+    /// the system's queue until one ends.
+    pub connections_max: NonZeroUsize,
     /// How long requests in flight may go on after the signal to stop.
     pub grace: Duration,
 }
@@ -61,9 +61,10 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let (stopping, stopped) = watch::channel(false);
+    let places = Places::new(options.connections_max);
     let mut connections = JoinSet::new();
     tokio::select! {
-        () = accept_all(&listeners, &surface, &stopped, &mut connections) => {}
+        () = accept_all(&listeners, &surface, &stopped, places, &mut connections) => {}
         () = stop => {}
     }
     drop(listeners);
@@ -80,14 +81,12 @@ async fn accept_all(
     listeners: &[TcpListener],
     surface: &Arc<Surface>,
     stopped: &watch::Receiver<bool>,
+    places: Places,
     connections: &mut JoinSet<()>,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
-        let accepted = accept(listeners).await;
-        while connections.try_join_next().is_some() {}
-        match accepted {
+        let place = places.take().await;
+        match next(listeners, connections).await {
             Ok((socket, peer)) => {
                 let surface = surface.clone();
                 connections.spawn(connection(socket, peer, surface, stopped.clone(), place));
@@ -97,6 +96,19 @@ async fn accept_all(
                 tracing::error!(error = %error, "no connection can be accepted");
                 sleep(ACCEPT_REST).await;
             }
+        }
+    }
+}
+
+/// The next connection. Tasks of those that have ended give back their memory meanwhile.
+async fn next(
+    listeners: &[TcpListener],
+    connections: &mut JoinSet<()>,
+) -> io::Result<(TcpStream, SocketAddr)> {
+    loop {
+        tokio::select! {
+            accepted = accept(listeners) => return accepted,
+            Some(_ended) = connections.join_next() => {}
         }
     }
 }
@@ -127,7 +139,7 @@ async fn connection(
     peer: SocketAddr,
     surface: Arc<Surface>,
     mut stopped: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 ) {
     // Answers are small and written in one piece; without it the last part may wait for an ACK.
     let _best_effort = socket.set_nodelay(true);
@@ -179,6 +191,24 @@ fn builder(streams: Streams) -> auto::Builder<Streams> {
     builder.http1().header_read_timeout(None).max_buf_size(HEAD_BYTES_MAX);
     builder.http2().max_concurrent_streams(STREAMS_MAX).max_header_list_size(HEAD_BYTES_MAX as u32);
     builder
+}
+
+/// Room for connections.
+struct Places(Arc<Semaphore>);
+
+/// Room for one, until it is dropped.
+type Place = OwnedSemaphorePermit;
+
+// === impl Places ===
+
+impl Places {
+    fn new(max: NonZeroUsize) -> Self {
+        Self(Arc::new(Semaphore::new(max.get().min(Semaphore::MAX_PERMITS))))
+    }
+
+    async fn take(&self) -> Place {
+        Arc::clone(&self.0).acquire_owned().await.expect("the semaphore is never closed")
+    }
 }
 
 /// Owns the tasks of one HTTP/2 connection: they end with it.

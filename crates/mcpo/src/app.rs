@@ -55,7 +55,10 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
             Err(error) => return render::failure(&format!("cannot listen for SIGHUP: {error}")),
         };
     }
-    let serve_options = ServeOptions { grace: config.limits.drain_timeout };
+    let serve_options = ServeOptions {
+        connections_max: config.load.max_connections,
+        grace: config.limits.drain_timeout,
+    };
     let (watched, watched_rx) = watch::channel(false);
     let mut watching = JoinSet::new();
     watching.spawn(watch_over(monitor, watched_rx));

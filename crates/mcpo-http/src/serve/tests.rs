@@ -15,6 +15,10 @@ struct Serving {
     tasks: JoinSet<()>,
 }
 
+fn serve_options(grace: Duration) -> ServeOptions {
+    ServeOptions { connections_max: Load::MAX_CONNECTIONS, grace }
+}
+
 async fn serving(grace: Duration) -> Serving {
     let options = SurfaceOptions {
         access: Access { api_key: None, strict: false, cors_origins: vec!["*".to_owned()] },
@@ -45,7 +49,7 @@ async fn serving(grace: Duration) -> Serving {
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
     let mut tasks = JoinSet::new();
-    tasks.spawn(serve(vec![listener], surface, ServeOptions { grace }, async move {
+    tasks.spawn(serve(vec![listener], surface, serve_options(grace), async move {
         let _told = stopped.await;
     }));
     Serving { address, stop, tasks }

@@ -180,7 +180,7 @@ impl Setting {
         serving.spawn(serve(
             vec![listener],
             surface.clone(),
-            ServeOptions { grace: PATIENCE },
+            ServeOptions { connections_max: Load::MAX_CONNECTIONS, grace: PATIENCE },
             async move {
                 let _told = stopped.wait_for(|stop| *stop).await;
             },
