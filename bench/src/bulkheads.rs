@@ -82,7 +82,7 @@ fn values(tally: &Tally, ratio: Option<f64>) -> [Option<f64>; 8] {
         latency(0.99),
         latency(0.999),
         ratio,
-        Some(count(tally.refused().map(|(_, calls, _)| calls).sum())),
+        Some(count(tally.refusals())),
         Some(count(tally.lost())),
         Some(count(tally.unsent)),
     ]

@@ -124,7 +124,7 @@ fn values(measured: &Measured, ratio: Option<f64>, asked: u64) -> [Option<f64>; 
         measured.processor_us,
         Some(measured.generator_us),
         Some(count(asked)),
-        Some(count(tally.refused().map(|(_, calls, _)| calls).sum())),
+        Some(count(tally.refusals())),
         Some(count(tally.lost())),
     ]
 }
@@ -160,7 +160,7 @@ async fn stampedes(options: &Options) -> Result<(Sheet, Target)> {
             let asked = echo.calls().await? - before;
             ensure!(tally.wrong() == 0, "wrong answers: {tally:?}");
             ensure!(tally.sent() == size as u64, "{} of {size} came to anything", tally.sent());
-            let refused = tally.refused().map(|(_, calls, _)| calls).sum();
+            let refused = tally.refusals();
             let slowest = tally.latency_us(1.0) / 1e3;
             let all =
                 [count(asked), count(tally.good), slowest, count(refused), count(tally.lost())];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use mcpo_testkit::load::{Pace, Plan, Swarm, Tally};
+use mcpo_testkit::load::{Pace, Plan, Refused, Swarm, Tally};
 use serde_json::{Value, json};
 
 use crate::chapter::{Over, Sheet, Target};
@@ -116,7 +116,7 @@ impl Found {
         let loads =
             Sheet::new(title, &labels, &columns).over(Over::Sum, &["lost", "unsent", "late"]);
         let labels = ["upstream", "mcpo is told", "load", "answer"];
-        let columns = [("calls", 0), ("p99 us", 0)];
+        let columns = [("calls", 0), ("p99 us", 0), ("p99 us from sent", 0)];
         let answers = Sheet::new("Answers that were no, and how soon", &labels, &columns);
         Self { loads, answers, targets: Vec::new() }
     }
@@ -154,10 +154,11 @@ impl Found {
         let tally = &measured.tally;
         let load = format!("{load} x");
         let (mut shed, mut no) = (0, 0);
-        for (why, calls, p99_us) in tally.refused() {
+        for Refused { why, calls, due_p99_us, sent_p99_us } in tally.refused() {
             *(if is_shed(why) { &mut shed } else { &mut no }) += calls;
             let labels = [upstream, told, &load, why];
-            self.answers.note(&labels, 0, &[Some(count(calls)), Some(p99_us)]);
+            let values = [Some(count(calls)), Some(due_p99_us), Some(sent_p99_us)];
+            self.answers.note(&labels, 0, &values);
         }
         let good = tally.good_per_second();
         let values = [
@@ -188,7 +189,7 @@ impl Found {
                 && !why.ends_with("too_late")
         });
         let shed_ms =
-            fastest_no.filter_map(|sample| sample.values[1]).reduce(f64::max).map(|us| us / 1e3);
+            fastest_no.filter_map(|sample| sample.values[2]).reduce(f64::max).map(|us| us / 1e3);
         let what = format!("{upstream}, {told}:");
         self.targets.extend([
             Target::at_least(&format!("{what} goodput at 3 x beside the peak"), 0.9, " x", goodput),

@@ -111,7 +111,7 @@ fn values(measured: &Measured, first: Option<f64>) -> [Option<f64>; COLUMNS.len(
         measured.resident_mib,
         measured.processor_us,
         Some(measured.generator_us),
-        Some(count(tally.refused().map(|(_, calls, _)| calls).sum())),
+        Some(count(tally.refusals())),
         Some(count(tally.lost())),
     ]
 }

@@ -2,6 +2,7 @@
 //! axum alone, which says how fast the generator can be at all.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use mcpo_testkit::load::Swarm;
@@ -13,6 +14,9 @@ use crate::stage::{Look, Stage, call, closed, stdio_server};
 
 /// Servers behind ours: ten thousand calls at once are more than one server takes.
 const SERVERS: usize = 10;
+/// So many connections take longer until all of them have called once.
+const MANY: usize = 1000;
+const WARM_UP_OF_MANY: Duration = Duration::from_secs(1);
 /// Rounds at most: these are long.
 const ROUNDS_MAX: usize = 2;
 
@@ -40,7 +44,11 @@ pub(super) async fn measure(options: &Options) -> Result<Sheet> {
     for round in 0..options.rounds.min(ROUNDS_MAX) {
         for &connections in many {
             for ((name, stage, swarm), first) in all.iter().zip(&mut first) {
-                let measured = stage.load(swarm, &closed(options, connections)).await?;
+                let mut plan = closed(options, connections);
+                if connections >= MANY && !options.smoke {
+                    plan.warm_up = plan.warm_up.max(WARM_UP_OF_MANY);
+                }
+                let measured = stage.load(swarm, &plan).await?;
                 let rate = *first.get_or_insert_with(|| measured.tally.good_per_second());
                 sheet.note(
                     &[&connections.to_string(), name],

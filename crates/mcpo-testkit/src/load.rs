@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 pub use http::{HttpLoad, http_request};
 pub use pipe::PipeLoad;
-pub use swarm::{Call, Held, Kind, NUMBER_DIGITS, Swarm, Tally};
+pub use swarm::{Call, Held, Kind, NUMBER_DIGITS, Refused, Swarm, Tally};
 pub(crate) use timer::Timer;
 
 /// What a histogram can hold: a minute, in nanoseconds; longer ones count as a minute.

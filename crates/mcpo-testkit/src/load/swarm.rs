@@ -15,7 +15,8 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-pub use tally::{Kind, Tally};
+use tally::Took;
+pub use tally::{Kind, Refused, Tally};
 use wire::{Line, Received};
 
 use super::{Arrivals, Pace, Plan, Timer};
@@ -188,7 +189,15 @@ impl Swarm {
     }
 
     async fn keep_calling(&self, mut line: Line, run: &Run) {
-        while let Some(due) = run.arrivals.next() {
+        let mut recorded = false;
+        loop {
+            let due = match run.arrivals.next() {
+                Some(due) => due,
+                // A call may have taken all of the recorded time: then the next one counts.
+                None if !recorded => Instant::now(),
+                None => break,
+            };
+            recorded |= due >= run.arrivals.recorded_from;
             self.call(&mut line, due, run).await;
         }
     }
@@ -227,17 +236,22 @@ impl Swarm {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let turn = usize::try_from(number).unwrap_or_default() % self.calls.len();
         let call = &self.calls[turn];
+        let sent = Instant::now();
         let received = match timeout(self.patience, line.call(call, number)).await {
             Ok(Ok(received)) => received,
             Ok(Err(_)) => Received::broken(),
             Err(_) => Received::given_up(),
         };
-        let took = due.elapsed();
+        let took = Took { due: due.elapsed(), sent: sent.elapsed() };
         if received.ends {
             line.close();
         }
         if due >= run.arrivals.recorded_from {
-            run.tallies()[call.group].count(received.kind, took, self.in_time);
+            // An open loop has its rate from the clock, however late the last answer is.
+            let is_closed = run.arrivals.interval.is_none();
+            let after =
+                if is_closed { run.arrivals.recorded_from.elapsed() } else { Duration::ZERO };
+            run.tallies()[call.group].count(received.kind, (took, after), self.in_time);
         } else {
             run.tallies()[call.group].warm_up += 1;
         }

@@ -34,9 +34,40 @@ pub struct Tally {
     /// Calls of the warm-up; nothing else of them is counted.
     pub warm_up: u64,
     length: Duration,
-    others: BTreeMap<Kind, Times>,
+    /// From the beginning of the recorded time to the last answer.
+    last: Duration,
+    others: BTreeMap<Kind, Other>,
     right: Times,
     launched: Times,
+}
+
+/// How long a call took.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Took {
+    /// From when it was due.
+    pub(super) due: Duration,
+    /// From when it was sent.
+    pub(super) sent: Duration,
+}
+
+/// What was refused for one reason.
+#[derive(Debug, Clone, Copy)]
+pub struct Refused<'a> {
+    /// Status and reason, else code.
+    pub why: &'a str,
+    /// How often.
+    pub calls: u64,
+    /// The slowest in a hundred in microseconds, from when the call was due.
+    pub due_p99_us: f64,
+    /// The same from when it was sent: without what the generator was late.
+    pub sent_p99_us: f64,
+}
+
+/// How long calls took that were not answered rightly.
+#[derive(Debug, Clone)]
+struct Other {
+    due: Times,
+    sent: Times,
 }
 
 /// How often, and how long it took each time.
@@ -53,24 +84,33 @@ impl Tally {
             unsent: 0,
             warm_up: 0,
             length,
+            last: Duration::ZERO,
             others: BTreeMap::new(),
             right: Times::new(),
             launched: Times::new(),
         }
     }
 
-    /// Counts one.
-    pub(super) fn count(&mut self, kind: Kind, took: Duration, in_time: Option<Duration>) {
+    /// Counts one that took so long and came so long after the beginning of the recorded time.
+    pub(super) fn count(
+        &mut self,
+        kind: Kind,
+        (took, after): (Took, Duration),
+        in_time: Option<Duration>,
+    ) {
+        self.last = self.last.max(after);
         if kind == Kind::Right {
-            self.right.add(took);
-            if in_time.is_none_or(|in_time| took <= in_time) {
+            self.right.add(took.due);
+            if in_time.is_none_or(|in_time| took.due <= in_time) {
                 self.good += 1;
             } else {
                 self.late += 1;
             }
             return;
         }
-        self.others.entry(kind).or_insert_with(Times::new).add(took);
+        let other = self.others.entry(kind).or_insert_with(Other::new);
+        other.due.add(took.due);
+        other.sent.add(took.sent);
     }
 
     pub(super) fn launched(&mut self, late: Duration) {
@@ -83,17 +123,20 @@ impl Tally {
         self.late += other.late;
         self.unsent += other.unsent;
         self.warm_up += other.warm_up;
+        self.last = self.last.max(other.last);
         self.right.join(&other.right);
         self.launched.join(&other.launched);
-        for (kind, times) in &other.others {
-            self.others.entry(kind.clone()).or_insert_with(Times::new).join(times);
+        for (kind, other) in &other.others {
+            let own = self.others.entry(kind.clone()).or_insert_with(Other::new);
+            own.due.join(&other.due);
+            own.sent.join(&other.sent);
         }
     }
 
     /// Calls that were sent in the recorded time; each is counted as exactly one thing.
     #[must_use]
     pub fn sent(&self) -> u64 {
-        self.right.count() + self.others.values().map(Times::count).sum::<u64>()
+        self.right.count() + self.others.values().map(|other| other.due.count()).sum::<u64>()
     }
 
     /// Calls that were launched in the recorded time; open loop only, with the first group.
@@ -102,11 +145,13 @@ impl Tally {
         self.launched.count()
     }
 
-    /// Right answers in time for each second.
+    /// Right answers in time for each second of the recorded time; where calls take longer than
+    /// that, of the time until the last answer.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn good_per_second(&self) -> f64 {
-        self.good as f64 / self.length.as_secs_f64()
+        let is_slow = self.last > self.length * 2;
+        self.good as f64 / if is_slow { self.last } else { self.length }.as_secs_f64()
     }
 
     /// Calls that were answered 200 with something else.
@@ -121,10 +166,21 @@ impl Tally {
         self.of(&Kind::Broken) + self.of(&Kind::GivenUp)
     }
 
-    /// What was refused, with how often and the slowest in a hundred in microseconds.
-    pub fn refused(&self) -> impl Iterator<Item = (&str, u64, f64)> {
-        self.others.iter().filter_map(|(kind, times)| match kind {
-            Kind::Refused(why) => Some((why.as_str(), times.count(), times.us(0.99))),
+    /// Calls that were answered with anything but 200.
+    #[must_use]
+    pub fn refusals(&self) -> u64 {
+        self.refused().map(|refused| refused.calls).sum()
+    }
+
+    /// What was refused, by reason.
+    pub fn refused(&self) -> impl Iterator<Item = Refused<'_>> {
+        self.others.iter().filter_map(|(kind, other)| match kind {
+            Kind::Refused(why) => Some(Refused {
+                why,
+                calls: other.due.count(),
+                due_p99_us: other.due.us(0.99),
+                sent_p99_us: other.sent.us(0.99),
+            }),
             Kind::Right | Kind::Wrong | Kind::Broken | Kind::GivenUp => None,
         })
     }
@@ -142,7 +198,15 @@ impl Tally {
     }
 
     fn of(&self, kind: &Kind) -> u64 {
-        self.others.get(kind).map_or(0, Times::count)
+        self.others.get(kind).map_or(0, |other| other.due.count())
+    }
+}
+
+// === impl Other ===
+
+impl Other {
+    fn new() -> Self {
+        Self { due: Times::new(), sent: Times::new() }
     }
 }
 
