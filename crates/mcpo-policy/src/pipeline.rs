@@ -201,6 +201,11 @@ impl Pipeline {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn carrier(&self) -> &Carrier {
+        &self.carrier
+    }
+
     /// Forgets answers that are kept, and says how many. What is asked for now is not kept either.
     pub fn purge(&self, which: Purge<'_>) -> usize {
         self.carrier.cache.purge(which)

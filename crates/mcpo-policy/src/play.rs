@@ -11,7 +11,7 @@ use mcpo_config::{Endpoint, Era, Http, HttpKind, PoolSizes, Server, ServerName};
 use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition, ToolPolicy};
 use mcpo_core::fault::{FaultKind, Stage};
 use mcpo_core::identity::Identity;
-use mcpo_core::load::ServerLoad;
+use mcpo_core::load::{CacheRule, CacheTimes, ServerLoad};
 use mcpo_core::outcome::OutcomeKind;
 use mcpo_core::trace::TraceContext;
 use mcpo_mcp::answer::Answer;
@@ -45,6 +45,19 @@ pub(crate) enum Act {
     Slow(Duration),
     /// Never answers.
     Hang,
+    /// Answers with how many calls have come.
+    Count,
+    /// The same, after that time.
+    CountAfter(Duration),
+    /// Answers with that result.
+    Say(&'static str),
+}
+
+/// A call under way; one that is dropped was given up.
+#[derive(Debug)]
+struct UnderWay {
+    up: Arc<Up>,
+    is_over: bool,
 }
 
 /// The upstream.
@@ -52,6 +65,7 @@ pub(crate) enum Act {
 pub(crate) struct Up {
     script: Mutex<Script>,
     connection_per_call: bool,
+    version: &'static str,
 }
 
 #[derive(Debug)]
@@ -64,6 +78,8 @@ struct Script {
     refusal: Cause,
     /// Calls that came.
     calls: usize,
+    /// Calls that were given up.
+    given_up: usize,
     /// Sessions asked for.
     dials: usize,
     sessions: Vec<watch::Sender<Option<Cause>>>,
@@ -96,14 +112,54 @@ pub(crate) struct Make {
     pub(crate) sessions: usize,
     pub(crate) connection_per_call: bool,
     pub(crate) options: PipelineOptions,
+    /// Of what is kept.
+    pub(crate) times: CacheTimes,
+    /// The protocol that is spoken.
+    pub(crate) version: &'static str,
 }
+
+/// A call that may be answered with what was asked for by others.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) tool: &'static str,
+    pub(crate) arguments: &'static str,
+    pub(crate) limit: Duration,
+    pub(crate) is_hurried: bool,
+    pub(crate) key: Option<&'static str>,
+    pub(crate) identity: Identity,
+    pub(crate) freshness: Freshness,
+}
+
+/// Kept for a minute, and for nothing after that.
+pub(crate) const TIMES: CacheTimes = CacheTimes {
+    ttl: MINUTE,
+    stale_while_revalidate: Duration::ZERO,
+    stale_if_error: Duration::ZERO,
+    refresh: false,
+};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 impl Default for Make {
     fn default() -> Self {
         let options = PipelineOptions::default();
-        Self { sessions: 1, connection_per_call: false, options }
+        let version = "2025-11-25";
+        Self { sessions: 1, connection_per_call: false, options, times: TIMES, version }
+    }
+}
+
+impl Default for Ask {
+    /// In no hurry, with no wish, for nobody in particular.
+    fn default() -> Self {
+        Self {
+            tool: "kept",
+            arguments: "{}",
+            limit: MINUTE,
+            is_hurried: false,
+            key: None,
+            identity: Identity::COMMON,
+            freshness: Freshness::default(),
+        }
     }
 }
 
@@ -124,6 +180,16 @@ impl Up {
         let mut script = self.script();
         script.acts.clear();
         script.then = act;
+    }
+
+    /// What it does once those that are set are over.
+    pub(crate) fn always_next(&self, act: Act) {
+        self.script().then = act;
+    }
+
+    /// Nobody is told any more whether it lives.
+    pub(crate) fn stop_answering_probes(&self) {
+        self.script().is_up = false;
     }
 
     /// All sessions end with what is under way on them, and nobody listens.
@@ -150,6 +216,11 @@ impl Up {
         self.script().calls
     }
 
+    /// How many of them were given up before their answer.
+    pub(crate) fn given_up(&self) -> usize {
+        self.script().given_up
+    }
+
     /// How many sessions were asked for.
     pub(crate) fn dials(&self) -> usize {
         self.script().dials
@@ -160,10 +231,30 @@ impl Up {
         self.script().sessions.len()
     }
 
+    fn count(&self) -> Answer {
+        Answer::Result(format!("{{\"content\":[],\"n\":{}}}", self.seen()).into())
+    }
+
     fn take(&self) -> Act {
         let mut script = self.script();
         script.calls += 1;
         script.acts.pop_front().unwrap_or_else(|| script.then.clone())
+    }
+}
+
+impl UnderWay {
+    fn new(up: &Arc<Up>) -> Self {
+        Self { up: Arc::clone(up), is_over: false }
+    }
+
+    fn end(mut self) {
+        self.is_over = true;
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.up.script().given_up += usize::from(!self.is_over);
     }
 }
 
@@ -180,13 +271,14 @@ impl Dial for Dialled {
             script.sessions.push(ended.clone());
             drop(script);
             let mut end = ended.subscribe();
+            let protocol_version = up.version.to_owned();
             let wire = Line { up, ended, changed: watch::Sender::new(0) };
             let ended = async move {
                 let cause =
                     end.wait_for(Option::is_some).await.ok().and_then(|cause| cause.clone());
                 cause.unwrap_or(Cause::Closed)
             };
-            let identity = ServerIdentity::default();
+            let identity = ServerIdentity { protocol_version, ..ServerIdentity::default() };
             Ok(Custom { identity, wire: Arc::new(wire), ended: Box::pin(ended) })
         })
     }
@@ -230,7 +322,29 @@ impl Wire for Line {
                     ended = end => ended,
                 }
             }),
-            Act::Hang => Box::pin(end),
+            Act::Hang => {
+                let under_way = UnderWay::new(&self.up);
+                Box::pin(async move {
+                    let ended = end.await;
+                    under_way.end();
+                    ended
+                })
+            }
+            Act::Count => Box::pin(ready(Ok(self.up.count()))),
+            Act::CountAfter(length) => {
+                let (counted, under_way) = (self.up.count(), UnderWay::new(&self.up));
+                Box::pin(async move {
+                    tokio::select! {
+                        () = sleep(length) => {}
+                        ended = end => return ended,
+                    }
+                    under_way.end();
+                    Ok(counted)
+                })
+            }
+            Act::Say(result) => {
+                Box::pin(ready(Ok(Answer::Result(Bytes::from_static(result.as_bytes())))))
+            }
         }
     }
 
@@ -259,18 +373,29 @@ impl Wire for Line {
     }
 }
 
-/// `write` may not act twice, `read` may; `once` may as well, but is never to be sent again.
+/// `write` may not act twice, `read` may; `once` may as well, but is never to be sent again. What
+/// `kept` and `alone` say is kept, and calls of `alone` are not shared in flight; so is what `acts`
+/// says, which may not act twice. `told` is kept as its upstream says.
 fn tools() -> Vec<Value> {
     let mut read = tool("read");
     read["annotations"] = json!({"readOnlyHint": true});
     let mut once = read.clone();
     once["name"] = json!("once");
-    vec![tool("write"), read, once]
+    let [kept, alone, told] = ["kept", "alone", "told"].map(|name| {
+        let mut tool = read.clone();
+        tool["name"] = json!(name);
+        tool
+    });
+    vec![tool("write"), read, once, kept, alone, told, tool("acts")]
 }
 
-fn policy() -> CatalogPolicy {
+fn policy(times: CacheTimes) -> CatalogPolicy {
     let once = ToolPolicy { retry: false, ..ToolPolicy::default() };
-    CatalogPolicy { tools: [("once".to_owned(), once)].into(), ..CatalogPolicy::default() }
+    let kept = ToolPolicy { cache: Some(CacheRule::Keep(times)), ..ToolPolicy::default() };
+    let alone = ToolPolicy { coalesce: Some(false), ..kept };
+    let tools = [("once", once), ("kept", kept), ("alone", alone), ("acts", kept)];
+    let tools = tools.map(|(name, policy)| (name.to_owned(), policy));
+    CatalogPolicy { tools: tools.into(), ..CatalogPolicy::default() }
 }
 
 fn refused() -> Cause {
@@ -315,11 +440,13 @@ impl Bench {
             is_up: true,
             refusal: refused(),
             calls: 0,
+            given_up: 0,
             dials: 0,
             sessions: Vec::new(),
         };
         let connection_per_call = make.connection_per_call;
-        let up = Arc::new(Up { script: Mutex::new(script), connection_per_call });
+        let up =
+            Arc::new(Up { script: Mutex::new(script), connection_per_call, version: make.version });
         let directory = Directory::new();
         let dial: Arc<dyn Dial> = Arc::new(Dialled(Arc::clone(&up)));
         let options = SupervisorOptions {
@@ -329,7 +456,7 @@ impl Bench {
             }))),
             ..SupervisorOptions::default()
         };
-        let (wanted, wanted_rx) = watch::channel(Arc::new(vec![server(make.sessions)]));
+        let (wanted, wanted_rx) = watch::channel(Arc::new(vec![server(&make)]));
         let mut tasks = JoinSet::new();
         tasks.spawn(Supervisor::new(options, Arc::clone(&directory)).run(wanted_rx));
         let mut generations = directory.generations();
@@ -341,7 +468,7 @@ impl Bench {
             up,
             pipeline: Pipeline::new(make.options, directory.journal()),
             directory,
-            catalog: Catalog::new(ServerIdentity::default(), definitions, &policy()),
+            catalog: Catalog::new(ServerIdentity::default(), definitions, &policy(make.times)),
             wanted,
             _tasks: tasks,
         }
@@ -379,6 +506,59 @@ impl Bench {
         self.sent(tool, key, arguments, (limit, false)).await
     }
 
+    /// A call of a tool as its upstream's catalog has it, which is what is shared.
+    pub(crate) async fn ask(&self, ask: Ask) -> Report {
+        let upstream = self.upstream();
+        self.ask_of(&upstream, ask).await
+    }
+
+    /// The same, of the upstream as it was.
+    pub(crate) async fn ask_of(&self, upstream: &Upstream, ask: Ask) -> Report {
+        let catalog = upstream.view.catalog.as_ref().expect("it was ready");
+        let call = Call {
+            upstream,
+            tool: catalog.tool(ask.tool).expect("it is there"),
+            arguments: Bytes::from_static(ask.arguments.as_bytes()),
+            deadline: Instant::now() + ask.limit,
+            is_hurried: ask.is_hurried,
+            idempotency_key: ask.key.map(str::to_owned),
+            trace: None,
+            identity: ask.identity,
+            freshness: ask.freshness,
+        };
+        self.pipeline.call(call).await.expect("its key is its own")
+    }
+
+    /// Has the upstream be at another place from now on.
+    pub(crate) async fn replace(&self) {
+        let before = self.upstream().incarnation();
+        self.wanted.send_modify(|wanted| {
+            let mut server = wanted[0].clone();
+            let url = "http://in.memory/elsewhere".parse().expect("a valid address");
+            server.endpoint =
+                Endpoint::Http(Http { url, headers: Vec::new(), kind: HttpKind::Streamable });
+            *wanted = Arc::new(vec![server]);
+        });
+        let mut generations = self.directory.generations();
+        while self.upstream().incarnation() == before || !self.upstream().view.is_ready() {
+            generations.changed().await.expect("the directory is there");
+        }
+    }
+
+    /// Has the operator say something else of the tools from now on.
+    pub(crate) async fn treat_anew(&self, times: CacheTimes) {
+        let before = self.upstream().view.catalog_version;
+        self.wanted.send_modify(|wanted| {
+            let mut server = wanted[0].clone();
+            server.catalog = policy(times);
+            *wanted = Arc::new(vec![server]);
+        });
+        let mut generations = self.directory.generations();
+        while self.upstream().view.catalog_version == before {
+            generations.changed().await.expect("the directory is there");
+        }
+    }
+
     /// A call whose caller gave it less time than is set for it.
     pub(crate) async fn hurried(&self, tool: &str, limit: Duration) -> Report {
         self.sent(tool, None, b"{}", (limit, true)).await.expect("it has no key")
@@ -407,15 +587,15 @@ impl Bench {
     }
 }
 
-fn server(sessions: usize) -> Server {
+fn server(make: &Make) -> Server {
     let url = "http://in.memory/mcp".parse().expect("a valid address");
     Server {
         name: ServerName::new("up").expect("a valid name"),
         endpoint: Endpoint::Http(Http { url, headers: Vec::new(), kind: HttpKind::Streamable }),
         era: Era::Auto,
         timeout: None,
-        pool: PoolSizes { min: sessions, max: sessions },
-        catalog: policy(),
+        pool: PoolSizes { min: make.sessions, max: make.sessions },
+        catalog: policy(make.times),
         load: ServerLoad::default(),
     }
 }

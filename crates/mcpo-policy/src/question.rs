@@ -65,6 +65,12 @@ impl Question {
         self.0.hash
     }
 
+    /// One of that hash that no call asks.
+    #[cfg(test)]
+    pub(crate) fn test(hash: u64, index: usize) -> Self {
+        Self(Arc::new(Asked { hash, bytes: index.to_le_bytes().to_vec() }))
+    }
+
     /// What it takes in memory, its own allocations included.
     pub(crate) fn bytes(&self) -> usize {
         size_of::<Asked>() + self.0.bytes.capacity()

@@ -1,1 +1,97 @@
+use std::sync::atomic::AtomicUsize;
 
+use mcpo_core::outcome::Outcome;
+use mcpo_mcp::answer::Answer;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn replied() -> Report {
+    Report::new(Outcome::Reply(Answer::Result("{}".into())), 1, Duration::ZERO)
+}
+
+fn facts() -> Facts {
+    Facts::new(0, Instant::now() + 60 * SECOND, None)
+}
+
+fn question(index: usize) -> Question {
+    Question::test(index as u64, index)
+}
+
+/// A panic is met by one of those who wait, as by a call alone; the others try again.
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_flight_leaves_nobody_waiting() {
+    let flights = Arc::new(Flights::new());
+    let mut waiting = JoinSet::new();
+    for _ in 0..10 {
+        let flight = flights.board(&question(0), facts(), |_| async {
+            sleep(SECOND).await;
+            panic!("it breaks")
+        });
+        let flight = flight.expect("there is room");
+        let deadline = flight.facts.deadline;
+        waiting.spawn(flight.arrive(deadline));
+    }
+    let (mut panics, mut others) = (0, 0);
+    while let Some(ended) = waiting.join_next().await {
+        match ended {
+            Ok(Arrival::TooEarly) => others += 1,
+            Ok(other) => panic!("{other:?}"),
+            Err(ended) => panics += usize::from(ended.is_panic()),
+        }
+    }
+    assert_eq!((panics, others, flights.count()), (1, 9, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flight_that_is_polled_by_nobody_is_not_joined_once_it_is_dropped() {
+    let flights = Arc::new(Flights::new());
+    let begun = Arc::new(AtomicUsize::new(0));
+    for wanted in 1..=3 {
+        let begun_too = Arc::clone(&begun);
+        let flight = flights.board(&question(0), facts(), |_| {
+            begun_too.fetch_add(1, Ordering::Relaxed);
+            async { replied() }
+        });
+        assert_eq!((begun.load(Ordering::Relaxed), flights.count()), (wanted, 1));
+        drop(flight);
+        assert_eq!(flights.count(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn flights_and_followers_are_bounded() {
+    let flights = Arc::new(Flights::new());
+    let board = |index: usize| flights.board(&question(index), facts(), |_| async { replied() });
+    // All of them are of one shard.
+    let all: Vec<_> = (0..=FLIGHTS_PER_SHARD_MAX).map(board).collect();
+    assert!(all[..FLIGHTS_PER_SHARD_MAX].iter().all(Option::is_some));
+    assert!(all[FLIGHTS_PER_SHARD_MAX].is_none());
+    assert!(board(0).is_some_and(|flight| !flight.leads), "one that is there is joined");
+    drop(all);
+    assert_eq!(flights.count(), 0);
+
+    let leader = board(0).expect("there is room");
+    let followers: Vec<_> = (0..FOLLOWERS_MAX).map(|_| board(0).expect("there is room")).collect();
+    assert!(followers.iter().all(|flight| !flight.leads));
+    let next = board(0).expect("there is room");
+    assert!(next.leads && !next.shared.ptr_eq(&leader.shared));
+    assert_eq!(flights.count(), 1, "the newest is joined from now on");
+    drop((leader, followers));
+    assert_eq!(flights.count(), 1);
+    drop(next);
+    assert_eq!(flights.count(), 0);
+}
+
+/// Whoever made two questions of one hash gains nothing by it.
+#[tokio::test(start_paused = true)]
+async fn two_questions_of_one_hash_are_two() {
+    let flights = Arc::new(Flights::new());
+    let board = |question: Question| flights.board(&question, facts(), |_| async { replied() });
+    let first = board(Question::test(7, 1));
+    assert!(first.is_some() && board(Question::test(7, 2)).is_none());
+    assert!(board(Question::test(7, 1)).is_some_and(|flight| !flight.leads));
+}
