@@ -26,7 +26,8 @@ pub use view::{PoolView, State, View};
 #[derive(Debug, Default)]
 pub struct Snapshot {
     upstreams: Vec<Upstream>,
-    by_name: HashMap<String, usize>,
+    /// Where each of them is in that list; shared by all snapshots with the same order.
+    by_name: Arc<HashMap<Arc<str>, usize>>,
     /// Changes whenever any upstream, its state or its catalog does.
     pub generation: u64,
     /// Changes whenever a document made from the snapshot may change.
@@ -109,8 +110,8 @@ impl Directory {
         let bell = Arc::new(Bell::default());
         let (orders_tx, orders) = mpsc::channel(ORDERS_WAITING_MAX);
         let meter = self.meters.of(&view.name);
-        let (publishing, (number, views)) = self.publish(|number, upstreams| {
-            let before = position(upstreams, &view.name);
+        let (publishing, (number, views)) = self.publish(|number, upstreams, before| {
+            let before = before.position(&view.name);
             let (upstream, views) = Upstream::entering(
                 before.map(|index| &upstreams[index]),
                 number,
@@ -130,24 +131,26 @@ impl Directory {
     /// Takes an upstream out.
     pub(crate) fn leave(&self, name: &str) {
         let _published =
-            self.publish(|_, upstreams| upstreams.retain(|upstream| upstream.view.name != name));
+            self.publish(|_, upstreams, _| upstreams.retain(|upstream| upstream.view.name != name));
     }
 
     /// Brings the upstreams into this order; one that is not named goes to the end.
     pub(crate) fn arrange(&self, names: &[&str]) {
+        let places: HashMap<&str, usize> =
+            names.iter().enumerate().map(|(place, name)| (*name, place)).collect();
         let place = |upstream: &Upstream| {
-            names.iter().position(|name| *name == upstream.view.name).unwrap_or(usize::MAX)
+            places.get(upstream.view.name.as_str()).copied().unwrap_or(usize::MAX)
         };
         if self.load().upstreams.is_sorted_by_key(place) {
             return;
         }
-        let _published = self.publish(|_, upstreams| upstreams.sort_by_key(place));
+        let _published = self.publish(|_, upstreams, _| upstreams.sort_by_key(place));
     }
 
     /// Shows an upstream whose keeper is gone as waiting for the next one.
     pub(crate) fn show_resting(&self, name: &str, fault: Fault, retry_at: Instant) {
-        let _published = self.publish(|_, upstreams| {
-            let Some(index) = position(upstreams, name) else { return };
+        let _published = self.publish(|_, upstreams, before| {
+            let Some(index) = before.position(name) else { return };
             let last = &upstreams[index].view;
             let view = View {
                 name: last.name.clone(),
@@ -163,35 +166,32 @@ impl Directory {
         });
     }
 
-    /// The change is told the number of this publication, which no other has. Nothing else is
-    /// published until the guard is dropped, so that who waits for one upstream is told of its
-    /// views in the order of the snapshots.
+    /// The change is told the number of this publication, which no other has, and is given a copy
+    /// of the upstreams, and the snapshot that it was made of. Nothing else is published until the
+    /// guard is dropped, so that who waits for one upstream is told of its views in the order of
+    /// the snapshots.
+    ///
+    /// With many upstreams most publications are of one of them: what has not changed is not looked
+    /// at.
     fn publish<T>(
         &self,
-        change: impl FnOnce(u64, &mut Vec<Upstream>) -> T,
+        change: impl FnOnce(u64, &mut Vec<Upstream>, &Snapshot) -> T,
     ) -> (MutexGuard<'_, u64>, T) {
         let mut publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.current.load_full();
-        let mut upstreams = before.upstreams.clone();
+        // Room for one that enters, so that the list is not copied twice.
+        let mut upstreams = Vec::with_capacity(before.upstreams.len() + 1);
+        upstreams.extend_from_slice(&before.upstreams);
         *publishing += 1;
-        let changed = change(*publishing, &mut upstreams);
-        let same_documents = before.upstreams.len() == upstreams.len()
-            && before
-                .upstreams
-                .iter()
-                .zip(&upstreams)
-                .all(|(old, new)| old.view.same_document(&new.view));
+        let changed = change(*publishing, &mut upstreams, &before);
         if before.upstreams.len() != upstreams.len() {
             let is_alone = upstreams.len() == 1;
             upstreams.iter().for_each(|upstream| upstream.rooms.set_alone(is_alone));
         }
         let generation = before.generation + 1;
-        let catalog_generation = before.catalog_generation + u64::from(!same_documents);
-        let by_name = upstreams
-            .iter()
-            .enumerate()
-            .map(|(index, upstream)| (upstream.view.name.clone(), index))
-            .collect();
+        let catalog_generation =
+            before.catalog_generation + u64::from(!before.same_documents(&upstreams));
+        let by_name = before.by_name_of(&upstreams);
         self.current.store(Arc::new(Snapshot {
             upstreams,
             by_name,
@@ -201,10 +201,6 @@ impl Directory {
         self.generations.send_replace(generation);
         (publishing, changed)
     }
-}
-
-fn position(upstreams: &[Upstream], name: &str) -> Option<usize> {
-    upstreams.iter().position(|upstream| upstream.view.name == name)
 }
 
 // === impl Seat ===
@@ -223,9 +219,9 @@ impl Seat {
     /// Nothing once another has taken the seat over.
     pub(crate) fn publish(&self, view: View) {
         let view = Arc::new(view);
-        let (publishing, is_taken_over) = self.directory.publish(|_, upstreams| {
+        let (publishing, is_taken_over) = self.directory.publish(|_, upstreams, before| {
             // One that was removed has nobody but those who wait.
-            let Some(index) = position(upstreams, &view.name) else { return false };
+            let Some(index) = before.position(&view.name) else { return false };
             let is_ours = upstreams[index].seat == self.number;
             if is_ours {
                 upstreams[index].view = view.clone();
@@ -246,13 +242,42 @@ impl Snapshot {
     /// The upstream of that name.
     #[must_use]
     pub fn upstream(&self, name: &str) -> Option<&Upstream> {
-        self.by_name.get(name).map(|&index| &self.upstreams[index])
+        self.position(name).map(|index| &self.upstreams[index])
     }
 
     /// All upstreams, in the order of the configuration.
     #[must_use]
     pub fn upstreams(&self) -> &[Upstream] {
         &self.upstreams
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Whether documents of those show what documents of these do.
+    fn same_documents(&self, others: &[Upstream]) -> bool {
+        let same = |(old, new): (&Upstream, &Upstream)| {
+            Arc::ptr_eq(&old.view, &new.view) || old.view.same_document(&new.view)
+        };
+        self.upstreams.len() == others.len() && self.upstreams.iter().zip(others).all(same)
+    }
+
+    /// Where each of these upstreams is among them, which are those of this snapshot but for a few.
+    fn by_name_of(&self, others: &[Upstream]) -> Arc<HashMap<Arc<str>, usize>> {
+        let same = |(old, new): (&Upstream, &Upstream)| {
+            Arc::ptr_eq(&old.view, &new.view) || old.view.name == new.view.name
+        };
+        let known = self.upstreams.len();
+        let goes_on = known <= others.len() && self.upstreams.iter().zip(others).all(same);
+        if goes_on && known == others.len() {
+            return Arc::clone(&self.by_name);
+        }
+        let from = if goes_on { known } else { 0 };
+        let mut by_name = if goes_on { HashMap::clone(&self.by_name) } else { HashMap::new() };
+        let new = others.iter().enumerate().skip(from);
+        by_name.extend(new.map(|(at, one)| (Arc::from(one.view.name.as_str()), at)));
+        Arc::new(by_name)
     }
 }
 

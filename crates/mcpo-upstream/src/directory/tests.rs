@@ -230,3 +230,34 @@ async fn an_upstream_is_counted_on_when_it_is_replaced_or_comes_back() {
     assert_eq!(read.tools[0].ended.iter().sum::<u64>(), 3);
     assert_eq!(directory.load().upstream("a").unwrap().queued(), 0);
 }
+
+/// Whatever comes, goes or is put in order: who is in the list is found by name, and nobody else.
+#[tokio::test(start_paused = true)]
+async fn names_lead_to_upstreams_after_every_change() {
+    const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+    let directory = Directory::new();
+    let mut seats: Vec<Seat> = Vec::new();
+    let mut dice = fastrand::Rng::with_seed(1);
+    for _ in 0..1000 {
+        let name = NAMES[dice.usize(..NAMES.len())];
+        match dice.u8(..4) {
+            0 => seats.push(directory.enter(view(name, STARTING, 0), GatePolicy::default())),
+            1 => directory.leave(name),
+            2 => {
+                let mut names = NAMES;
+                dice.shuffle(&mut names);
+                directory.arrange(&names[..dice.usize(..=NAMES.len())]);
+            }
+            _ => seats.iter().for_each(|seat| {
+                seat.publish(view(&seat.view().name.clone(), State::Ready, 1));
+            }),
+        }
+        let snapshot = directory.load();
+        for name in NAMES {
+            let listed = snapshot.upstreams().iter().filter(|one| one.view.name == name).count();
+            let found = snapshot.upstream(name);
+            assert!(listed <= 1 && found.is_some_and(|one| one.view.name == name) == (listed == 1));
+        }
+        seats.truncate(12);
+    }
+}
