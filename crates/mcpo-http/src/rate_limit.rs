@@ -2,13 +2,11 @@
 //! draft-ietf-httpapi-ratelimit-headers had them and most clients read them, and the two of the
 //! draft as it stands (-10).
 
-use std::fmt::Write;
-
 use http::{HeaderName, HeaderValue};
 use mcpo_core::load::Rate;
 use mcpo_policy::rate::Quota;
 
-use crate::answer::{Answer, put};
+use crate::answer::Answer;
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
@@ -26,13 +24,16 @@ pub(crate) fn tell(answer: &mut Answer, quota: &Quota) {
     headers.insert(RESET, HeaderValue::from(reset));
     let name = of.name();
     let (calls, seconds) = policy(rate);
-    let mut line = String::with_capacity(64);
-    // Writing to a string does not fail.
-    let _always = write!(line, "\"{name}\";q={calls};w={seconds}");
-    put(answer, POLICY, &line);
-    line.clear();
-    let _always = write!(line, "\"{name}\";r={remaining};t={reset}");
-    put(answer, SERVICE, &line);
+    // What is made of numbers and names of ours is always a value.
+    let lines = [
+        (POLICY, format!("\"{name}\";q={calls};w={seconds}")),
+        (SERVICE, format!("\"{name}\";r={remaining};t={reset}")),
+    ];
+    for (name, line) in lines {
+        if let Ok(value) = HeaderValue::try_from(line) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// So many calls in so many seconds: the shortest window of whole seconds in which the burst is

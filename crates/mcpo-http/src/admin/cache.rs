@@ -8,34 +8,59 @@ use serde_json::{Map, Value, json};
 use crate::problem::Problem;
 use crate::query::Query;
 
-/// All of it, in the words of `/metrics`.
+/// All of it, in the words of `/metrics`; here it is also told where nothing is measured.
 pub(super) fn reading(cache: &CacheReading) -> Value {
-    let servers: Map<String, Value> =
-        cache.servers.iter().map(|server| (server.upstream.clone(), one(server))).collect();
-    json!({
-        "enabled": cache.enabled,
-        "entries": cache.entries,
-        "bytes": cache.bytes,
-        "max_entries": cache.entries_max,
-        "max_bytes": cache.bytes_max,
-        "servers": servers,
-    })
+    let mut shown = Map::from_iter([("enabled".to_owned(), cache.enabled.into())]);
+    shown.extend(counts(&sum(cache)));
+    let servers: Map<String, Value> = cache
+        .servers
+        .iter()
+        .map(|server| (server.upstream.clone(), counts(server).into()))
+        .collect();
+    shown.insert("max_entries".to_owned(), cache.entries_max.into());
+    shown.insert("max_bytes".to_owned(), cache.bytes_max.into());
+    shown.insert("servers".to_owned(), servers.into());
+    shown.into()
 }
 
-fn one(server: &ServerCacheReading) -> Value {
-    json!({
-        "hits": server.hits,
-        "misses": server.misses,
-        "stale": server.stale,
-        "bypassed": server.bypassed,
-        "coalesced": server.coalesced,
-        "evictions": server.evictions,
-        "expirations": server.expirations,
-        "purged": server.purged,
-        "refreshes": server.refreshes,
-        "entries": server.entries,
-        "bytes": server.bytes,
-    })
+fn counts(of: &ServerCacheReading) -> Map<String, Value> {
+    let used = of.hits + of.stale;
+    let asked = used + of.misses;
+    let hit_rate = if asked == 0 { 0.0 } else { used as f64 / asked as f64 };
+    let shown: [(&str, Value); 12] = [
+        ("hits", of.hits.into()),
+        ("misses", of.misses.into()),
+        ("stale", of.stale.into()),
+        ("bypassed", of.bypassed.into()),
+        ("coalesced", of.coalesced.into()),
+        ("evictions", of.evictions.into()),
+        ("expirations", of.expirations.into()),
+        ("purged", of.purged.into()),
+        ("refreshes", of.refreshes.into()),
+        ("hit_rate", hit_rate.into()),
+        ("entries", of.entries.into()),
+        ("bytes", of.bytes.into()),
+    ];
+    shown.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// All servers together; what is kept now is counted where it is kept.
+fn sum(cache: &CacheReading) -> ServerCacheReading {
+    let total = |of: fn(&ServerCacheReading) -> u64| cache.servers.iter().map(of).sum();
+    ServerCacheReading {
+        upstream: String::new(),
+        hits: total(|one| one.hits),
+        misses: total(|one| one.misses),
+        stale: total(|one| one.stale),
+        bypassed: total(|one| one.bypassed),
+        coalesced: total(|one| one.coalesced),
+        evictions: total(|one| one.evictions),
+        expirations: total(|one| one.expirations),
+        purged: total(|one| one.purged),
+        refreshes: total(|one| one.refreshes),
+        entries: cache.entries,
+        bytes: cache.bytes,
+    }
 }
 
 /// Forgets the answers of all tools, of one server's, or of one tool.

@@ -118,6 +118,11 @@ async fn operators_see_what_is_kept_and_have_it_forgotten() {
     assert_eq!((&reading["enabled"], &reading["entries"]), (&json!(true), &json!(1)), "{reading}");
     let one = &reading["servers"]["one"];
     assert_eq!((&one["hits"], &one["misses"], &one["entries"]), (&json!(1), &json!(1), &json!(1)));
+    assert_eq!((&one["hit_rate"], &reading["hit_rate"]), (&json!(0.5), &json!(0.5)));
+    // Both faces of it are the same.
+    let shown = json_of(&scene.ask("GET", "/metrics", &[]).await);
+    let names = |shown: &Value| shown.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&reading), names(&shown["cache"]));
     for query in ["", "?server=one", "?server=one&tool=echo"] {
         for method in ["DELETE", "POST"] {
             assert_eq!(cache(method, query).await, json!({"purged": 1}), "{method} {query}");
