@@ -101,7 +101,8 @@ impl Session {
     /// for `{}`.
     ///
     /// A result is a slice of the message, and of the read buffer, that it came in: copy what is
-    /// kept for long.
+    /// kept for long. A message of more than [`MESSAGE_BYTES_MAX`](crate::frame::MESSAGE_BYTES_MAX)
+    /// is a failure ([`Cause::TooLarge`]).
     ///
     /// The trace that it belongs to, if any, goes along in `_meta` (MCP 2026-07-28, basic,
     /// "Distributed Tracing Conventions"; SEP-414), and over Streamable HTTP in headers as well.

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-/// One message: a body, an SSE line, or an event. Far above any real result (the largest seen are
-/// images of some MiB), low enough that one upstream cannot exhaust a small machine.
-pub(crate) const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub(crate) use crate::frame::MESSAGE_BYTES_MAX;
 
 /// How much room is made ahead of the bytes because a `Content-Length` promises them. Room for the
 /// rest is made once so much has come, so that a lie costs its teller the bytes.
@@ -60,8 +58,10 @@ pub(crate) const OUTBOUND_POSTS_MAX: usize = 4;
 /// How long one of them, or the DELETE at the end, may take.
 pub(crate) const SIDE_POST_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Header fields in an answer, and their bytes over HTTP/2 (HTTP/1 has hyper's own bound).
-pub(crate) const HEADERS_MAX: usize = 128;
+/// Header fields in an answer over HTTP/1, which are so many that hyper finds room for them without
+/// asking for memory; it also bounds their bytes.
+pub(crate) const HEADERS_MAX: usize = 100;
+/// The bytes of such fields over HTTP/2.
 pub(crate) const HEADER_BYTES_MAX: u32 = 64 * 1024;
 
 /// Over HTTP+SSE, POSTs under way at once: each is short, their answers come on the stream.

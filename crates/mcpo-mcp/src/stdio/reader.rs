@@ -6,13 +6,11 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::error::Cause;
+use crate::frame::MESSAGE_BYTES_MAX;
 use crate::multiplex::Multiplexer;
 use crate::stdio::stderr::Tail;
 use oversize::Oversize;
 
-/// The longest line that is a message. Large enough for a result with some images or files in it;
-/// one call must not fill the memory.
-const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Room for one read: a pipe holds as much (pipe(7)).
 const READ_BYTES: usize = 64 * 1024;
 /// With less room than this the buffer grows before the next read.

@@ -165,9 +165,8 @@ async fn what_is_unused_for_too_long_is_closed() {
 #[tokio::test]
 async fn one_connection_of_http_2_carries_many_requests_at_once() {
     let server = Server::start(|socket| async {
-        let answer = service_fn(|_request| async {
-            Ok::<_, std::convert::Infallible>(Answer::new("hi".to_owned()))
-        });
+        let answer =
+            service_fn(|_request| async { Ok::<_, Infallible>(Answer::new("hi".to_owned())) });
         let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         let _gone = builder.serve_connection(TokioIo::new(socket), answer).await;
     })
