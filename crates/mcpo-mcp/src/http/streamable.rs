@@ -218,7 +218,7 @@ impl Session {
         if let Some(trace) = trace {
             show_trace(trace, &mut headers);
         }
-        let name = Value::from(name).to_string();
+        let name = serde_json::to_string(name).expect("a string is JSON");
         let trace = trace.map(trace_members);
         let params = self.dialect.call_tool(&name, arguments, trace.as_deref());
         self.ask(CALL, &params, headers, deadline).await

@@ -36,18 +36,22 @@ async fn write_batch(
     sink: &mut (impl AsyncWrite + Unpin),
     batch: &[Outgoing],
 ) -> (usize, io::Result<()>) {
-    let mut slices: Vec<IoSlice<'_>> =
-        batch.iter().map(|outgoing| IoSlice::new(&outgoing.frame)).collect();
-    let mut rest = slices.as_mut_slice();
+    let mut slices = [IoSlice::new(&[]); QUEUE_FRAMES_MAX];
     let mut written = 0;
-    while !rest.is_empty() {
-        match sink.write_vectored(rest).await {
-            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
-            Ok(bytes) => {
-                written += bytes;
-                IoSlice::advance_slices(&mut rest, bytes);
+    for frames in batch.chunks(slices.len()) {
+        for (slice, outgoing) in slices.iter_mut().zip(frames) {
+            *slice = IoSlice::new(&outgoing.frame);
+        }
+        let mut rest = &mut slices[..frames.len()];
+        while !rest.is_empty() {
+            match sink.write_vectored(rest).await {
+                Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+                Ok(bytes) => {
+                    written += bytes;
+                    IoSlice::advance_slices(&mut rest, bytes);
+                }
+                Err(error) => return (written, Err(error)),
             }
-            Err(error) => return (written, Err(error)),
         }
     }
     (written, sink.flush().await)
