@@ -76,6 +76,12 @@ impl Ear {
         }
     }
 
+    /// Nothing will come any more for those that wait now.
+    pub(crate) fn give_up(&self) {
+        self.lock().clear();
+        self.idle.notify_one();
+    }
+
     /// Queues a message to be POSTed. When the queue is full it is dropped: all that goes this
     /// way is a courtesy.
     pub(crate) fn say(&self, message: Bytes) {

@@ -122,10 +122,11 @@ impl Line {
         &self,
         request: Request<'_>,
     ) -> Result<(Answer, Option<HeaderValue>), RequestError> {
-        self.still_open()?;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let body = frame::request(id, request.method, request.params).freeze();
         let mut waiting = self.ear.wait_for(id);
+        // Only now: whoever abandons the line after this gives up the waiting as well.
+        self.still_open()?;
+        let body = frame::request(id, request.method, request.params).freeze();
         let mut care =
             Care { line: self, id, manner: request.manner, handed_over: HandedOver::default() };
         let handed_over = care.handed_over.clone();
@@ -134,8 +135,9 @@ impl Line {
             biased;
             answered = timeout_at(request.deadline, own_stream) => answered
                 .unwrap_or_else(|_| Err(RequestError { sent: handed_over.sent(), cause: Cause::Deadline })),
-            Some(answer) = waiting.answer() => Ok((answer, None)),
-            () = self.abandoned() => Err(RequestError { sent: handed_over.sent(), cause: Cause::Closed }),
+            answer = waiting.answer() => answer
+                .map(|answer| (answer, None))
+                .ok_or_else(|| RequestError { sent: handed_over.sent(), cause: Cause::Closed }),
         };
         let given_up = matches!(
             &answered,
@@ -300,17 +302,21 @@ impl Line {
     /// Nobody runs the line any more: requests under way fail as well.
     pub(crate) fn abandon(&self) {
         self.state.send_replace(State::Abandoned);
+        self.ear.give_up();
     }
 
     /// Nobody runs the line any more. Where it has ended before, requests under way live on.
     pub(crate) fn abandon_unless_ended(&self) {
-        self.state.send_if_modified(|state| {
+        let abandoned = self.state.send_if_modified(|state| {
             let open = matches!(state, State::Open);
             if open {
                 *state = State::Abandoned;
             }
             open
         });
+        if abandoned {
+            self.ear.give_up();
+        }
     }
 
     /// Returns when the line has ended; why.
@@ -323,11 +329,6 @@ impl Line {
             Ok(State::Ended(cause)) => cause.clone(),
             Ok(State::Open | State::Abandoned) | Err(_) => Cause::Closed,
         }
-    }
-
-    async fn abandoned(&self) {
-        let mut state = self.state.subscribe();
-        let _the_sender_is_ours = state.wait_for(|state| matches!(state, State::Abandoned)).await;
     }
 }
 
