@@ -27,6 +27,15 @@ pub(super) struct Case<'a> {
     pub(super) trouble: Option<Trouble>,
 }
 
+/// What the facts have of one upstream: to look for it in all of them, for each of a thousand, would
+/// take longer than all the rest.
+#[derive(Debug)]
+pub(super) struct Known<'a> {
+    pub(super) config: Option<&'a Server>,
+    pub(super) seen: Option<&'a ServerPicture>,
+    pub(super) entries: Vec<&'a Entry>,
+}
+
 /// What keeps an upstream from being used.
 #[derive(Debug, Clone)]
 pub(super) struct Trouble {
@@ -62,19 +71,10 @@ const HEALING_MAX: Duration = Duration::from_secs(5);
 // === impl Case ===
 
 impl<'a> Case<'a> {
-    pub(super) fn new(facts: &'a Facts, name: &'a str, entries: Vec<&'a Entry>) -> Self {
-        let mut case = Self {
-            facts,
-            name,
-            config: facts.servers.iter().find(|server| server.name.as_str() == name),
-            seen: facts
-                .picture
-                .as_ref()
-                .and_then(|picture| picture.servers.iter().find(|server| server.name == name)),
-            chain: facts.chains.get(name),
-            entries,
-            trouble: None,
-        };
+    pub(super) fn new(facts: &'a Facts, name: &'a str, known: Known<'a>) -> Self {
+        let Known { config, seen, entries } = known;
+        let chain = facts.chains.get(name);
+        let mut case = Self { facts, name, config, seen, chain, entries, trouble: None };
         case.trouble = case.find_trouble();
         case
     }

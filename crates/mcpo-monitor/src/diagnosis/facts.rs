@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use mcpo_config::Server;
 use mcpo_upstream::journal::Entry;
 
-use super::case::Case;
+use super::case::{Case, Known};
 use super::check::Chain;
 use crate::history::Metric;
 use crate::picture::Picture;
@@ -93,16 +93,17 @@ impl Facts {
                 entries.entry(name).or_default().push(entry);
             }
         }
-        let of = |name: &'_ str| entries.get(name).cloned().unwrap_or_default();
+        let configured: HashMap<&str, &Server> =
+            self.servers.iter().map(|server| (server.name.as_str(), server)).collect();
+        let mut case = |name, seen| {
+            let entries = entries.remove(name).unwrap_or_default();
+            Case::new(self, name, Known { config: configured.get(name).copied(), seen, entries })
+        };
         match &self.picture {
             Some(picture) => {
-                let names = picture.servers.iter().map(|server| server.name.as_str());
-                names.map(|name| Case::new(self, name, of(name))).collect()
+                picture.servers.iter().map(|server| case(&server.name, Some(server))).collect()
             }
-            None => {
-                let names = self.servers.iter().map(|server| server.name.as_str());
-                names.map(|name| Case::new(self, name, of(name))).collect()
-            }
+            None => self.servers.iter().map(|server| case(server.name.as_str(), None)).collect(),
         }
     }
 }

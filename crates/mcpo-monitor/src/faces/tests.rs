@@ -10,6 +10,45 @@ use crate::picture::{CacheCounts, CachePicture, WholeCachePicture};
 
 const MILLIS: Duration = Duration::from_millis(1);
 
+/// What the page draws of each server.
+const SERVER: [&str; 35] = [
+    "name",
+    "state",
+    "standing",
+    "since",
+    "fault",
+    "reason",
+    "detail",
+    "held_by",
+    "retry_in",
+    "sessions",
+    "in_use",
+    "pool_min",
+    "pool_max",
+    "breaker",
+    "retry_tokens",
+    "reconnects",
+    "tools",
+    "missing_tools",
+    "calls_per_second",
+    "error_rate",
+    "p50",
+    "p99",
+    "in_flight",
+    "queued",
+    "limit",
+    "limit_max",
+    "shed",
+    "turned_away",
+    "cache",
+    "total",
+    "recoveries",
+    "last_error",
+    "processes",
+    "score",
+    "reasons",
+];
+
 /// One upstream that was called, and one that is away.
 async fn picture() -> (Play, std::sync::Arc<Picture>) {
     let play = Play::ready(&["time"], Monitoring::default()).await;
@@ -167,43 +206,7 @@ async fn the_live_picture_has_all_that_the_page_draws() {
     );
     let mut server = keys(&shown["servers"][0]);
     server.sort_unstable();
-    let mut promised = vec![
-        "name",
-        "state",
-        "standing",
-        "since",
-        "fault",
-        "reason",
-        "detail",
-        "held_by",
-        "retry_in",
-        "sessions",
-        "in_use",
-        "pool_min",
-        "pool_max",
-        "breaker",
-        "retry_tokens",
-        "reconnects",
-        "tools",
-        "missing_tools",
-        "calls_per_second",
-        "error_rate",
-        "p50",
-        "p99",
-        "in_flight",
-        "queued",
-        "limit",
-        "limit_max",
-        "shed",
-        "turned_away",
-        "cache",
-        "total",
-        "recoveries",
-        "last_error",
-        "processes",
-        "score",
-        "reasons",
-    ];
+    let mut promised = SERVER;
     promised.sort_unstable();
     assert_eq!(server, promised);
     let server = &shown["servers"][0];

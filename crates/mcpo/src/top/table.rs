@@ -26,7 +26,7 @@ struct Column {
 }
 
 /// In the order in which they stand.
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column; 9] = [
     Column { title: "score", width: 5, rank: 1, text: |server| number(&server["score"], 0) },
     Column {
         title: "calls/s",
@@ -38,6 +38,8 @@ const COLUMNS: [Column; 7] = [
     Column { title: "p50", width: 8, rank: 5, text: |server| latency(&server["p50"]) },
     Column { title: "p99", width: 8, rank: 4, text: |server| latency(&server["p99"]) },
     Column { title: "sess", width: 5, rank: 7, text: sessions },
+    Column { title: "away", width: 6, rank: 8, text: |server| number(&server["shed"], 0) },
+    Column { title: "cached", width: 7, rank: 9, text: cached },
     Column {
         title: "memory",
         width: 9,
@@ -114,14 +116,31 @@ fn wrong(server: &Value) -> String {
     let breaker = &server["breaker"];
     match server["reason"].as_str() {
         Some(reason) => render::shown(reason),
-        None if breaker.is_null() || breaker == "closed" => String::new(),
+        None if breaker.is_null() || breaker == "closed" => turned_away(server),
         None => "its breaker lets few calls through".to_owned(),
+    }
+}
+
+/// Calls of the last minute that were turned away.
+fn turned_away(server: &Value) -> String {
+    let reasons = server["turned_away"].as_object();
+    let counts = reasons.into_iter().flatten().filter_map(|(_, count)| count.as_u64());
+    match counts.sum::<u64>() {
+        0 => String::new(),
+        1 => "a call was turned away".to_owned(),
+        count => format!("{count} calls were turned away"),
     }
 }
 
 /// Where nothing was called nothing can be said.
 fn errors(server: &Value) -> String {
     if server["p50"].is_null() { "-".to_owned() } else { share(&server["error_rate"]) }
+}
+
+/// Of the last minute, or of the hour where nothing was asked in it.
+fn cached(server: &Value) -> String {
+    let rates = [&server["cache"]["hit_rate"], &server["cache"]["hit_rate_hour"]];
+    rates.into_iter().find(|rate| rate.is_number()).map_or("-".to_owned(), share)
 }
 
 fn sessions(server: &Value) -> String {

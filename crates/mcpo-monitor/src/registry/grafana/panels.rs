@@ -378,13 +378,46 @@ pub(super) const PANELS: &[Panel] = &[
         ],
     ),
     Panel::lines(
-        "Sent away",
+        "Turned away",
         "none",
-        "Calls for which there was no room.",
+        "Calls of which nothing was sent, by why.",
         &[(
-            r#"increase(mcpo_pipeline_shed_total{instance=~"$instance"}[$__rate_interval])"#,
-            "{{instance}}",
+            r#"sum by (reason) (increase(mcpo_calls_shed_total{instance=~"$instance", mcpo_server=~"$server"}[$__rate_interval]))"#,
+            "{{reason}}",
         )],
+    ),
+    Panel::lines(
+        "Calls at once that a server takes",
+        "none",
+        "The limit that was learnt of each server.",
+        &[(
+            r#"mcpo_server_concurrency_limit{instance=~"$instance", mcpo_server=~"$server"}"#,
+            "{{mcpo_server}}",
+        )],
+    ),
+    Panel::lines(
+        "Answered from the cache",
+        "percentunit",
+        "Share of the calls that a kept answer would have done for, stale answers included.",
+        &[(
+            r#"(sum by (mcpo_server) (rate(mcpo_cache_hits_total{instance=~"$instance", mcpo_server=~"$server"}[$__rate_interval])) + sum by (mcpo_server) (rate(mcpo_cache_stale_total{instance=~"$instance", mcpo_server=~"$server"}[$__rate_interval]))) / (sum by (mcpo_server) (rate(mcpo_cache_hits_total{instance=~"$instance", mcpo_server=~"$server"}[$__rate_interval])) + sum by (mcpo_server) (rate(mcpo_cache_stale_total{instance=~"$instance", mcpo_server=~"$server"}[$__rate_interval])) + sum by (mcpo_server) (rate(mcpo_cache_misses_total{instance=~"$instance", mcpo_server=~"$server"}[$__rate_interval])))"#,
+            "{{mcpo_server}}",
+        )],
+    ),
+    Panel::lines(
+        "Shared and kept answers",
+        "none",
+        "Calls that shared the answer of an equal one in flight, and answers that are kept.",
+        &[
+            (
+                r#"sum by (mcpo_server) (increase(mcpo_calls_coalesced_total{instance=~"$instance", mcpo_server=~"$server"}[$__rate_interval]))"#,
+                "{{mcpo_server}} shared",
+            ),
+            (
+                r#"sum by (mcpo_server) (mcpo_cache_entries{instance=~"$instance", mcpo_server=~"$server"})"#,
+                "{{mcpo_server}} kept",
+            ),
+        ],
     ),
     Panel::lines(
         "Processor and memory of the machine",
