@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use mcpo_testkit::load::{Pace, Plan, Refused, Swarm, Tally};
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
 use crate::chapter::{Over, Sheet, Target};
 use crate::options::Options;
@@ -27,11 +28,17 @@ const LOADS: [f64; 6] = [0.5, 0.8, 1.0, 1.5, 2.0, 3.0];
 /// How the upstream behaves when it has too much.
 const UPSTREAMS: [(&str, &str); 3] =
     [("says 503", "503"), ("says 429", "429"), ("queues without end", "endless")];
+/// Before each load the upstream has answered so many calls in a row within that time, in
+/// microseconds: no queue is left of the load before.
+const SETTLED_CALLS: usize = 5;
+const SETTLED_US: f64 = 50_000.0;
+/// That takes so long at most.
+const SETTLE_MAX: Duration = Duration::from_secs(60);
 /// Of the calls that were due, so many may be off by the edges of the recorded time.
 const SHARE_OFF_MAX: f64 = 0.02;
 
 /// What mcpo was told of the upstream's capacity.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
     /// Nothing: it has to learn.
     Nothing,
@@ -71,6 +78,10 @@ pub(crate) async fn measure(options: &Options) -> Result<(Vec<Sheet>, Vec<Target
     let upstreams = if options.smoke { &UPSTREAMS[..1] } else { &UPSTREAMS[..] };
     for (upstream, full) in upstreams {
         for told in Told::ALL {
+            // To us 429 and 503 say the same: one row of it is enough.
+            if (*full, told) == ("429", Told::Bound) {
+                continue;
+            }
             let (workers, service) = (WORKERS.to_string(), SERVICE_MS.to_string());
             let arguments = ["--workers", &workers, "--service-ms", &service, "--full", full];
             let echo = Echo::start(options, &arguments).await?;
@@ -83,6 +94,22 @@ pub(crate) async fn measure(options: &Options) -> Result<(Vec<Sheet>, Vec<Target
         }
     }
     Ok((vec![found.loads, found.answers], found.targets))
+}
+
+/// Waits until what an earlier load left behind is done: the upstream's queue, and the rest that it
+/// is given.
+async fn settle(stage: &Stage) -> Result<()> {
+    let callers = callers(stage);
+    let deadline = Instant::now() + SETTLE_MAX;
+    let mut in_a_row = 0;
+    while in_a_row < SETTLED_CALLS {
+        let (tally, _) = callers.once_each(1).await?;
+        let is_idle = tally.good == 1 && tally.latency_us(1.0) <= SETTLED_US;
+        in_a_row = if is_idle { in_a_row + 1 } else { 0 };
+        ensure!(Instant::now() < deadline, "still busy {SETTLE_MAX:?} after its load: {tally:?}");
+        sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
 }
 
 /// Callers who wait so long and no longer.
@@ -128,6 +155,7 @@ impl Found {
         ensure!(capacity > 0.0, "it has no capacity");
         let mut found = Vec::new();
         for load in LOADS {
+            settle(stage).await?;
             let pace = Pace::Open { per_second: capacity * load };
             let plan = Plan { pace, ..closed(options, IN_FLIGHT_MAX) };
             // What is learnt under one load is not to be forgotten: each begins with a second of it.
