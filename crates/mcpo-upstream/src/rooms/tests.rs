@@ -1,1 +1,296 @@
+use std::sync::OnceLock;
 
+use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition, ToolPolicy};
+use serde_json::json;
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::{advance, sleep};
+
+use super::*;
+use crate::meter::Meters;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// `free` has no bound of its own, `one` is called once at a time.
+fn tool(name: &str) -> &'static Tool {
+    static CATALOG: OnceLock<Catalog> = OnceLock::new();
+    let catalog = CATALOG.get_or_init(|| {
+        let tools = ["free", "one"];
+        let tools =
+            tools.iter().filter_map(|name| ToolDefinition::from_json(&json!({"name": name})));
+        let one = ToolPolicy { max_concurrent: NonZeroUsize::new(1), ..ToolPolicy::default() };
+        let tool_policies = [("one".to_owned(), one)].into();
+        let policy = CatalogPolicy { tools: tool_policies, ..CatalogPolicy::default() };
+        Catalog::new(ServerIdentity::default(), tools.collect(), &policy)
+    });
+    catalog.tool(name).expect("it is there")
+}
+
+pub(super) fn slot() -> Slot {
+    Slot::of(tool("free"))
+}
+
+fn load(max_concurrent: usize) -> ServerLoad {
+    let max_concurrent = NonZeroUsize::new(max_concurrent).expect("it is not zero");
+    ServerLoad { max_concurrent, ..ServerLoad::default() }
+}
+
+fn rooms(load: ServerLoad) -> Arc<Rooms> {
+    Rooms::new(Meters::default().of("up"), &load)
+}
+
+fn ticket<'a>(name: &str, identity: &'a Identity, limit: Duration) -> Ticket<'a> {
+    Ticket { tool: tool(name), identity, deadline: Instant::now() + limit }
+}
+
+static ANYBODY: Identity = Identity::COMMON;
+
+async fn enter(rooms: &Rooms) -> Result<Place<'_>, ShedReason> {
+    rooms.enter(ticket("free", &ANYBODY, MINUTE)).await
+}
+
+/// Calls that wait; each says who it is when it is in, and stays for so long.
+struct Callers {
+    rooms: Arc<Rooms>,
+    served: Arc<std::sync::Mutex<Vec<String>>>,
+    tasks: JoinSet<Option<ShedReason>>,
+}
+
+impl Callers {
+    fn new(rooms: &Arc<Rooms>) -> Self {
+        Self { rooms: Arc::clone(rooms), served: Arc::default(), tasks: JoinSet::new() }
+    }
+
+    /// It is in the line when this ends, or in, or turned away.
+    async fn call(&mut self, who: &str, name: &'static str, limit: Duration, stay: Duration) {
+        let (rooms, served, who) = (self.rooms.clone(), self.served.clone(), who.to_owned());
+        let identity = Identity::named(&who[..1]);
+        let deadline = Instant::now() + limit;
+        self.tasks.spawn(async move {
+            let ticket = Ticket { tool: tool(name), identity: &identity, deadline };
+            match rooms.enter(ticket).await {
+                Err(reason) => Some(reason),
+                Ok(place) => {
+                    served.lock().expect("nobody panics").push(who);
+                    sleep(stay).await;
+                    place.settle(Instant::now(), Feedback::Answered);
+                    None
+                }
+            }
+        });
+        for _ in 0..5 {
+            yield_now().await;
+        }
+    }
+
+    fn served(&self) -> Vec<String> {
+        self.served.lock().expect("nobody panics").clone()
+    }
+
+    async fn all(&mut self) -> Vec<ShedReason> {
+        let mut shed = Vec::new();
+        while let Some(ended) = self.tasks.join_next().await {
+            shed.extend(ended.expect("nobody panics"));
+        }
+        shed
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn identities_take_turns_at_an_upstream() {
+    let rooms = rooms(load(1));
+    let mut callers = Callers::new(&rooms);
+    for who in ["a1", "a2", "a3", "a4", "b1", "c1"] {
+        callers.call(who, "free", MINUTE, millis(10)).await;
+    }
+    assert_eq!(rooms.queued(), 5);
+    assert_eq!(callers.all().await, []);
+    assert_eq!(callers.served(), ["a1", "a2", "b1", "c1", "a3", "a4"]);
+    assert_eq!((rooms.queued(), rooms.all.in_flight()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_go_first_once_the_line_stands_and_the_oldest_are_turned_away() {
+    let rooms = rooms(ServerLoad { max_waiting: 3, ..load(1) });
+    let mut callers = Callers::new(&rooms);
+    let place = enter(&rooms).await.expect("there is room");
+    callers.call("a1", "free", MINUTE, millis(10)).await;
+    advance(millis(101)).await;
+    for who in ["a2", "a3", "a4"] {
+        callers.call(who, "free", MINUTE, millis(10)).await;
+    }
+    drop(place);
+    assert_eq!(callers.all().await, [ShedReason::ServerFull]);
+    assert_eq!(callers.served(), ["a4", "a3", "a2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_let_go_at_its_deadline_or_as_soon_as_that_cannot_be_met() {
+    let rooms = rooms(load(1));
+    let place = enter(&rooms).await.expect("there is room");
+    let began = Instant::now();
+    let entered = rooms.enter(ticket("free", &ANYBODY, millis(300))).await;
+    assert_eq!((entered.err(), began.elapsed()), (Some(ShedReason::TooLate), millis(300)));
+    advance(millis(500)).await;
+    place.settle(Instant::now(), Feedback::Answered);
+    // Now it is known that nothing is answered within 800 ms.
+    let place = enter(&rooms).await.expect("there is room");
+    let began = Instant::now();
+    let entered = rooms.enter(ticket("free", &ANYBODY, millis(1000))).await;
+    assert_eq!((entered.err(), began.elapsed()), (Some(ShedReason::TooLate), millis(200)));
+    drop(place);
+    let hurried = rooms.enter(ticket("free", &ANYBODY, millis(1))).await;
+    assert!(hurried.is_ok(), "with room, nobody judges");
+    assert_eq!(rooms.queued(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_would_be_late_by_now_is_not_started_and_the_next_one_is() {
+    let rooms = rooms(load(1));
+    let place = enter(&rooms).await.expect("there is room");
+    let mut callers = Callers::new(&rooms);
+    callers.call("a1", "free", millis(400), millis(10)).await;
+    callers.call("b1", "free", MINUTE, millis(10)).await;
+    advance(millis(300)).await;
+    // It took 300 ms, and a1 has 100 left.
+    place.settle(Instant::now(), Feedback::Answered);
+    assert_eq!(callers.all().await, [ShedReason::TooLate]);
+    assert_eq!(callers.served(), ["b1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_for_one_tool_are_in_nobodys_way() {
+    let rooms = rooms(load(2));
+    let mut callers = Callers::new(&rooms);
+    for who in ["a1", "a2", "a3"] {
+        callers.call(who, "one", MINUTE, Duration::from_secs(5)).await;
+    }
+    assert_eq!((rooms.all.in_flight(), rooms.all.waiting(), rooms.queued()), (1, 0, 2));
+    for who in ["b1", "b2", "b3"] {
+        callers.call(who, "free", MINUTE, Duration::ZERO).await;
+        sleep(millis(1)).await;
+    }
+    assert_eq!(callers.served(), ["a1", "b1", "b2", "b3"]);
+    assert_eq!(callers.all().await, []);
+    assert_eq!(callers.served()[4..], ["a2", "a3"]);
+    assert_eq!((rooms.all.in_flight(), rooms.queued()), (0, 0));
+    let one = rooms.tool("one", NonZeroUsize::MIN);
+    assert_eq!((one.in_flight(), one.waiting()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_dropped_anywhere_on_its_way_leaves_nothing_behind() {
+    let rooms = rooms(ServerLoad { max_per_identity: NonZeroUsize::new(9), ..load(1) });
+    let place = enter(&rooms).await.expect("there is room");
+    let mut callers = Callers::new(&rooms);
+    callers.call("a1", "one", MINUTE, MINUTE).await;
+    callers.call("a2", "one", MINUTE, MINUTE).await;
+    callers.call("b1", "free", MINUTE, MINUTE).await;
+    let one = rooms.tool("one", NonZeroUsize::MIN);
+    assert_eq!((one.in_flight(), one.waiting(), rooms.all.waiting()), (1, 1, 2));
+    assert_eq!((rooms.queued(), rooms.identities.identities()), (3, 3));
+    callers.tasks.shutdown().await;
+    assert_eq!((one.in_flight(), one.waiting(), rooms.all.waiting()), (0, 0, 0));
+    assert_eq!((rooms.queued(), rooms.identities.identities()), (0, 1));
+    drop(place);
+    assert_eq!((rooms.all.in_flight(), rooms.identities.identities()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_identity_has_so_many_in_flight_and_waiting_at_most() {
+    let rooms = rooms(ServerLoad { max_per_identity: NonZeroUsize::new(2), ..load(1) });
+    let mut callers = Callers::new(&rooms);
+    for who in ["a1", "a2", "a3", "b1"] {
+        callers.call(who, "free", MINUTE, millis(10)).await;
+    }
+    assert_eq!(callers.all().await, [ShedReason::IdentityFull]);
+    assert_eq!(callers.served(), ["a1", "a2", "b1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_bounds_hold_at_once_also_for_those_who_wait() {
+    let rooms = rooms(load(1));
+    let mut callers = Callers::new(&rooms);
+    for who in ["a1", "a2", "a3", "a4"] {
+        callers.call(who, "free", MINUTE, millis(10)).await;
+    }
+    assert_eq!(callers.served(), ["a1"]);
+    rooms.follow(&load(3));
+    assert_eq!((rooms.all.in_flight(), rooms.all.waiting()), (3, 1));
+    rooms.follow(&ServerLoad { max_waiting: 1, ..load(1) });
+    assert_eq!(rooms.meter.read().limit, 1);
+    callers.call("b1", "free", MINUTE, millis(10)).await;
+    assert_eq!(rooms.all.in_flight(), 3, "nobody is thrown out");
+    assert_eq!(callers.all().await, [ShedReason::ServerFull]);
+    assert_eq!(rooms.all.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_learnt_limit_falls_to_one_and_comes_back_by_itself() {
+    let rooms = rooms(load(100));
+    for _ in 0..100 {
+        let began = Instant::now();
+        let place = enter(&rooms).await.expect("there is room");
+        advance(millis(10)).await;
+        place.lost(began, Instant::now());
+    }
+    assert_eq!((rooms.all.bound(), rooms.meter.read().limit), (1, 1));
+    // As many as there are places for, over and over.
+    for _ in 0..30 {
+        let mut callers = Callers::new(&rooms);
+        for _ in 0..150 {
+            callers.call("a", "free", MINUTE, millis(10)).await;
+        }
+        assert_eq!(callers.all().await, []);
+    }
+    assert_eq!((rooms.all.bound(), rooms.meter.read().limit), (100, 100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_to_be_learnt_is_not_and_is_forgotten() {
+    let rooms = rooms(load(10));
+    enter(&rooms).await.expect("there is room").settle(Instant::now(), Feedback::Lost);
+    assert_eq!(rooms.all.bound(), 9);
+    rooms.follow(&ServerLoad { adaptive: false, ..load(10) });
+    assert_eq!(rooms.all.bound(), 10);
+    advance(millis(10)).await;
+    enter(&rooms).await.expect("there is room").settle(Instant::now(), Feedback::Lost);
+    assert_eq!(rooms.all.bound(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_several_upstreams_has_its_share_of_the_process_and_one_alone_has_all() {
+    let rooms = rooms(load(100));
+    let first = rooms.take_in_hand(2);
+    let second = rooms.take_in_hand(2);
+    assert!(first.is_some() && second.is_some());
+    assert!(rooms.take_in_hand(2).is_none());
+    rooms.set_alone(true);
+    assert!(rooms.take_in_hand(2).is_some());
+    rooms.set_alone(false);
+    drop(first);
+    assert!(rooms.take_in_hand(2).is_some(), "what was turned away is not counted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_turned_away_is_told_when_its_turn_would_have_come() {
+    let rooms = rooms(load(2));
+    assert_eq!(rooms.come_back_in(), COME_BACK_MIN, "nothing is known");
+    let places = [enter(&rooms).await, enter(&rooms).await];
+    advance(Duration::from_secs(4)).await;
+    for place in places {
+        place.expect("there is room").settle(Instant::now(), Feedback::Answered);
+    }
+    let mut callers = Callers::new(&rooms);
+    for _ in 0..7 {
+        callers.call("a", "free", MINUTE, MINUTE).await;
+    }
+    assert_eq!(rooms.come_back_in(), Duration::from_secs(12), "5 wait, 4 s for 2 at once");
+    for _ in 0..100 {
+        callers.call("a", "free", MINUTE, MINUTE).await;
+    }
+    assert_eq!(rooms.come_back_in(), COME_BACK_MAX);
+}
