@@ -75,13 +75,13 @@ impl Way {
     /// # Errors
     /// [`Cause::Connect`] for what is no address, and where no TLS roots can be used.
     pub(super) fn to(url: &Url) -> Result<Self, Cause> {
+        Self::through(url, || PROXIES.get_or_init(Matcher::from_system))
+    }
+
+    fn through<'a>(url: &Url, proxies: impl FnOnce() -> &'a Matcher) -> Result<Self, Cause> {
         let origin = Uri::try_from(&url[..url::Position::BeforePath])
             .map_err(|_| unusable("not an HTTP address"))?;
-        let proxy = if is_loopback(url) {
-            None
-        } else {
-            PROXIES.get_or_init(Matcher::from_system).intercept(&origin)
-        };
+        let proxy = if is_loopback(url) { None } else { proxies().intercept(&origin) };
         let encrypts = |uri: &Uri| uri.scheme() == Some(&Scheme::HTTPS);
         let needs_tls =
             encrypts(&origin) || proxy.as_ref().is_some_and(|proxy| encrypts(proxy.uri()));
@@ -181,3 +181,6 @@ fn tls() -> Result<&'static Tls, Cause> {
 fn unusable(reason: &str) -> Cause {
     Cause::Connect { stage: Stage::Other, reason: reason.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;
