@@ -159,7 +159,10 @@ fn every_header_and_code_of_ours_is_explained() {
         "bad_query",
         "no_such_server",
         "no_such_order",
+        "no_such_tool",
         "bad_login",
+        "bad_identity",
+        "not_kept",
         "monitoring_off",
     ];
     let problem = read("crates/mcpo-http/src/problem/body.rs");
@@ -168,9 +171,11 @@ fn every_header_and_code_of_ours_is_explained() {
     }
     assert_has("docs/http.md", codes);
     let exposed = read("crates/mcpo-http/src/cors.rs");
-    let exposed = between(&exposed, "EXPOSED: &str =\n    \"", "\"");
+    let exposed = between(&exposed, "EXPOSED: &str = \"", "\"");
     assert_eq!(exposed.len(), 1, "the search for headers is broken");
-    let exposed = exposed.iter().flat_map(|list| list.split(", "));
+    // A backslash joins the lines of the list.
+    let exposed = exposed.iter().flat_map(|list| list.split([',', '\\']));
+    let exposed = exposed.map(str::trim).filter(|name| !name.is_empty());
     assert_has("docs/http.md", exposed.chain(["X-Tool-Timeout"]));
 }
 
