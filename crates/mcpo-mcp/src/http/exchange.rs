@@ -42,8 +42,9 @@ pub(crate) struct Response {
     head: Parts,
     body: Incoming,
     length: Option<u64>,
-    /// What is to be driven, and where it goes in the end.
-    driven: Option<(Box<Plain>, Arc<Pool>)>,
+    /// What is to be driven until the end of the body.
+    plain: Option<Box<Plain>>,
+    pool: Arc<Pool>,
 }
 
 // === impl Plain ===
@@ -69,7 +70,7 @@ impl Plain {
         })
         .await;
         match answered {
-            Ok(answer) => Attempt::Answered(Response::new(answer, Some((self, Arc::clone(pool))))),
+            Ok(answer) => Attempt::Answered(Response::new(answer, Some(self), pool)),
             Err(error) => Attempt::failed(error),
         }
     }
@@ -127,9 +128,10 @@ impl Attempt {
 
     pub(super) fn shared(
         answered: Result<http::Response<Incoming>, TrySendError<Request<WatchedBody>>>,
+        pool: &Arc<Pool>,
     ) -> Self {
         match answered {
-            Ok(answer) => Self::Answered(Response::new(answer, None)),
+            Ok(answer) => Self::Answered(Response::new(answer, None, pool)),
             Err(error) => Self::failed(error),
         }
     }
@@ -138,10 +140,10 @@ impl Attempt {
 // === impl Response ===
 
 impl Response {
-    fn new(answer: http::Response<Incoming>, driven: Option<(Box<Plain>, Arc<Pool>)>) -> Self {
+    fn new(answer: http::Response<Incoming>, plain: Option<Box<Plain>>, pool: &Arc<Pool>) -> Self {
         let (head, body) = answer.into_parts();
         let length = body.size_hint().exact();
-        let mut response = Self { head, body, length, driven };
+        let mut response = Self { head, body, length, plain, pool: Arc::clone(pool) };
         if response.body.is_end_stream() {
             response.release();
         }
@@ -187,7 +189,7 @@ impl Response {
         loop {
             let mut piece = Pin::new(&mut self.body).poll_frame(context);
             if piece.is_pending()
-                && let Some((plain, _)) = &mut self.driven
+                && let Some(plain) = &mut self.plain
             {
                 drive(&mut plain.connection, context);
                 piece = Pin::new(&mut self.body).poll_frame(context);
@@ -204,7 +206,7 @@ impl Response {
                     }
                 }
                 Some(Err(error)) => {
-                    self.driven = None;
+                    self.plain = None;
                     return Poll::Ready(Some(Err(error)));
                 }
                 None => {
@@ -216,20 +218,24 @@ impl Response {
     }
 
     /// Nothing more is needed of it than its status. The connection can be used again once the
-    /// rest has come.
+    /// rest has come, and a stream is not reset: servers take many resets for an attack
+    /// (CVE-2023-44487) and close the connection with all that is on it.
     pub(crate) fn let_go(self) -> StatusCode {
-        if let Some((plain, pool)) = self.driven {
-            pool.keep_for_rest(plain, self.body);
+        let Self { head, body, plain, pool, .. } = self;
+        match plain {
+            Some(plain) => pool.keep_for_rest(plain, body),
+            None if head.version == Version::HTTP_2 => pool.await_rest(body),
+            None => {}
         }
-        self.head.status
+        head.status
     }
 
     /// Gives the connection back after the end of the body.
     fn release(&mut self) {
-        let Some((mut plain, pool)) = self.driven.take() else { return };
+        let Some(mut plain) = self.plain.take() else { return };
         // Nobody is to be woken for what happens to it from now on.
         if plain.is_usable(&mut Context::from_waker(Waker::noop())) {
-            pool.keep(plain);
+            self.pool.keep(plain);
         }
     }
 }

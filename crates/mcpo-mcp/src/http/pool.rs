@@ -4,17 +4,20 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::Context;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::Request;
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument;
 use url::Url;
 
@@ -37,6 +40,8 @@ const DRAINING_CONNECTIONS_MAX: usize = 64;
 const DRAINING_MAX: Duration = Duration::from_secs(2);
 /// How many of these a call looks at before it makes a connection.
 const DRAINING_TRIED_MAX: usize = 4;
+/// How many such rests are awaited on connections of HTTP/2.
+const RESTS_MAX: usize = 256;
 /// How often unused connections are looked at: one that the other side closed is kept no longer.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
@@ -63,6 +68,7 @@ struct Kept {
     shared: Option<Shared>,
     /// Connections of HTTP/2; dropping them closes them.
     tasks: JoinSet<()>,
+    rests: JoinSet<()>,
     /// The origin speaks HTTP/2.
     speaks_h2: bool,
     /// Somebody waits for the pool to be filled.
@@ -140,7 +146,7 @@ impl Pool {
         match connection {
             Connection::Plain(plain) => plain.send(compose(false), self).await,
             Connection::Shared(mut sender) => {
-                Attempt::shared(sender.try_send_request(compose(true)).await)
+                Attempt::shared(sender.try_send_request(compose(true)).await, self)
             }
         }
     }
@@ -214,6 +220,21 @@ impl Pool {
         }
         kept.draining.push_back((Instant::now(), plain, rest));
         self.tell_filled(&mut kept);
+    }
+
+    /// Awaits the rest of an answer that nobody needs, on a connection that others use meanwhile.
+    pub(super) fn await_rest(&self, mut rest: Incoming) {
+        let mut kept = self.kept();
+        while kept.rests.try_join_next().is_some() {}
+        if kept.rests.len() < RESTS_MAX {
+            kept.rests.spawn(async move {
+                let all = poll_fn(|context| {
+                    while let Some(Ok(_)) = ready!(Pin::new(&mut rest).poll_frame(context)) {}
+                    Poll::Ready(())
+                });
+                let _in_time = timeout(DRAINING_MAX, all).await;
+            });
+        }
     }
 
     /// Closes what has been unused for too long, and what the other side closed, for as long as it
@@ -292,6 +313,7 @@ impl Kept {
             !shared.sender.is_closed() && now.duration_since(shared.used) < IDLE_MAX
         });
         while self.tasks.try_join_next().is_some() {}
+        while self.rests.try_join_next().is_some() {}
     }
 }
 

@@ -56,7 +56,7 @@ impl Server {
             *request.uri_mut() = http::Uri::from_static(target);
             request
         };
-        tokio::time::timeout(PATIENCE, self.pool.send(compose, &handed_over)).await.unwrap()
+        timeout(PATIENCE, self.pool.send(compose, &handed_over)).await.unwrap()
     }
 
     async fn ask_and_read(&self) {
@@ -71,7 +71,7 @@ impl Server {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(PATIENCE, seen).await.unwrap();
+        timeout(PATIENCE, seen).await.unwrap();
     }
 }
 
@@ -184,6 +184,61 @@ async fn one_connection_of_http_2_carries_many_requests_at_once() {
             assert!(answer.chunk().await.unwrap().is_none());
         }
     }
+    assert_eq!(server.connections(), 1);
+}
+
+/// One piece, and its end only once it is asked for a third time.
+struct Slow {
+    asked: usize,
+    ended: Arc<AtomicUsize>,
+}
+
+impl Body for Slow {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        self.asked += 1;
+        match self.asked {
+            1 => Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from_static(b"hi"))))),
+            2 => {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            _ => {
+                self.ended.fetch_add(1, Ordering::Relaxed);
+                Poll::Ready(None)
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_over_http_2_that_is_let_go_is_not_reset() {
+    const REQUESTS: usize = 100;
+    let ended = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&ended);
+    let server = Server::start(move |socket| {
+        let ended = Arc::clone(&count);
+        async move {
+            let answer = service_fn(move |_request| {
+                let body = Slow { asked: 0, ended: Arc::clone(&ended) };
+                async { Ok::<_, Infallible>(Answer::new(body)) }
+            });
+            let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            let _gone = builder.serve_connection(TokioIo::new(socket), answer).await;
+        }
+    })
+    .await;
+    let wire = server.pool.way.connect().await.unwrap().wire;
+    drop(server.pool.share(wire).await.unwrap());
+    for _ in 0..REQUESTS {
+        assert_eq!(server.ask().await.unwrap().let_go(), 200);
+    }
+    server.until(|_| ended.load(Ordering::Relaxed) == REQUESTS).await;
     assert_eq!(server.connections(), 1);
 }
 
