@@ -106,10 +106,10 @@ const FACTS = [
   ['p99', server => seconds(server.p99)],
   ['Sessions', server => `${whole(server.sessions)} of ${whole(server.pool_max)}`],
   ['Healed', server => (server.recoveries?.tried > 0 ? share(server.recoveries.rate) : '–')],
-  ['At once', server => (server.limit ? `${whole(server.in_flight)} of ${whole(server.limit)}` : whole(server.in_flight))],
+  ['Limit', server => (server.limit > 0 ? whole(server.limit) : '–')],
   ['Waiting', server => whole(server.queued)],
-  ['Turned away', server => whole(server.shed)],
-  ['Cache hits', server => share(server.cache?.hit_rate ?? server.cache?.hit_rate_hour)],
+  ['Shed', server => whole(server.shed)],
+  ['Cached', server => share(server.cache?.hit_rate ?? server.cache?.hit_rate_hour)],
   ['Memory', server => bytes(server.processes?.rss_bytes)],
   ['Processor', server => (server.processes ? share(server.processes.cpu) : '–')],
 ];
