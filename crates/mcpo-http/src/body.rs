@@ -98,7 +98,11 @@ impl Bodies {
         if body.is_end_stream() {
             return Ok(Whole { bytes: first, room });
         }
-        let mut whole = BytesMut::from(first);
+        // What is promised is within the limit, and costs nothing before it comes.
+        let expected = usize::try_from(body.size_hint().lower()).unwrap_or(self.limit);
+        let mut whole = BytesMut::with_capacity(first.len() + expected.min(self.limit));
+        whole.extend_from_slice(&first);
+        drop(first);
         while let Some(data) = next(body).await? {
             self.make_room(&mut room, whole.len() + data.len())?;
             whole.extend_from_slice(&data);
