@@ -6,11 +6,11 @@ use crate::play::{Bench, Make};
 /// Reason, count and seconds of what was told, with the upstream's name where it has one.
 fn told(journal: &Journal) -> Vec<(Option<String>, ShedReason, u64, u64)> {
     let entries = journal.entries(0, None, 100);
-    let told = entries.into_iter().map(|entry| match entry.event {
-        Event::CallsShed { upstream, reason, count, over } => {
-            (upstream, reason, count, over.as_secs())
-        }
-        other => panic!("{other:?}"),
+    let told = entries.into_iter().map(|entry| {
+        let Event::CallsShed { upstream, reason, count, over } = entry.event else {
+            panic!("{entry:?}");
+        };
+        (upstream, reason, count, over.as_secs())
     });
     told.collect()
 }
