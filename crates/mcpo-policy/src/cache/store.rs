@@ -122,7 +122,7 @@ impl Cache {
         let by_word = call.tool.cache.is_some();
         let has_told = || call.upstream.meter().sharing().has_told.load(Ordering::Relaxed);
         // Hardly any upstream says so of a result: it is looked up once one did.
-        if !by_word && !(call.tool.cache_as_told && has_told()) {
+        if !(by_word || call.tool.cache_as_told && has_told()) {
             return Look::Off;
         }
         if !call.freshness.may_be_kept {

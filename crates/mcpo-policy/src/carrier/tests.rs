@@ -4,6 +4,7 @@ use mcpo_core::load::CacheTimes;
 use mcpo_core::outcome::OutcomeKind::{NotSent, Reply, Unknown};
 use mcpo_mcp::answer::Answer;
 use mcpo_mcp::error::Sent;
+use mcpo_upstream::directory::LiveSession;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -157,7 +158,7 @@ async fn a_leader_whose_patience_ends_leaves_a_doubt_of_the_session() {
     bench.up.stop_answering_probes();
     let report = bench.ask(Ask { limit: SECOND, is_hurried: true, ..read() }).await;
     assert_eq!(told(&report), (Unknown, 1, Some(FaultKind::Timeout)));
-    assert!(bench.upstream().view.sessions.iter().all(|live| live.is_doubted()));
+    assert!(bench.upstream().view.sessions.iter().all(LiveSession::is_doubted));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 //! promise prints its seed, and the command that plays it again.
 
 mod check;
+mod doctor;
 mod fake;
 mod history;
 mod play;
@@ -129,6 +130,26 @@ fn simulation_is_the_same_for_the_same_seed() {
         assert!(differ.is_none(), "seed {seed}: {differ:#?}");
         assert_eq!(first.fingerprint(), second.fingerprint(), "seed {seed}");
     }
+}
+
+/// Of runs with nothing wrong: a change of one thing that was told is found. Each row says what is
+/// told otherwise; `None` where the run has no such thing.
+#[test]
+fn simulation_finds_what_is_shared_wrongly() {
+    count_panics();
+    let mut found = doctor::ALL.map(|_| 0);
+    for seed in 0..80 {
+        let (scenario, history, wrong) = run(seed);
+        assert!(wrong.is_empty(), "{}", report(&scenario, &history.all(), &wrong));
+        for (doctored, count) in doctor::ALL.iter().zip(&mut found) {
+            let mut all = history.all();
+            if doctored(&scenario, &mut all).is_some() {
+                assert!(!check::check(&scenario, &all).is_empty(), "seed {seed}, {count}");
+                *count += 1;
+            }
+        }
+    }
+    assert!(found.iter().all(|count| *count > 0), "{found:?}");
 }
 
 #[test]
