@@ -26,6 +26,9 @@ pub(super) fn plain_forms(wanted: &[Wanted], chars_max: usize) -> Vec<String> {
         let uses = &uses[form.as_str()];
         form.len() <= chars_max && (uses.all == 1 || (uses.exact == 1 && *form == name.shown))
     };
+    if plain.iter().zip(wanted).all(|(form, name)| keeps(form, name)) {
+        return plain;
+    }
     let mut taken: HashSet<String> = plain
         .iter()
         .zip(wanted)

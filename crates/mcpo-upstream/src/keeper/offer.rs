@@ -18,7 +18,16 @@ pub(super) struct Offer {
     /// Tools that an earlier session offered and those since do not, sorted.
     pub(super) missing: Vec<String>,
     /// What the catalog was made from, to make it anew when the operator says otherwise.
-    listed: Option<(ServerIdentity, Arc<Vec<Value>>)>,
+    listed: Option<Listed>,
+}
+
+/// A list of tools as its upstream gave it.
+#[derive(Debug, Clone)]
+struct Listed {
+    identity: ServerIdentity,
+    /// As JSON: a tree takes six times the memory, and is hardly ever wanted again.
+    tools: Arc<[u8]>,
+    count: usize,
 }
 
 /// With more tools than this a catalog is made on a thread of its own: at some 100 us a tool, a
@@ -52,16 +61,29 @@ impl Offer {
         tools: Vec<Value>,
         is_new_session: bool,
     ) -> Vec<Event> {
-        let tools = Arc::new(tools);
-        self.listed = Some((identity.clone(), Arc::clone(&tools)));
-        let catalog = catalog(identity.clone(), tools, settings.catalog.clone()).await;
+        let (count, policy) = (tools.len(), settings.catalog.clone());
+        let (own, identity) = (identity.clone(), identity.clone());
+        let (catalog, tools) = made(count, move || {
+            let packed = serde_json::to_vec(&tools).expect("values are JSON");
+            (catalog(own, &tools, &policy), Arc::from(packed))
+        })
+        .await;
+        self.listed = Some(Listed { identity, tools, count });
         self.take(settings, catalog, is_new_session)
     }
 
     /// Takes over what the operator says now.
     pub(super) async fn take_policy(&mut self, settings: &Settings) -> Vec<Event> {
-        let Some((identity, tools)) = self.listed.clone() else { return Vec::new() };
-        let catalog = catalog(identity, tools, settings.catalog.clone()).await;
+        let Some(Listed { identity, tools, count }) = self.listed.clone() else {
+            return Vec::new();
+        };
+        let policy = settings.catalog.clone();
+        let catalog = made(count, move || {
+            let tools: Vec<Value> =
+                serde_json::from_slice(&tools).expect("it was written from values");
+            catalog(identity, &tools, &policy)
+        })
+        .await;
         self.take(settings, catalog, false)
     }
 
@@ -115,17 +137,14 @@ fn missing_in(other: &Catalog, one: &Catalog) -> Vec<String> {
     names.filter(|name| other.tool(name).is_none()).cloned().collect()
 }
 
-async fn catalog(
-    identity: ServerIdentity,
-    tools: Arc<Vec<Value>>,
-    policy: CatalogPolicy,
-) -> Catalog {
-    let is_short = tools.len() <= TOOLS_INLINE_MAX;
-    let make = move || {
-        let definitions = tools.iter().filter_map(ToolDefinition::from_json).collect();
-        Catalog::new(identity, definitions, &policy)
-    };
-    if is_short {
+fn catalog(identity: ServerIdentity, tools: &[Value], policy: &CatalogPolicy) -> Catalog {
+    let definitions = tools.iter().filter_map(ToolDefinition::from_json).collect();
+    Catalog::new(identity, definitions, policy)
+}
+
+/// Does what is to be done for so many tools, on a thread of its own where that takes long.
+async fn made<T: Send + 'static>(tools: usize, make: impl FnOnce() -> T + Send + 'static) -> T {
+    if tools <= TOOLS_INLINE_MAX {
         return make();
     }
     spawn_blocking(make)
