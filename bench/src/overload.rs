@@ -189,12 +189,15 @@ impl Found {
             self.answers.note(&labels, 0, &values);
         }
         let good = tally.good_per_second();
+        // Of nothing there is no latency.
+        let any = tally.good + tally.late > 0;
+        let latency_ms = |quantile| any.then(|| tally.latency_us(quantile) / 1e3);
         let values = [
             Some(due),
             Some(good),
             Some(good / peak),
-            Some(tally.latency_us(0.5) / 1e3),
-            Some(tally.latency_us(0.99) / 1e3),
+            latency_ms(0.5),
+            latency_ms(0.99),
             Some(count(shed)),
             Some(count(no)),
             Some(count(tally.late)),
