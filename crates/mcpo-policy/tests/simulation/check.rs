@@ -149,7 +149,8 @@ impl Check<'_> {
         let waited = told.attempts == 0 && self.seen.came.iter().any(|came| *came < at);
         // A caller in a hurry leaves an attempt behind that others might have waited for, and does
         // not learn that it was never written.
-        let left = self.call.tool == Tool::Read && self.is_hurried() && !self.seen.came.is_empty();
+        let is_read = self.call.tool != Tool::Write && self.call.key.is_none();
+        let left = is_read && self.is_hurried() && !self.seen.came.is_empty();
         if self.seen.ambiguous.is_empty() && !left && (self.is_alone() || !waited) {
             self.fails(&format!("nothing about it is unknown: {told:?}"));
         }
