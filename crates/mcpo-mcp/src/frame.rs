@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 use crate::error::RpcError;
 
 /// The largest message that an upstream may send, over any transport: a body, an event, or a line.
-/// Far above any real result (the largest seen are images of some MiB), low enough that one
-/// upstream cannot exhaust a small machine.
-pub const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Room for 100 MB of payload (the largest results seen are images of some MiB), low enough that
+/// one answer cannot exhaust a small machine: it is in memory once.
+pub const MESSAGE_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// A message from the upstream, told apart by its members.
 #[derive(Debug)]

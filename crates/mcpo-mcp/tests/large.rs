@@ -14,8 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// As much as a message may be, without what stands around it.
-const TEXT_BYTES: usize = 63 * 1024 * 1024;
+/// 100 MB, in whole pieces of 1 MiB.
+const TEXT_BYTES: usize = 96 * 1024 * 1024;
 /// An answer, and what one read takes; half of it again would be a copy of much of it.
 const PEAK_BYTES_MAX: usize = TEXT_BYTES + TEXT_BYTES / 2;
 
