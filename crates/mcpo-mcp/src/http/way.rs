@@ -73,7 +73,8 @@ impl Way {
     /// The way to an address. A proxy from the environment is never asked for loopback.
     ///
     /// # Errors
-    /// [`Cause::Connect`] for what is no address, and where no TLS roots can be used.
+    /// [`Cause::Connect`] for what is no address, where no TLS roots can be used, and where the
+    /// proxy speaks something else than HTTP.
     pub(super) fn to(url: &Url) -> Result<Self, Cause> {
         Self::through(url, || PROXIES.get_or_init(Matcher::from_system))
     }
@@ -83,6 +84,10 @@ impl Way {
             .map_err(|_| unusable("not an HTTP address"))?;
         let proxy = if is_loopback(url) { None } else { proxies().intercept(&origin) };
         let encrypts = |uri: &Uri| uri.scheme() == Some(&Scheme::HTTPS);
+        let is_http = |uri: &Uri| encrypts(uri) || uri.scheme() == Some(&Scheme::HTTP);
+        if proxy.as_ref().is_some_and(|proxy| !is_http(proxy.uri())) {
+            return Err(unusable("the proxy from the environment is not one of HTTP"));
+        }
         let needs_tls =
             encrypts(&origin) || proxy.as_ref().is_some_and(|proxy| encrypts(proxy.uri()));
         let tls = if needs_tls { Some(tls()?) } else { None };
@@ -157,6 +162,8 @@ where
 fn connector() -> HttpConnector {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
+    // Shared by the addresses of a name: one that never answers leaves time for the next.
+    http.set_connect_timeout(Some(CONNECT_WAIT_MAX));
     http.set_nodelay(true);
     http.set_keepalive(Some(KEEPALIVE));
     http.set_keepalive_interval(Some(KEEPALIVE_WAIT));

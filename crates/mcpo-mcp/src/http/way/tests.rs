@@ -55,3 +55,31 @@ async fn no_proxy_is_asked_for_what_is_near() {
         assert!(through(&proxy, origin).await.proxy.is_none(), "{origin}");
     }
 }
+
+#[tokio::test]
+async fn a_proxy_that_does_not_speak_http_is_not_spoken_to() {
+    let matcher = Matcher::builder().all("socks5://user:word@127.0.0.1:1").build();
+    let way = Way::through(&"http://upstream.invalid/".parse().unwrap(), || &matcher);
+    let Err(Cause::Connect { reason, .. }) = way.map(|_| ()) else { panic!("a way") };
+    assert!(reason.contains("proxy") && !reason.contains("word"), "{reason}");
+}
+
+#[tokio::test]
+async fn what_says_how_an_upstream_is_reached_hides_the_proxys_credentials() {
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let way = through(&proxy, "http://upstream.invalid/mcp").await;
+    let shown = format!("{way:?}");
+    for secret in ["word", "dXNlcjp3b3Jk"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+/// `localhost` is two addresses on many machines, and most servers listen on one of them.
+#[tokio::test]
+async fn a_name_is_tried_at_each_of_its_addresses() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
+    let way = Way::to(&url.parse().unwrap()).unwrap();
+    let connected = way.connect().await;
+    assert!(connected.is_ok(), "{:?}", connected.map(|_| ()));
+}
