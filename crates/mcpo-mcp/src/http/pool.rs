@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Request;
 use http_body::Body;
 use hyper::body::Incoming;
@@ -42,6 +43,8 @@ const DRAINING_MAX: Duration = Duration::from_secs(2);
 const DRAINING_TRIED_MAX: usize = 4;
 /// How many such rests are awaited on connections of HTTP/2.
 const RESTS_MAX: usize = 256;
+/// The bytes of one of them. What is longer is not an end, but something that nobody wants.
+const REST_BYTES_MAX: usize = 256 * 1024;
 /// How often unused connections are looked at: one that the other side closed is kept no longer.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
@@ -53,8 +56,9 @@ static POOLS: LazyLock<Mutex<HashMap<String, Weak<Pool>>>> = LazyLock::new(Mutex
 pub(crate) struct Pool {
     way: Way,
     kept: Mutex<Kept>,
-    /// Connections are made one after the other where each carries any number of requests.
-    making: tokio::sync::Mutex<()>,
+    /// Connections are made one after the other where each carries any number of requests. Holds
+    /// how the last one failed, and when.
+    making: tokio::sync::Mutex<Option<(Instant, Cause)>>,
     /// Something is there to be swept.
     filled: Notify,
 }
@@ -63,7 +67,7 @@ pub(crate) struct Pool {
 struct Kept {
     /// The one used last is at the end.
     idle: Vec<(Instant, Box<Plain>)>,
-    /// The oldest is at the front.
+    /// The one that was looked at least recently is at the front.
     draining: VecDeque<(Instant, Box<Plain>, Incoming)>,
     shared: Option<Shared>,
     /// Connections of HTTP/2; dropping them closes them.
@@ -131,7 +135,7 @@ impl Pool {
                 Attempt::Failed(error) => return Err(failure(&error, handed_over)),
             }
         }
-        let connection = self.connect().await?;
+        let connection = self.connect().await.map_err(RequestError::not_sent)?;
         match self.send_on(connection, &compose).await {
             Attempt::Answered(response) => Ok(response),
             Attempt::Untouched(error) | Attempt::Failed(error) => Err(failure(&error, handed_over)),
@@ -158,20 +162,40 @@ impl Pool {
             return Some(Connection::Shared(sender));
         }
         kept.settle(now);
-        // Those below the first one are older still.
+        // Those below the first one are hardly younger.
         let (since, plain) = kept.idle.pop()?;
         (now.duration_since(since) < IDLE_MAX).then_some(Connection::Plain(plain))
     }
 
-    async fn connect(&self) -> Result<Connection, RequestError> {
-        let speaks_h2 = self.kept().speaks_h2;
-        let _alone = if speaks_h2 { Some(self.making.lock().await) } else { None };
-        if speaks_h2 && let Some(sender) = self.kept().shared(Instant::now()) {
+    async fn connect(&self) -> Result<Connection, Cause> {
+        if !self.kept().speaks_h2 {
+            return self.make().await;
+        }
+        let asked = Instant::now();
+        let mut last_failure = self.making.lock().await;
+        if let Some(sender) = self.kept().shared(Instant::now()) {
             return Ok(Connection::Shared(sender));
         }
-        let Connected { wire, is_h2 } = self.way.connect().await.map_err(RequestError::not_sent)?;
-        let agreed = if is_h2 { self.share(wire).await } else { plain(wire).await };
-        agreed.map_err(|error| RequestError::not_sent(Cause::Broken(reason(&error))))
+        // What failed while this waited would have failed for it as well: those that ask for an
+        // origin that never answers must not wait for it one after the other.
+        if let Some((_, cause)) = last_failure.as_ref().filter(|(when, _)| *when >= asked) {
+            return Err(cause.clone());
+        }
+        let made = self.make().await;
+        *last_failure = made.as_ref().err().map(|cause| (Instant::now(), cause.clone()));
+        made
+    }
+
+    async fn make(&self) -> Result<Connection, Cause> {
+        let Connected { wire, is_h2 } = self.way.connect().await?;
+        let agreed = if is_h2 {
+            self.share(wire).await
+        } else {
+            // The origin may have been replaced by one without HTTP/2.
+            self.kept().speaks_h2 = false;
+            plain(wire).await
+        };
+        agreed.map_err(|error| Cause::Broken(reason(&error)))
     }
 
     /// Speaks HTTP/2, and keeps the connection for all.
@@ -205,10 +229,7 @@ impl Pool {
     /// Keeps a connection whose answer was read to its end.
     pub(super) fn keep(&self, plain: Box<Plain>) {
         let mut kept = self.kept();
-        if kept.idle.len() >= IDLE_CONNECTIONS_MAX {
-            kept.idle.remove(0);
-        }
-        kept.idle.push((Instant::now(), plain));
+        kept.keep(Instant::now(), plain);
         self.tell_filled(&mut kept);
     }
 
@@ -228,8 +249,13 @@ impl Pool {
         while kept.rests.try_join_next().is_some() {}
         if kept.rests.len() < RESTS_MAX {
             kept.rests.spawn(async move {
+                let mut bytes = 0;
                 let all = poll_fn(|context| {
-                    while let Some(Ok(_)) = ready!(Pin::new(&mut rest).poll_frame(context)) {}
+                    while bytes <= REST_BYTES_MAX
+                        && let Some(Ok(frame)) = ready!(Pin::new(&mut rest).poll_frame(context))
+                    {
+                        bytes += frame.data_ref().map_or(0, Bytes::len);
+                    }
                     Poll::Ready(())
                 });
                 let _in_time = timeout(DRAINING_MAX, all).await;
@@ -288,12 +314,19 @@ impl Kept {
         Some(shared.sender.clone())
     }
 
-    /// Looks whether the oldest of those that wait for a rest have got it.
+    fn keep(&mut self, since: Instant, plain: Box<Plain>) {
+        if self.idle.len() >= IDLE_CONNECTIONS_MAX {
+            self.idle.remove(0);
+        }
+        self.idle.push((since, plain));
+    }
+
+    /// Looks whether some of those that wait for a rest have got it.
     fn settle(&mut self, now: Instant) {
         for _ in 0..self.draining.len().min(DRAINING_TRIED_MAX) {
             let Some((since, mut plain, mut rest)) = self.draining.pop_front() else { return };
             match drain(&mut plain, &mut rest) {
-                Some(true) => self.idle.push((since, plain)),
+                Some(true) => self.keep(since, plain),
                 Some(false) if now.duration_since(since) < DRAINING_MAX => {
                     self.draining.push_back((since, plain, rest));
                 }

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
 use http::Response as Answer;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -240,6 +239,133 @@ async fn an_answer_over_http_2_that_is_let_go_is_not_reset() {
     }
     server.until(|_| ended.load(Ordering::Relaxed) == REQUESTS).await;
     assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn those_that_wait_for_one_connection_share_its_failure() {
+    const REQUESTS: usize = 20;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    drop(listener);
+    let pool = Pool::of(&url).unwrap();
+    pool.kept().speaks_h2 = true;
+    // As if one were being made, and failed while the others wait.
+    let mut making = pool.making.lock().await;
+    let mut waiting = JoinSet::new();
+    for _ in 0..REQUESTS {
+        let pool = Arc::clone(&pool);
+        waiting.spawn(async move { pool.connect().await.map(|_| ()) });
+    }
+    tokio::task::yield_now().await;
+    *making = Some((Instant::now(), Cause::Broken("by another".to_owned())));
+    drop(making);
+    for failed in waiting.join_all().await {
+        assert!(matches!(failed, Err(Cause::Broken(_))), "{failed:?}");
+    }
+    // Whoever asks later finds out anew.
+    let failed = pool.connect().await.map(|_| ());
+    assert!(matches!(failed, Err(Cause::Connect { .. })), "{failed:?}");
+}
+
+#[tokio::test]
+async fn an_origin_that_speaks_http_2_no_more_is_noticed() {
+    let server = Server::start(|socket| converse(socket, SHORT, usize::MAX)).await;
+    server.pool.kept().speaks_h2 = true;
+    server.ask_and_read().await;
+    assert!(!server.pool.kept().speaks_h2);
+}
+
+#[tokio::test]
+async fn no_more_connections_are_kept_unused_than_the_bound() {
+    let server = Server::start(|socket| converse(socket, CHUNKED, usize::MAX)).await;
+    let mut answers = Vec::new();
+    for _ in 0..=IDLE_CONNECTIONS_MAX {
+        answers.push(server.ask().await.unwrap());
+    }
+    for answer in answers {
+        answer.let_go();
+        server
+            .until(|kept| {
+                kept.settle(Instant::now());
+                kept.draining.is_empty()
+            })
+            .await;
+    }
+    assert_eq!(server.pool.kept().idle.len(), IDLE_CONNECTIONS_MAX);
+}
+
+/// What is left in a connection by a request that was given up must never be read as the answer to
+/// another one.
+#[tokio::test]
+async fn a_request_that_is_given_up_leaves_nothing_to_the_next() {
+    let asked = Arc::new(Notify::new());
+    let seen = Arc::clone(&asked);
+    let server = Server::start(move |mut socket| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let mut buffer = [0; 4096];
+            while socket.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                seen.notify_one();
+            }
+        }
+    })
+    .await;
+    for count in 1..=3 {
+        tokio::select! {
+            _ = server.ask() => panic!("an answer"),
+            () = asked.notified() => {}
+        }
+        let kept = server.pool.kept();
+        assert!(kept.idle.is_empty() && kept.draining.is_empty());
+        assert_eq!(server.connections(), count);
+    }
+}
+
+#[tokio::test]
+async fn what_follows_an_answer_unasked_is_nobodys() {
+    const TWO: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi\
+        HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate";
+    let server = Server::start(|socket| converse(socket, TWO, usize::MAX)).await;
+    for count in 1..=3 {
+        let mut answer = server.ask().await.unwrap();
+        assert_eq!(answer.chunk().await.unwrap().unwrap(), "hi");
+        assert!(answer.chunk().await.unwrap().is_none());
+        assert_eq!(server.connections(), count);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_says_so_is_the_last_of_its_connection() {
+    const LAST: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
+    const SWITCHED: &[u8] =
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+    const ENDLESS: &[u8] = b"HTTP/1.0 200 OK\r\n\r\nhi";
+    for answer in [LAST, SWITCHED] {
+        let server = Server::start(move |socket| converse(socket, answer, usize::MAX)).await;
+        server.ask_and_read().await;
+        assert!(server.pool.kept().idle.is_empty());
+        server.ask_and_read().await;
+        assert_eq!(server.connections(), 2);
+    }
+    let server = Server::start(|socket| converse(socket, ENDLESS, 1)).await;
+    server.ask_and_read().await;
+    assert!(server.pool.kept().idle.is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_leaves_its_connection_to_the_next_request() {
+    for answer in [
+        &b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"[..],
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+    ] {
+        let server = Server::start(move |socket| converse(socket, answer, usize::MAX)).await;
+        for _ in 0..3 {
+            server.ask().await.unwrap().let_go();
+        }
+        assert_eq!(server.connections(), 1, "{}", String::from_utf8_lossy(answer));
+    }
 }
 
 #[tokio::test]
