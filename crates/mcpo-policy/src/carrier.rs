@@ -13,6 +13,7 @@ use mcpo_core::catalog::{Catalog, Tool};
 use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind};
 use mcpo_core::identity::Identity;
+use mcpo_core::load::ShedReason;
 use mcpo_core::outcome::Outcome;
 use mcpo_core::trace::TraceContext;
 use mcpo_upstream::directory::Upstream;

@@ -77,6 +77,8 @@ pub(crate) struct Facts {
     attempts: AtomicU32,
     /// One of them may have acted, or is under way.
     may_have_acted: AtomicBool,
+    /// There is room for the call at its upstream; until then it waits in line.
+    has_place: AtomicBool,
 }
 
 /// A place in a flight. The last one that is dropped cancels it.
@@ -100,6 +102,8 @@ pub(crate) enum Arrival {
         /// Attempts that were begun, where the caller led.
         attempts: Option<u32>,
     },
+    /// The same, and there was no room for the call at its upstream until then.
+    StillInLine,
 }
 
 /// Takes a flight off the board when it has landed, or is dropped.
@@ -214,8 +218,25 @@ impl Entry {
 
 impl Facts {
     pub(crate) fn new(writes: u64, deadline: Instant, impatient_at: Option<Instant>) -> Self {
-        let (attempts, may_have_acted) = (AtomicU32::new(0), AtomicBool::new(false));
-        Self { writes, deadline, impatient_at, attempts, may_have_acted }
+        Self {
+            writes,
+            deadline,
+            impatient_at,
+            attempts: AtomicU32::new(0),
+            may_have_acted: AtomicBool::new(false),
+            has_place: AtomicBool::new(false),
+        }
+    }
+
+    /// By when whoever leads it must have the answer: a call that could not be answered by then is
+    /// not worth a place. Who joined with more time leads one of their own.
+    pub(crate) fn patience(&self) -> Instant {
+        self.impatient_at.unwrap_or(self.deadline)
+    }
+
+    /// It is in line no longer.
+    pub(crate) fn set_has_place(&self) {
+        self.has_place.store(true, Ordering::Relaxed);
     }
 
     /// An attempt is being sent.
@@ -246,6 +267,7 @@ impl Flight {
             timeout_at(deadline, shared).await.ok()
         };
         match landing {
+            None if !facts.has_place.load(Ordering::Relaxed) => Arrival::StillInLine,
             None => Arrival::TooLate {
                 may_have_acted: facts.may_have_acted.load(Ordering::Relaxed),
                 attempts: leads.then(|| facts.attempts.load(Ordering::Relaxed)),
@@ -274,9 +296,14 @@ impl Flight {
 
 /// Whether a flight without an answer would have got one in the time that a follower still has.
 fn ended_for_time(report: &Report, facts: &Facts, deadline: Instant) -> bool {
-    let has_time_left = facts.deadline < deadline && Instant::now() < deadline;
-    let was_late = report.shed == Some(ShedReason::TooLate) || Instant::now() >= facts.deadline;
-    has_time_left && was_late && report.outcome.fault().is_some()
+    let now = Instant::now();
+    // In line it is the leader's time that counts, in flight the longer one.
+    let (was_late, ended_by) = if report.shed == Some(ShedReason::TooLate) {
+        (true, facts.patience())
+    } else {
+        (now >= facts.deadline, facts.deadline)
+    };
+    was_late && ended_by < deadline && now < deadline && report.outcome.fault().is_some()
 }
 
 // === impl Boarding ===

@@ -314,10 +314,11 @@ pub(crate) async fn carry_out(
     concern: Concern<'_>,
 ) -> Report {
     let _writing = (!call.tool.read_only).then(|| call.upstream.meter().sharing().write());
-    let (tool, identity, deadline) = (call.tool, &call.identity, call.deadline);
+    let (tool, identity, deadline) = (call.tool, &call.identity, concern.patience(call.deadline));
     match call.upstream.enter(Ticket { tool, identity, deadline }).await {
         Err(reason) => Report::turned_away(call, reason),
         Ok(place) => {
+            concern.tell_placed();
             let report = attempts.make(call, &place, began, concern).await;
             let feedback = match report.outcome {
                 Outcome::Reply(_) => Feedback::Answered,
@@ -354,7 +355,7 @@ impl Report {
     }
 
     /// Nothing of it was sent.
-    fn turned_away(call: &Call<'_>, reason: ShedReason) -> Self {
+    pub(crate) fn turned_away(call: &Call<'_>, reason: ShedReason) -> Self {
         let fault = Fault::new(FaultKind::Overloaded, reason.name());
         let fault = fault.with_retry_after(Some(call.upstream.come_back_in()));
         Self { shed: Some(reason), ..Self::new(Outcome::NotSent(fault), 0, Duration::ZERO) }

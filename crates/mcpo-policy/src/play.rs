@@ -116,6 +116,8 @@ pub(crate) struct Make {
     pub(crate) times: CacheTimes,
     /// The protocol that is spoken.
     pub(crate) version: &'static str,
+    /// How much the upstream takes.
+    pub(crate) load: ServerLoad,
 }
 
 /// A call that may be answered with what was asked for by others.
@@ -144,7 +146,8 @@ impl Default for Make {
     fn default() -> Self {
         let options = PipelineOptions::default();
         let version = "2025-11-25";
-        Self { sessions: 1, connection_per_call: false, options, times: TIMES, version }
+        let load = ServerLoad::default();
+        Self { sessions: 1, connection_per_call: false, options, times: TIMES, version, load }
     }
 }
 
@@ -596,7 +599,7 @@ fn server(make: &Make) -> Server {
         timeout: None,
         pool: PoolSizes { min: make.sessions, max: make.sessions },
         catalog: policy(make.times),
-        load: ServerLoad::default(),
+        load: make.load,
     }
 }
 

@@ -162,6 +162,22 @@ impl Concern<'_> {
         }
     }
 
+    /// By when an answer must be there to be of use to whoever asks, given the call's deadline.
+    pub(crate) fn patience(self, deadline: Instant) -> Instant {
+        match self {
+            Self::Nobody | Self::Key(_) => deadline,
+            Self::Flight(facts) => facts.patience(),
+        }
+    }
+
+    /// There is room for the call at its upstream.
+    pub(crate) fn tell_placed(self) {
+        match self {
+            Self::Nobody | Self::Key(_) => {}
+            Self::Flight(facts) => facts.set_has_place(),
+        }
+    }
+
     /// Whether the call may have acted so far, should it be dropped now.
     fn tell(self, may_have_acted: bool) {
         match self {

@@ -1,6 +1,7 @@
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use mcpo_core::load::CacheTimes;
+use mcpo_core::load::{CacheTimes, ServerLoad};
 use mcpo_core::outcome::OutcomeKind::{NotSent, Reply, Unknown};
 use mcpo_mcp::answer::Answer;
 use mcpo_mcp::error::Sent;
@@ -159,6 +160,56 @@ async fn a_leader_whose_patience_ends_leaves_a_doubt_of_the_session() {
     let report = bench.ask(Ask { limit: SECOND, is_hurried: true, ..read() }).await;
     assert_eq!(told(&report), (Unknown, 1, Some(FaultKind::Timeout)));
     assert!(bench.upstream().view.sessions.iter().all(LiveSession::is_doubted));
+}
+
+/// Room for one call at once.
+async fn ready_for_one() -> Arc<Bench> {
+    let load = ServerLoad { max_concurrent: NonZeroUsize::MIN, ..ServerLoad::default() };
+    Arc::new(Bench::ready(Make { load, ..Make::default() }).await)
+}
+
+/// Nobody would be there any more to take the answer.
+#[tokio::test(start_paused = true)]
+async fn a_read_in_a_hurry_is_given_no_place_that_it_could_not_use() {
+    let bench = ready_for_one().await;
+    bench.up.always(Act::CountAfter(2 * SECOND));
+    assert_eq!(told(&bench.ask(read()).await), (Reply, 1, None));
+    let first = crowd(&bench, [read()]).await;
+    let began = Instant::now();
+    let hurried = |name| Ask {
+        limit: 3 * SECOND,
+        is_hurried: true,
+        identity: Identity::named(name),
+        ..read()
+    };
+    // The place is free after two seconds, and one more is too little.
+    let reports = crowd(&bench, [hurried("one"), hurried("one"), hurried("other")]).await;
+    for report in reports.join_all().await {
+        assert_eq!((told(&report).0, report.shed), (NotSent, Some(ShedReason::TooLate)));
+    }
+    assert!(began.elapsed() < 3 * SECOND, "{:?}", began.elapsed());
+    assert_eq!((first.join_all().await.len(), bench.up.seen(), bench.up.given_up()), (1, 2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_in_line_until_its_deadline_is_told_so_whether_it_leads_or_follows() {
+    let bench = ready_for_one().await;
+    bench.up.always(Act::CountAfter(20 * SECOND));
+    let _first = crowd(&bench, [read()]).await;
+    let who = |limit: u32, is_hurried| {
+        let identity = Identity::named("other");
+        Ask { limit: limit * SECOND, is_hurried, identity, ..read() }
+    };
+    let asks = [who(5, true), who(3, true), who(4, false), who(50, false)];
+    let reports = crowd(&bench, asks).await.join_all().await;
+    let shed: Vec<_> = reports.iter().filter(|report| report.shed.is_some()).collect();
+    assert_eq!(shed.len(), 3, "{reports:?}");
+    for report in shed {
+        assert_eq!((told(report).0, report.shed), (NotSent, Some(ShedReason::TooLate)));
+    }
+    // It joined those in a hurry, and led when they had gone.
+    assert_eq!(reports.iter().filter_map(number).collect::<Vec<_>>(), [2]);
+    assert_eq!((bench.up.seen(), bench.up.given_up()), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]
