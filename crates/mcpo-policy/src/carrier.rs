@@ -150,6 +150,7 @@ impl Carrier {
                 Arrival::TooLate { may_have_acted, attempts } => {
                     return too_late(may_have_acted, attempts, at);
                 }
+                Arrival::StillInLine => return Report::turned_away(call, ShedReason::TooLate),
                 Arrival::TooEarly => at = Instant::now(),
             }
         }
