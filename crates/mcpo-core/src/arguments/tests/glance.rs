@@ -237,3 +237,135 @@ fn defaults_are_filled_in_at_first_sight() {
         assert!(agrees(&check, body), "{body}");
     }
 }
+
+/// Values in which something is odd.
+const ODD_VALUES: &[&str] = &[
+    "1e400",
+    "-1e400",
+    "1e-400",
+    "-0",
+    "-0.0",
+    "0e0",
+    "0E+0",
+    "1E5",
+    "5.0",
+    "50e-1",
+    "00",
+    "-01",
+    "-",
+    "+1",
+    ".5",
+    "1.",
+    "1.e5",
+    "1e",
+    "1e+",
+    "0x1",
+    "NaN",
+    "Infinity",
+    "nul",
+    "truex",
+    "9007199254740993",
+    "-9007199254740993",
+    "0.30000000000000000000001",
+    "123456789012345678901234567890123456789",
+    r#""\ud83d\ude00""#,
+    r#""\ud83d""#,
+    r#""\udc00""#,
+    r#""\uD83D\u0041""#,
+    r#""\u0000""#,
+    r#""\u00e9""#,
+    r#""\u12g4""#,
+    r#""\x""#,
+    r#""\""#,
+    "\"\0\"",
+    "\"\u{1f}\"",
+    "\"\u{7f}\"",
+    "\"\u{feff}\"",
+    "\"\u{10ffff}\"",
+    "\"a\nb\"",
+    "\u{a0}1",
+    "1\0",
+    r#"{"\u0061":1}"#,
+    r#"{"a":1,"\u0061":2}"#,
+    r#"{"x":1,"x":1}"#,
+    r#"{"x":{"y":1,"y":2}}"#,
+    r#"[{"x":1,"x":1}]"#,
+    r#"{"":1,"":2}"#,
+    r#"{"a":1,}"#,
+    "[1,]",
+    "[,1]",
+    "[1 2]",
+    "{1:2}",
+    "[1}",
+    "{]",
+];
+
+/// Bodies in which something is odd around the values, or in names.
+const ODD_BODIES: [&[u8]; 18] = [
+    b"\xef\xbb\xbf{}",
+    b"{}\xef\xbb\xbf",
+    b"{}\0",
+    b"\0{}",
+    b"{}{}",
+    b"{} x",
+    b"{},",
+    b"{}\xc2\xa0",
+    b"\x0c{}",
+    b"\r\n\t {\r\n\t }\r\n\t ",
+    b"{\"b\":\"\xff\"}",
+    b"{\"b\":\"\xc3\"}",
+    b"{\"b\":\"\xed\xa0\x80\"}",
+    b"{\"\xff\":1}",
+    b"{\"a\":1,\"\\u0061\":2}",
+    b"{\"\\u0061\":1}",
+    b"{\"a\":1,\"a\":1}",
+    b"null",
+];
+
+/// Bodies in which something is odd that a schema does not speak of; the members' names are `a` to `e`.
+fn odd_bodies() -> Vec<Vec<u8>> {
+    let names = ["a", "b", "c", "d", "e"];
+    let mut bodies: Vec<Vec<u8>> = ODD_VALUES
+        .iter()
+        .flat_map(|value| names.map(|name| format!("{{\"{name}\":{value}}}").into_bytes()))
+        .collect();
+    for depth in [1, 30, 31, 32, 33, 126, 127, 128, 129, 5000] {
+        let nested = "[".repeat(depth) + &"]".repeat(depth);
+        let members = r#"{"x":"#.repeat(depth) + "1" + &"}".repeat(depth);
+        bodies.extend([nested, members].map(|value| format!("{{\"e\":{value}}}").into_bytes()));
+    }
+    bodies.extend(ODD_BODIES.map(<[u8]>::to_vec));
+    bodies
+}
+
+#[test]
+fn what_is_odd_is_left_or_passes_the_whole_check_as_well() {
+    let properties = json!({
+        "a": {"type": "integer", "minimum": 0, "maximum": 1e15},
+        "b": {"type": "string", "maxLength": 3},
+        "c": {"enum": [0, 5.0, "\u{e9}", true, null]},
+        "d": {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}, {"type": "null"}]},
+        "e": {},
+    });
+    let schemas = [
+        json!({"type": "object", "properties": properties}),
+        json!({"type": "object", "properties": properties, "additionalProperties": true}),
+        json!({"type": "object", "properties": {"f": {"default": -0.0}}, "additionalProperties": true}),
+        json!({"type": "object", "additionalProperties": {"type": ["number", "string", "null"]}}),
+    ];
+    let mut passed = 0;
+    for schema in &schemas {
+        let (check, notes) = ArgumentCheck::compile(schema);
+        assert_eq!(notes, Vec::<String>::new());
+        for body in odd_bodies() {
+            let shown = String::from_utf8_lossy(&body);
+            if let Ok(text) = std::str::from_utf8(&body) {
+                passed += usize::from(looked(&check, text).is_some());
+                assert!(agrees(&check, text), "{shown} in {schema}");
+            } else {
+                assert_eq!(check.check(&body), Err(ArgumentError::NotUtf8), "{shown}");
+            }
+        }
+    }
+    assert!(passed > 100, "{passed}: the first look sees hardly any");
+}
