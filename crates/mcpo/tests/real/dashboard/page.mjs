@@ -11,7 +11,7 @@ const [test, playwright, axe, program, folder, pictures] = process.argv.slice(2)
 const stdio = { command: process.execPath, args: [join(import.meta.dirname, 'upstream.mjs')] };
 const KIBIBYTES_MAX = 300;
 const refusedByUs = text => /status of (401|403|404|422|429|500|502|503|504)/.test(text);
-const gone = text => /ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|ERR_NETWORK/.test(text);
+const gone = text => /ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|ERR_NETWORK|ERR_SOCKET_NOT_CONNECTED/.test(text);
 let browser;
 let mcpo;
 
