@@ -5,11 +5,14 @@
 //! - **Fair.** Round robin over identities. Of a full line one goes that belongs to the identity
 //!   with the most in it, so that nobody is kept out by another's crowd (longest queue drop, as in
 //!   McKenney, "Stochastic Fairness Queueing", 1990, and RFC 8290, section 4.1.3).
-//! - **Newest first under overload.** A line that has not been empty for longer than one interval is
-//!   no burst: then all who wait are late, and serving the oldest first would serve only those
-//!   whose callers are about to give up. Source: Maurer, "Fail at Scale", ACM Queue 13(8), 2015
-//!   (adaptive LIFO); the interval is `CoDel`'s, 100 ms or the time of one round where that is
-//!   longer (RFC 8289, section 3.2).
+//! - **Newest first under overload.** While the oldest are in time, the line moves fast enough for
+//!   all, however long it stands, and nobody is passed by. Once an identity's oldest has too little
+//!   time left to be answered at the pace of the line, it and those behind it are late, and serving
+//!   the oldest first would serve only those whose callers are about to give up. Source: Maurer,
+//!   "Fail at Scale", ACM Queue 13(8), 2015 (adaptive LIFO), which goes by the time for which the
+//!   line has stood alone: calls here say how long they can wait. Before that a line must not have
+//!   been empty for an interval, or it is a burst; that is `CoDel`'s, 100 ms or the time of one
+//!   round where that is longer (RFC 8289, section 3.2).
 //! - **Judged by the deadline.** A call that could not be answered in time any more is not started.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -55,8 +58,10 @@ struct Waiting<T> {
 pub struct Bounds {
     /// So many wait at most.
     pub len_max: usize,
-    /// The newest go first after the line has stood for so long.
+    /// The newest may go first after the line has stood for so long, and do
     pub standing_max: Duration,
+    /// where the oldest of their identity has no more time left than that.
+    pub late_max: Duration,
 }
 
 /// One who has joined a line.
@@ -106,7 +111,7 @@ impl<T> Queue<T> {
     }
 
     /// Joins the line. Where that is full, one of the identity with the most in it goes for one of
-    /// an identity with fewer; otherwise, while the newest go first, the oldest goes for the newest.
+    /// an identity with fewer; otherwise, while its newest go first, its oldest goes for the newest.
     ///
     /// # Errors
     /// There is no room; the item comes back.
@@ -120,7 +125,7 @@ impl<T> Queue<T> {
         let pushed_out = if self.len < bounds.len_max {
             None
         } else {
-            match self.make_room(identity, self.is_newest_first(now, bounds)) {
+            match self.make_room(identity, (now, bounds)) {
                 None => return Err(item),
                 some => some,
             }
@@ -155,9 +160,9 @@ impl<T> Queue<T> {
         bounds: Bounds,
         needs: impl Fn(&T) -> Duration,
     ) -> Option<Next<T>> {
-        let newest_first = self.is_newest_first(now, bounds);
         let identity = self.turns.first_key_value()?.1.clone();
-        let number = self.lanes.get(&identity)?.end(newest_first)?;
+        let lane = self.lanes.get(&identity)?;
+        let number = lane.end(self.is_newest_first(lane, now, bounds))?;
         let Waiting { deadline, item } = self.take(&identity, number)?;
         if now + needs(&item) > deadline {
             return Some(Next::TooLate(item));
@@ -166,25 +171,26 @@ impl<T> Queue<T> {
         Some(Next::Starts(item))
     }
 
-    fn is_newest_first(&self, now: Instant, bounds: Bounds) -> bool {
+    fn is_newest_first(&self, lane: &Lane<T>, now: Instant, bounds: Bounds) -> bool {
         let standing = self.standing_since.map(|since| now.saturating_duration_since(since));
         standing.is_some_and(|standing| standing > bounds.standing_max)
+            && lane.left(now) <= bounds.late_max
     }
 
     /// Takes one out for one more of that identity.
-    fn make_room(&mut self, identity: &Identity, newest_first: bool) -> Option<T> {
+    fn make_room(&mut self, identity: &Identity, (now, bounds): (Instant, Bounds)) -> Option<T> {
         let &(longest, turn) = self.lengths.last()?;
         let own = self.lanes.get(identity).map_or(0, |lane| lane.waiting.len());
-        let crowd = self.turns.get(&turn)?.clone();
-        let from = match (longest > own + 1, newest_first) {
-            (true, _) => &crowd,
-            (false, false) => return None,
-            (false, true) if own > 0 => identity,
-            (false, true) => &crowd,
-        };
+        let is_crowd = longest > own + 1;
+        let from = if is_crowd || own == 0 { self.turns.get(&turn)? } else { identity }.clone();
+        let lane = self.lanes.get(&from)?;
+        let newest_first = self.is_newest_first(lane, now, bounds);
+        if !is_crowd && !newest_first {
+            return None;
+        }
         // While the oldest go first, it is as if the newest had never been let in.
-        let number = self.lanes.get(from)?.end(!newest_first)?;
-        self.take(from, number).map(|waiting| waiting.item)
+        let number = lane.end(!newest_first)?;
+        self.take(&from, number).map(|waiting| waiting.item)
     }
 
     fn take(&mut self, identity: &Identity, number: u64) -> Option<Waiting<T>> {
@@ -227,6 +233,12 @@ impl<T> Queue<T> {
 impl<T> Lane<T> {
     fn key(&self) -> (usize, u64) {
         (self.waiting.len(), self.turn)
+    }
+
+    /// How much time its oldest has left.
+    fn left(&self, now: Instant) -> Duration {
+        let oldest = self.waiting.first_key_value();
+        oldest.map_or(Duration::MAX, |(_, one)| one.deadline.saturating_duration_since(now))
     }
 
     /// The number of the newest, or of the oldest.

@@ -15,8 +15,14 @@ fn origin() -> Instant {
     Instant::now()
 }
 
+/// Who has no more time left than this is late.
+const LATE_MAX: Duration = Duration::from_secs(5);
+
+/// For one who is late, or will be at once.
+const LITTLE: Duration = LATE_MAX;
+
 fn bounds(len_max: usize) -> Bounds {
-    Bounds { len_max, standing_max: STANDING_MIN }
+    Bounds { len_max, standing_max: STANDING_MIN, late_max: LATE_MAX }
 }
 
 /// A line whose members are known by what they were called, and a clock.
@@ -78,10 +84,10 @@ fn identities_take_turns_and_each_goes_in_the_order_of_its_coming() {
 }
 
 #[test]
-fn the_newest_go_first_once_the_line_has_stood() {
+fn the_newest_go_first_once_the_line_has_stood_and_the_oldest_is_late() {
     let mut line = Line::new(100);
-    line.join("a", "a1");
-    line.join("a", "a2");
+    line.join_for("a", "a1", LITTLE);
+    line.join_for("a", "a2", LITTLE);
     line.now += millis(100);
     line.join("a", "a3");
     assert_eq!(line.next(), Some("a1"), "it stands for no longer than a burst may");
@@ -94,12 +100,39 @@ fn the_newest_go_first_once_the_line_has_stood() {
 }
 
 #[test]
+fn a_line_that_stands_for_long_but_moves_in_time_keeps_its_order() {
+    let mut line = Line::new(3);
+    let mut was_next = Vec::new();
+    for item in ["a1", "a2", "a3", "a4", "a5", "a6"] {
+        if line.queue.len() == 3 {
+            assert_eq!(line.join("a", "more"), Some("more"), "nobody in the line goes for it");
+            was_next.extend(line.next());
+        }
+        assert_eq!(line.join("a", item), None);
+        line.now += Duration::from_secs(18);
+    }
+    was_next.extend(line.all());
+    assert_eq!(was_next, ["a1", "a2", "a3", "a4", "a5", "a6"]);
+}
+
+#[test]
+fn one_identity_that_is_late_turns_the_order_of_no_other() {
+    let mut line = Line::new(100);
+    line.join_for("a", "a1", LITTLE);
+    line.join_for("a", "a2", LITTLE);
+    line.join("b", "b1");
+    line.join("b", "b2");
+    line.now += millis(101);
+    assert_eq!(line.all(), ["a2", "b1", "a1", "b2"]);
+}
+
+#[test]
 fn a_line_that_stands_for_a_round_of_slow_calls_is_a_burst() {
     let mut line = Line::new(100);
-    line.join("a", "a1");
-    line.join("a", "a2");
+    line.join_for("a", "a1", LITTLE);
+    line.join_for("a", "a2", LITTLE);
     line.now += millis(900);
-    let slow = Bounds { len_max: 100, standing_max: Duration::from_secs(1) };
+    let slow = Bounds { standing_max: Duration::from_secs(1), ..bounds(100) };
     let none = |_: &&str| Duration::ZERO;
     assert_eq!(line.queue.next(line.now, slow, none), Some(Next::Starts("a1")));
 }
@@ -107,8 +140,8 @@ fn a_line_that_stands_for_a_round_of_slow_calls_is_a_burst() {
 #[test]
 fn a_full_line_turns_the_newcomer_away_and_under_overload_the_oldest() {
     let mut line = Line::new(2);
-    assert_eq!(line.join("a", "a1"), None);
-    assert_eq!(line.join("a", "a2"), None);
+    assert_eq!(line.join_for("a", "a1", LITTLE), None);
+    assert_eq!(line.join_for("a", "a2", LITTLE), None);
     assert_eq!(line.join("a", "a3"), Some("a3"));
     line.now += millis(101);
     assert_eq!(line.join("a", "a4"), Some("a1"));

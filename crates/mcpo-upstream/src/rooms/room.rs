@@ -21,6 +21,10 @@ use super::pace::{Pace, Slot};
 const IN_FLIGHT: u64 = 1;
 const WAITING: u64 = 1 << 32;
 
+/// Who waits is late where less time is left than this many times the usual length of a call. One
+/// would do if all took as long as they usually do; the other half is for those that take longer.
+const LATE_FACTOR: u32 = 2;
+
 /// One bound on calls in flight.
 #[derive(Debug)]
 pub(super) struct Room {
@@ -84,12 +88,15 @@ impl Room {
         self.bound.load(Ordering::Relaxed)
     }
 
-    /// Another bound for all who come or [leave](Self::leave) from now on; two loads if it is none.
-    pub(super) fn set_bound(&self, bound: usize) {
+    /// Another bound for all who come or [leave](Self::leave) from now on; a load if it is none.
+    /// Whether it is another one.
+    pub(super) fn set_bound(&self, bound: usize) -> bool {
         let bound = bound.max(1);
-        if self.bound.load(Ordering::Relaxed) != bound {
+        let is_new = self.bound.load(Ordering::Relaxed) != bound;
+        if is_new {
             self.bound.store(bound, Ordering::Relaxed);
         }
+        is_new
     }
 
     /// Goes in, if there is room and nobody waits.
@@ -187,7 +194,9 @@ impl Room {
     }
 
     fn bounds(&self, len_max: usize) -> Bounds {
-        Bounds { len_max, standing_max: STANDING_MIN.max(self.pace.usual()) }
+        let usual = self.pace.usual();
+        let late_max = usual.saturating_mul(LATE_FACTOR);
+        Bounds { len_max, standing_max: STANDING_MIN.max(usual), late_max }
     }
 
     /// How long the last one in the line will wait, as things are.

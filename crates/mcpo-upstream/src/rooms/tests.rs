@@ -113,18 +113,53 @@ async fn identities_take_turns_at_an_upstream() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_newest_go_first_once_the_line_stands_and_the_oldest_are_turned_away() {
+async fn the_newest_go_first_once_the_oldest_is_late_and_the_oldest_is_turned_away() {
     let rooms = rooms(ServerLoad { max_waiting: 3, ..load(1) });
     let mut callers = Callers::new(&rooms);
+    // Calls take 50 ms, so that who has 100 ms left is late.
     let place = enter(&rooms).await.expect("there is room");
-    callers.call("a1", "free", MINUTE, millis(10)).await;
+    advance(millis(50)).await;
+    place.settle(Instant::now(), Feedback::Answered);
+    let place = enter(&rooms).await.expect("there is room");
+    callers.call("a1", "free", millis(200), millis(10)).await;
+    callers.call("a2", "free", millis(300), millis(10)).await;
     advance(millis(101)).await;
-    for who in ["a2", "a3", "a4"] {
-        callers.call(who, "free", MINUTE, millis(10)).await;
+    for who in ["a3", "a4"] {
+        callers.call(who, "free", millis(190), millis(10)).await;
     }
+    // a1 went; the oldest that is left, a2, is in time for another 99 ms.
+    advance(millis(100)).await;
     drop(place);
     assert_eq!(callers.all().await, [ShedReason::ServerFull]);
     assert_eq!(callers.served(), ["a4", "a3", "a2"]);
+}
+
+/// More callers than places, each of which calls again as soon as it is answered.
+#[tokio::test(start_paused = true)]
+async fn a_line_that_stands_for_minutes_loses_no_call_while_it_moves_fast_enough() {
+    let rooms = rooms(load(4));
+    let mut callers = JoinSet::new();
+    let ends = Instant::now() + 5 * MINUTE;
+    for _ in 0..40 {
+        let rooms = Arc::clone(&rooms);
+        callers.spawn(async move {
+            let (mut served, mut longest) = (0, Duration::ZERO);
+            while Instant::now() < ends {
+                let began = Instant::now();
+                // Nine rounds of 100 ms until it is its turn, one for itself, and one in reserve.
+                let place = rooms.enter(ticket("free", &ANYBODY, millis(1200))).await;
+                longest = longest.max(began.elapsed());
+                sleep(millis(100)).await;
+                place.expect("nobody is late").settle(Instant::now(), Feedback::Answered);
+                served += 1;
+            }
+            (served, longest)
+        });
+    }
+    for (served, longest) in callers.join_all().await {
+        assert!((295..=305).contains(&served), "{served}: each has its share");
+        assert!(longest <= millis(910), "{longest:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
