@@ -4,7 +4,8 @@
 //! ```text
 //!              answered, and half of the limit is in use          lost
 //!   up to the threshold      limit + 1                            limit x 0.9, once for all calls
-//!   above it                 limit + 1 / limit                    that were in flight together
+//!   above it                 limit + 1 / limit                    that were in flight together;
+//!                                                                 most of them lost: half of them
 //! ```
 //!
 //! Sources: the condition, the factor and the step of one are those of `AIMDLimit` in Netflix'
@@ -14,6 +15,16 @@
 //! increase must be as slow as theirs as well: one for each round of calls (RFC 5681, section 3.1,
 //! equation 3), and faster only up to the threshold (there: slow start) that losses in a row leave
 //! behind, so that an upstream which was away is back as soon as it answers.
+//!
+//! A lone loss says little, and of a limit that is far above what is in use its tenth is nothing.
+//! Where most of those that were in flight are lost it is a collapse, and the limit becomes half of
+//! what was in flight (RFC 5681, section 3.1, equation 4), however high it was. Three signs make
+//! sure that it is not one slow tool among others that are well: no fewer than three are lost (the
+//! number of RFC 5681, section 3.2), more than half of those that were in flight together, and more
+//! than were answered in the lifetime of the one that says so. No collapse takes the limit below
+//! ten, which is safe to begin with where nothing is known (RFC 6928); what takes fewer is found by
+//! tenths. The threshold stays where it was, for an upstream that was only away; one that collapses
+//! again on the way there has said how much is too much, and the threshold is that half, too.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,6 +32,12 @@ use std::time::{Duration, Instant};
 
 /// What a loss leaves of the limit, in tenths: Netflix' `backoffRatio` of 0.9.
 const LEFT_TENTHS: u64 = 9;
+
+/// Fewer losses than this are no collapse.
+const COLLAPSE_LOSSES_MIN: u64 = 3;
+
+/// No collapse takes it below this; see the module.
+const COLLAPSED_MIN: u64 = 10 * MICRO;
 
 /// Limits are kept in millionths of a call, so that small steps add up.
 const MICRO: u64 = 1_000_000;
@@ -45,6 +62,24 @@ pub struct AdaptiveLimit {
     has_grown: AtomicBool,
     /// When it was lowered last, in microseconds since `born`, plus one; 0 for never.
     lowered_at_us: AtomicU64,
+    /// Calls that were answered so far.
+    answers: AtomicU64,
+    /// Calls that were in flight when it was lowered last, and those of them that are lost.
+    flight: AtomicU64,
+    losses: AtomicU64,
+    /// They have not collapsed yet.
+    is_whole: AtomicBool,
+    /// When it was lowered last it was on its way to the threshold.
+    was_on_its_way: AtomicBool,
+}
+
+/// A call that is sent, or an attempt of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent {
+    /// When.
+    pub at: Instant,
+    /// [How many were answered](AdaptiveLimit::answers) before.
+    pub answers: u64,
 }
 
 // === impl AdaptiveLimit ===
@@ -61,6 +96,11 @@ impl AdaptiveLimit {
             threshold: AtomicU64::new(ceiling),
             has_grown: AtomicBool::new(true),
             lowered_at_us: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
+            flight: AtomicU64::new(0),
+            losses: AtomicU64::new(0),
+            is_whole: AtomicBool::new(false),
+            was_on_its_way: AtomicBool::new(false),
         }
     }
 
@@ -70,9 +110,16 @@ impl AdaptiveLimit {
         usize::try_from(self.limit.load(Ordering::Relaxed) / MICRO).unwrap_or(usize::MAX)
     }
 
-    /// A call was answered while so many were in flight, it included. Three loads while the limit
-    /// is at its ceiling.
+    /// How many calls were answered so far, for [`Sent`].
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    /// A call was answered while so many were in flight, it included. One addition and two loads
+    /// while the limit is at its ceiling.
     pub fn answered(&self, in_flight: usize) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
         let (limit, ceiling) =
             (self.limit.load(Ordering::Relaxed), self.ceiling.load(Ordering::Relaxed));
         // A limit that is not in use proves nothing by its answers.
@@ -89,23 +136,46 @@ impl AdaptiveLimit {
         }
     }
 
-    /// A call that began then is lost. One that was in flight when the limit was lowered last is
-    /// what that was for, and lowers it no further.
-    pub fn lost(&self, began: Instant, now: Instant) {
+    /// A call is lost while so many were in flight, it included. One that was in flight when the
+    /// limit was lowered last is what that was for, and lowers it further only where most of them
+    /// are lost.
+    pub fn lost(&self, call: Sent, in_flight: usize, now: Instant) {
         let lowered_at = self.lowered_at_us.load(Ordering::Relaxed);
-        if lowered_at > self.since_birth_us(began) {
-            return;
+        if lowered_at > self.since_birth_us(call.at) {
+            return self.one_more_of_them(call);
         }
         let now = self.since_birth_us(now) + 1;
         let (set, failed) = (Ordering::Relaxed, Ordering::Relaxed);
         // Of two at the same moment one lowers it.
         if self.lowered_at_us.compare_exchange(lowered_at, now, set, failed).is_err() {
+            return self.one_more_of_them(call);
+        }
+        self.flight.store(in_flight as u64, set);
+        self.losses.store(1, set);
+        self.is_whole.store(true, set);
+        let before = self.limit.update(set, failed, tenth_less);
+        let has_grown = self.has_grown.swap(false, set);
+        if has_grown {
+            let threshold = self.threshold.swap(tenth_less(before), set);
+            let aim = threshold.min(self.ceiling.load(set));
+            self.was_on_its_way.store(before < aim, set);
+        }
+    }
+
+    /// Of the calls that were in flight together another one is lost.
+    fn one_more_of_them(&self, call: Sent) {
+        let losses = self.losses.fetch_add(1, Ordering::Relaxed) + 1;
+        let flight = self.flight.load(Ordering::Relaxed);
+        let is_collapse = losses >= COLLAPSE_LOSSES_MIN
+            && losses.saturating_mul(2) > flight
+            && losses > self.answers().saturating_sub(call.answers);
+        if !is_collapse || !self.is_whole.swap(false, Ordering::Relaxed) {
             return;
         }
-        let less = |limit: u64| (limit / 10 * LEFT_TENTHS).max(FLOOR);
-        let before = self.limit.update(set, failed, less);
-        if self.has_grown.swap(false, Ordering::Relaxed) {
-            self.threshold.store(less(before), Ordering::Relaxed);
+        let half = (flight.saturating_mul(MICRO) / 2).max(COLLAPSED_MIN);
+        self.limit.fetch_min(half, Ordering::Relaxed);
+        if self.was_on_its_way.swap(false, Ordering::Relaxed) {
+            self.threshold.fetch_min(half, Ordering::Relaxed);
         }
     }
 
@@ -120,7 +190,9 @@ impl AdaptiveLimit {
 
     /// Forgets all that was learnt.
     pub fn reset(&self) {
-        self.limit.store(self.ceiling.load(Ordering::Relaxed), Ordering::Relaxed);
+        let ceiling = self.ceiling.load(Ordering::Relaxed);
+        self.limit.store(ceiling, Ordering::Relaxed);
+        self.threshold.store(ceiling, Ordering::Relaxed);
         self.has_grown.store(true, Ordering::Relaxed);
     }
 
@@ -128,6 +200,10 @@ impl AdaptiveLimit {
         let since: Duration = at.saturating_duration_since(self.born);
         u64::try_from(since.as_micros()).unwrap_or(u64::MAX - 1)
     }
+}
+
+fn tenth_less(limit: u64) -> u64 {
+    (limit / 10 * LEFT_TENTHS).max(FLOOR)
 }
 
 fn micro(calls: NonZeroUsize) -> u64 {

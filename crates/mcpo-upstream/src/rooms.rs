@@ -10,13 +10,13 @@ mod room;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use mcpo_core::catalog::Tool;
 use mcpo_core::identity::Identity;
-use mcpo_core::limit::AdaptiveLimit;
+use mcpo_core::limit::{AdaptiveLimit, Sent};
 use mcpo_core::load::{ServerLoad, ShedReason};
 use tokio::time::Instant;
 
@@ -83,6 +83,8 @@ pub struct Place<'a> {
     _of_identity: Option<Counted<'a>>,
     slot: Slot,
     began: Instant,
+    /// Calls that the upstream had answered by then.
+    answers: u64,
 }
 
 /// A call that is in the process for an upstream, whatever it waits for there, until it is dropped.
@@ -167,8 +169,15 @@ impl Rooms {
             let _waiting = Waiting::new(&self.meter.queued);
             self.all.enter(self.wish(ticket, slot)).await?;
         }
-        let began = Instant::now();
-        Ok(Place { rooms: self, tool: tool.keep(), _of_identity: of_identity, slot, began })
+        let (began, answers) = (Instant::now(), self.limit.answers());
+        Ok(Place {
+            rooms: self,
+            tool: tool.keep(),
+            _of_identity: of_identity,
+            slot,
+            began,
+            answers,
+        })
     }
 
     fn count(&self, identity: &Identity) -> Result<Option<Counted<'_>>, ShedReason> {
@@ -219,8 +228,12 @@ impl Rooms {
     }
 
     fn set_bound(&self) {
-        let limit = self.limit.get();
-        self.all.set_bound(limit);
+        // Of two who set it at once the later one may have the older limit in hand: whoever changed
+        // the bound looks again.
+        while self.all.set_bound(self.limit.get()) {
+            fence(Ordering::SeqCst);
+        }
+        let limit = self.all.bound();
         if self.meter.limit.load(Ordering::Relaxed) != limit {
             self.meter.limit.store(limit, Ordering::Relaxed);
         }
@@ -239,7 +252,9 @@ impl Rooms {
 impl Place<'_> {
     /// An attempt that began then was too much for the upstream. The call goes on.
     pub fn lost(&self, began: Instant, now: Instant) {
-        self.rooms.learn(|limit| limit.lost(began.into_std(), now.into_std()));
+        let rooms = self.rooms;
+        let attempt = Sent { at: began.into_std(), answers: self.answers };
+        rooms.learn(|limit| limit.lost(attempt, rooms.all.in_flight(), now.into_std()));
     }
 
     /// The call has ended; what it came to says how many there may be at once from now on.
