@@ -273,7 +273,9 @@ impl Surface {
     {
         line.upstream = &target.upstream.view.name;
         line.tool = &target.tool.definition.name;
-        let called = self.calls.call(target, headers, body).await;
+        // In a box of its own: a connection keeps room for the future of a request also while it has
+        // none, and that of a call is by far the largest.
+        let called = Box::pin(self.calls.call(target, headers, body)).await;
         line.outcome = called.outcome;
         called.answer
     }

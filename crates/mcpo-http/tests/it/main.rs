@@ -1,5 +1,4 @@
 //! The whole surface, with scripted upstreams behind it.
-#![recursion_limit = "256"]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod counted;
