@@ -36,6 +36,10 @@ enum Piece {
 impl Pieces {
     /// Adds bytes as they are.
     pub(crate) fn push(&mut self, slice: Bytes) {
+        // No piece is empty: over HTTP/2 each is a frame.
+        if slice.is_empty() {
+            return;
+        }
         self.bytes_left += slice.len();
         self.rest.push_back(Piece::Slice(slice));
     }
@@ -60,7 +64,9 @@ impl Pieces {
         if self.bytes_left == 0 {
             return None;
         }
-        let mut out = Vec::with_capacity(self.bytes_left.min(PIECE_BYTES_MAX));
+        // The last slice, or the last character of a text, may reach beyond the end of the piece.
+        let room = PIECE_BYTES_MAX + SLICE_BYTES_MIN;
+        let mut out = Vec::with_capacity(self.bytes_left.min(room));
         while out.len() < PIECE_BYTES_MAX {
             match self.rest.front_mut() {
                 Some(Piece::Slice(slice)) if slice.len() < SLICE_BYTES_MIN => {
