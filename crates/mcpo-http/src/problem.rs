@@ -16,7 +16,7 @@ use mcpo_mcp::error::RpcError;
 use mcpo_policy::rate::TooOften;
 use mcpo_upstream::order::OrderError;
 
-use crate::answer::{Answer, JSON, answer, put};
+use crate::answer::{Answer, JSON, answer};
 use crate::rate_limit;
 
 /// Why a request does not get what it asked for.
@@ -206,29 +206,25 @@ impl Problem {
                     answer.headers_mut().append(WWW_AUTHENTICATE, challenge);
                 }
             }
-            Self::NotReady { retry_after: wait, fault, .. } => {
-                put(&mut answer, RETRY_AFTER, &retry_after(*wait, *fault).to_string());
+            Self::NotReady { retry_after, fault, .. } => {
+                come_again(&mut answer, *retry_after, *fault);
             }
             Self::NoRoomForBody
             | Self::Busy { .. }
             | Self::OrderNotDone { error: OrderError::Full, .. } => {
-                put(&mut answer, RETRY_AFTER, &retry_after(None, None).to_string());
+                come_again(&mut answer, None, None);
             }
             Self::NoReply { fault, .. }
                 if fault.said.is_none() && asks_to_come_again(answer.status()) =>
             {
-                let wait = retry_after(fault.retry_after, Some(fault.kind));
-                put(&mut answer, RETRY_AFTER, &wait.to_string());
+                come_again(&mut answer, fault.retry_after, Some(fault.kind));
             }
-            Self::TooManyLogins { retry_after: wait } => {
-                put(&mut answer, RETRY_AFTER, &retry_after(Some(*wait), None).to_string());
+            Self::TooManyLogins { retry_after } => {
+                come_again(&mut answer, Some(*retry_after), None);
             }
-            Self::Shed { retry_after: wait, .. } => {
-                put(&mut answer, RETRY_AFTER, &retry_after(*wait, None).to_string());
-            }
+            Self::Shed { retry_after, .. } => come_again(&mut answer, *retry_after, None),
             Self::TooOften { too_often, .. } => {
-                let wait = retry_after(Some(too_often.retry_after), None);
-                put(&mut answer, RETRY_AFTER, &wait.to_string());
+                come_again(&mut answer, Some(too_often.retry_after), None);
                 rate_limit::tell(&mut answer, &too_often.quota);
             }
             // No other try makes sense before somebody starts mcpo anew.
@@ -265,11 +261,12 @@ fn asks_to_come_again(status: StatusCode) -> bool {
     matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
 }
 
-/// Whole seconds, rounded up, at least one.
-fn retry_after(wait: Option<Duration>, fault: Option<FaultKind>) -> u64 {
+/// Says when to come again: in whole seconds, rounded up, at least one.
+fn come_again(answer: &mut Answer, wait: Option<Duration>, fault: Option<FaultKind>) {
     let usual = if fault == Some(FaultKind::Held) { RETRY_AFTER_HELD } else { RETRY_AFTER_DEFAULT };
     let wait = wait.unwrap_or(usual);
-    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+    let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
 }
 
 #[cfg(test)]
