@@ -14,6 +14,7 @@ use mcpo_core::arguments::Checked;
 use mcpo_core::catalog::Tool;
 use mcpo_core::fault::FaultKind;
 use mcpo_core::identity::Identity;
+use mcpo_core::load::ShedReason;
 use mcpo_core::outcome::{Outcome, OutcomeKind};
 use mcpo_core::trace::{TRACEPARENT, TRACESTATE, TraceContext};
 use mcpo_mcp::answer::Answer as Said;
@@ -166,10 +167,15 @@ impl Calls {
                 return not_made(&none.map_or_else(refused, |_| Problem::NotKept));
             }
         };
-        let Report { waited, upstream: in_upstream, attempts, .. } = report;
+        let Report { waited, upstream: in_upstream, attempts, shed, .. } = report;
         let fault = report.outcome.fault().map(|fault| fault.kind);
         let bytes_out = bytes_out(&report);
         let (called, result) = told(&upstream.view.name, tool, report, raw);
+        if shed.is_some_and(is_no_fault_of_the_upstream) {
+            metered.into_iter().for_each(Metered::void);
+            traced.into_iter().for_each(Traced::void);
+            return called;
+        }
         if let Some(traced) = traced {
             traced.came_to(result, attempts, fault);
         }
@@ -262,6 +268,18 @@ fn arguments(tool: &Tool, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Pro
 /// Whether it is because no answer is kept that there is none.
 const fn is_not_kept(report: &Report) -> bool {
     matches!(report.outcome, Outcome::NotSent(_)) && report.shed.is_none()
+}
+
+/// Whether a call that is turned away for that counts as none of its upstream's: it never came so
+/// far, as one that is turned away before it is read. It counts among those that are turned away.
+const fn is_no_fault_of_the_upstream(reason: ShedReason) -> bool {
+    match reason {
+        ShedReason::ProcessFull
+        | ShedReason::ProcessSlow
+        | ShedReason::IdentityFull
+        | ShedReason::RateLimited => true,
+        ShedReason::ServerFull | ShedReason::TooLate => false,
+    }
 }
 
 /// Why a call is not made for its key.

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use http_body::{Body, Frame};
 use mcpo_config::Load;
 use mcpo_core::catalog::ToolPolicy;
-use mcpo_core::load::Rate;
+use mcpo_core::load::{Rate, ShedReason};
 use mcpo_policy::pipeline::PipelineOptions;
 use mcpo_testkit::{HttpUpstream, Reply, Request, Script, Step, What};
 use serde_json::json;
@@ -227,6 +227,39 @@ async fn where_as_many_calls_are_in_hand_as_may_one_more_is_told_so_and_looks_ar
     not_shed(&scene).await;
     let hold = scene.post("/admin/servers/one/hold", &json!({})).await;
     assert_eq!(hold.status, 200, "orders are given under load above all: {hold}");
+}
+
+/// What a caller has too much of is no failure of the upstream's; that it was turned away is counted.
+#[tokio::test]
+async fn calls_beyond_the_bound_of_their_own_caller_do_not_count_against_the_server() {
+    let upstream =
+        HttpUpstream::start(echo().on_call("hang", vec![vec![Step::Hang]])).await.unwrap();
+    let of_one = NonZeroUsize::new(1);
+    let in_all = PipelineOptions { calls_per_identity_max: of_one, ..PipelineOptions::default() };
+    let mut narrow = server("one", &upstream.url());
+    narrow.load.max_per_identity = of_one;
+    for (pipeline, one) in
+        [(in_all, server("one", &upstream.url())), (PipelineOptions::default(), narrow)]
+    {
+        let load = Load { identity_header: Some("x-user".parse().unwrap()), ..Load::default() };
+        let scene = Setting { pipeline, load, ..Setting::default() }.start(vec![one]).await;
+        scene.ready(1).await;
+        let came = upstream.journal().count(What::Received);
+        let mut calls = JoinSet::new();
+        let hang = Request::post(&scene.url("/one/hang")).header("x-user", "ann").json(&json!({}));
+        calls.spawn(async move { hang.send().await });
+        upstream.journal().wait_for_what(What::Received, came + 1).await.unwrap();
+        for _ in 0..3 {
+            let reply = call_as(&scene, "ann").await;
+            assert_eq!(reply.status, 503, "{reply}");
+            assert_eq!(reply.json()["detail"]["reason"], "identity_full");
+        }
+        assert_eq!(call_as(&scene, "ben").await.status, 200);
+        let [read] = &scene.directory.meters().read()[..] else { panic!("there is one") };
+        let ended: Vec<_> = read.tools.iter().map(|tool| (&*tool.tool, tool.ended)).collect();
+        assert_eq!(ended, [("echo", [1, 0, 0, 0, 0, 0]), ("hang", [0; 6])]);
+        assert_eq!(read.shed[ShedReason::IdentityFull as usize], 3);
+    }
 }
 
 #[tokio::test]
