@@ -1,5 +1,6 @@
 //! Builds the rooms from a configuration, runs until told to stop, drains.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,30 +48,23 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
     let surface = Arc::new(Surface::new(surface, directory.clone(), pipeline, monitor.clone()));
     let supervisor = Supervisor::new(supervisor_options(&config), directory.clone());
     let (stop, mut stop_rx) = watch::channel(false);
-    let mut reloading = JoinSet::new();
-    if let Some(reloads) = reloads {
+    let reload = reloads.map(|reloads| {
         let (wanted, monitor, directory) = (wanted.clone(), monitor.clone(), directory.clone());
-        match Reload::new(reloads, config.clone(), wanted, monitor, directory) {
-            Ok(reload) => reloading.spawn(reload.run()),
-            Err(error) => return render::failure(&format!("cannot listen for SIGHUP: {error}")),
-        };
-    }
-    let serve_options = ServeOptions {
-        connections_max: config.load.max_connections,
-        grace: config.limits.drain_timeout,
+        Reload::new(reloads, config.clone(), wanted, monitor, directory)
+    });
+    let mut reloading = match running(reload) {
+        Ok(reloading) => reloading,
+        Err(error) => return render::failure(&format!("cannot listen for SIGHUP: {error}")),
     };
+    let serve_options = serve_options(&config);
     let (watched, watched_rx) = watch::channel(false);
-    let mut watching = JoinSet::new();
-    watching.spawn(watch_over(monitor, watched_rx));
+    let mut watching = spawned(watch_over(monitor, watched_rx));
 
     greeting::tell(&config, address);
-    let mut keeping = JoinSet::new();
-    keeping.spawn(supervisor.run(wanted_rx));
+    let mut keeping = spawned(supervisor.run(wanted_rx));
     seat_all(&directory, &wanted, &mut keeping).await;
-    let mut telling = JoinSet::new();
-    telling.spawn(greeting::tell_outcome(config, address, directory));
-    let mut serving = JoinSet::new();
-    serving.spawn(serve(listeners, surface, serve_options, async move {
+    let _telling = spawned(greeting::tell_outcome(config, address, directory));
+    let mut serving = spawned(serve(listeners, surface, serve_options, async move {
         let _told_or_orphaned = stop_rx.wait_for(|stop| *stop).await;
     }));
 
@@ -107,6 +101,19 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
         watching.shutdown().await;
     }
     exit
+}
+
+/// A task, for as long as what is returned is kept.
+fn spawned(task: impl Future<Output = ()> + Send + 'static) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(task);
+    tasks
+}
+
+/// Puts reloads in force, if there are any.
+fn running(reload: Option<io::Result<Reload>>) -> io::Result<JoinSet<()>> {
+    let reload = reload.transpose()?;
+    Ok(reload.map(|reload| spawned(reload.run())).unwrap_or_default())
 }
 
 /// What calls need beside them: who watches the processor, and who fetches answers ahead. Neither
@@ -184,7 +191,7 @@ async fn all_have_seats(directory: &Directory, wanted: &watch::Sender<Arc<Vec<Se
 /// Listens on every address that the host has (`localhost` is often two of them); gives the first.
 async fn listen(listen: &Listen) -> Result<(Vec<TcpListener>, SocketAddr), String> {
     let Listen { host, port } = listen;
-    let failed = |error: std::io::Error| {
+    let failed = |error: io::Error| {
         format!("cannot listen on {host} port {port}: {error}{}", cure_of(&error))
     };
     let addresses = lookup_host((host.as_str(), *port)).await.map_err(failed)?;
@@ -198,7 +205,7 @@ async fn listen(listen: &Listen) -> Result<(Vec<TcpListener>, SocketAddr), Strin
         match bind(address).await {
             Ok(listener) => listeners.push(listener),
             // Some of the addresses will do, but where a port is taken another program answers.
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 return Err(failed(error));
             }
             Err(error) => refusal = Some(error),
@@ -213,14 +220,14 @@ async fn listen(listen: &Listen) -> Result<(Vec<TcpListener>, SocketAddr), Strin
     }
 }
 
-async fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+async fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     Ok((listener, address))
 }
 
-fn cure_of(error: &std::io::Error) -> &'static str {
-    use std::io::ErrorKind;
+fn cure_of(error: &io::Error) -> &'static str {
+    use io::ErrorKind;
     let cures = [
         (ErrorKind::AddrInUse, "; another program has it: choose another port with --port"),
         (
@@ -230,6 +237,13 @@ fn cure_of(error: &std::io::Error) -> &'static str {
         (ErrorKind::AddrNotAvailable, "; this machine has no such address: see --host"),
     ];
     cures.iter().find(|(kind, _)| *kind == error.kind()).map_or("", |(_, cure)| cure)
+}
+
+fn serve_options(config: &Config) -> ServeOptions {
+    ServeOptions {
+        connections_max: config.load.max_connections,
+        grace: config.limits.drain_timeout,
+    }
 }
 
 fn surface_options(config: &Config) -> SurfaceOptions {
