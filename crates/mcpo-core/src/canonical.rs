@@ -17,9 +17,9 @@ pub fn canonical(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     (writer.at == text.len()).then_some(())
 }
 
-/// The values of these members of a JSON object, as they were written. `None` for a text that is
-/// no object or no JSON, and one in which the name of any member is repeated, or escaped: readers
-/// might not agree on it.
+/// The values of these members of a JSON object, as they were written. `None` for a text that is no
+/// object, and one in which one of these names is repeated, or any name is escaped: readers might not
+/// agree on it. Of a text that is no JSON anything may come, or nothing.
 #[must_use]
 pub fn members<'t, const N: usize>(
     text: &'t [u8],

@@ -30,6 +30,11 @@ pub(super) struct Term {
 /// not among them; so nothing follows from their absence, and an upstream that writes both of them
 /// there is taken at its word.
 pub(super) fn term(call: &Call<'_>, result: &[u8]) -> Option<Term> {
+    let by_word = call.tool.cache;
+    // Results are read over only where something may come of it: they may be large.
+    if by_word.is_none() && !(call.tool.cache_as_told && is_modern(call)) {
+        return None;
+    }
     let names = ["isError", "content", "resultType", "ttlMs", "cacheScope"];
     let [is_error, content, kind, ttl, scope] = members(result, names)?;
     let is_none = |value: Option<&[u8]>| value.is_none_or(|raw| raw == b"null");
@@ -42,22 +47,15 @@ pub(super) fn term(call: &Call<'_>, result: &[u8]) -> Option<Term> {
     if scope.is_some() && !is_public && call.identity.name().is_none() {
         return None;
     }
-    if let Some(times) = call.tool.cache {
+    if let Some(times) = by_word {
         return (!times.ttl.is_zero()).then_some(Term { times, is_told: false });
     }
-    let is_known = is_public || scope == Some(b"\"private\"");
-    if !call.tool.cache_as_told || !is_known || !is_modern(call) {
+    if !is_public && scope != Some(b"\"private\"") {
         return None;
     }
     let ttl = milliseconds(ttl?)?.min(TOLD_TTL_MAX);
     // It did not say that a stale one will do, nor that it wants to be asked before.
-    let times = CacheTimes {
-        ttl,
-        stale_while_revalidate: Duration::ZERO,
-        stale_if_error: Duration::ZERO,
-        refresh: false,
-    };
-    (!ttl.is_zero()).then_some(Term { times, is_told: true })
+    (!ttl.is_zero()).then_some(Term { times: CacheTimes::of(ttl), is_told: true })
 }
 
 /// Versions are dates, which sort as text.
