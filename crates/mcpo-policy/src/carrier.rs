@@ -24,7 +24,7 @@ use refresh::{REFRESHES_WAITING_MAX, Refresh};
 
 use crate::attempt::{Attempts, Concern};
 use crate::cache::{Cache, CacheStatus, CacheWord, Freshness, Kept, Look};
-use crate::coalesce::{Arrival, Facts, Flight, Flights};
+use crate::coalesce::{Arrival, Epoch, Facts, Flight, Flights};
 use crate::pipeline::{Call, PipelineOptions, Report, carry_out};
 use crate::question::{Question, Questions};
 
@@ -154,7 +154,7 @@ impl Carrier {
                 Arrival::TooEarly => at = Instant::now(),
             }
         }
-        let asked = self.cache.purges();
+        let asked = self.cache.asked();
         let report = Box::pin(carry_out(&self.attempts, call, began, Concern::Nobody)).await;
         self.cache.keep(call, question, &report, asked);
         report
@@ -172,7 +172,7 @@ impl Carrier {
         }
         let place = place_of(call)?;
         let writes = call.upstream.meter().sharing().writes();
-        let facts = self.facts(call, writes, at);
+        let facts = self.facts(call, Epoch { writes, purges: self.cache.purges() }, at);
         self.flights.board(question, facts, |facts| {
             let is_hurried = call.is_hurried && facts.impatient_at.is_none();
             let errand = Errand::of(call, place, question);
@@ -181,13 +181,13 @@ impl Carrier {
     }
 
     /// A caller in a hurry does not cut the call short for those who come after.
-    fn facts(&self, call: &Call<'_>, writes: u64, at: Instant) -> Facts {
+    fn facts(&self, call: &Call<'_>, epoch: Epoch, at: Instant) -> Facts {
         if !call.is_hurried {
-            return Facts::new(writes, call.deadline, None);
+            return Facts::new(epoch, call.deadline, None);
         }
         let deadline = call.deadline.max(at + self.usual(call.upstream, call.tool));
         let impatient_at = (call.deadline < deadline).then_some(call.deadline);
-        Facts::new(writes, deadline, impatient_at)
+        Facts::new(epoch, deadline, impatient_at)
     }
 
     /// How long a call may take whose caller has no wish.
@@ -203,7 +203,7 @@ impl Carrier {
         began: Instant,
         is_hurried: bool,
     ) -> Report {
-        let asked = self.cache.purges();
+        let asked = self.cache.asked();
         let call = errand.call(facts.deadline, is_hurried);
         let report = carry_out(&self.attempts, &call, began, Concern::Flight(&facts)).await;
         self.cache.keep(&call, &errand.question, &report, asked);
@@ -235,9 +235,8 @@ fn given(call: &Call<'_>, kept: &Kept, word: CacheWord, age: Duration) -> Report
 /// The caller wants an answer that is kept, and there is none. Nothing was sent.
 fn not_kept(call: &Call<'_>) -> Report {
     count(call, CacheWord::Miss);
-    let fault = Fault::new(FaultKind::Timeout, "no answer to it is kept");
     let cache = Some(CacheStatus::of(CacheWord::Miss));
-    Report { cache, ..Report::new(Outcome::NotSent(fault), 0, Duration::ZERO) }
+    Report { cache, ..Report::not_kept() }
 }
 
 /// The caller's deadline came before the end of the flight. What it did not lead it did not send.

@@ -64,11 +64,20 @@ enum Landing {
     Broke(Arc<Mutex<Option<Box<dyn Any + Send>>>>),
 }
 
+/// What a flight must have begun after to be joined. Both only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Epoch {
+    /// How often the upstream was written to.
+    pub(crate) writes: u64,
+    /// How often it was ordered to forget answers.
+    pub(crate) purges: u64,
+}
+
 /// What is known of a flight to those who wait for it.
 #[derive(Debug)]
 pub(crate) struct Facts {
-    /// How often the upstream was written to when it began.
-    pub(crate) writes: u64,
+    /// When it began.
+    pub(crate) epoch: Epoch,
     /// It ends by then.
     pub(crate) deadline: Instant,
     /// When the caller who leads it would have given up, where that is before the deadline.
@@ -120,8 +129,8 @@ impl Flights {
         Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
-    /// A place in a flight with that question that began after the last write, or else in a new
-    /// one, which does the given work. `None` where there is no room for another flight.
+    /// A place in a flight with that question that began in the same epoch, or else in a new one,
+    /// which does the given work. `None` where there is no room for another flight.
     pub(crate) fn board<F>(
         self: &Arc<Self>,
         question: &Question,
@@ -142,7 +151,7 @@ impl Flights {
             return None;
         }
         let slot = match slot {
-            Slot::Occupied(mut entry) => match entry.get_mut().join(facts.writes) {
+            Slot::Occupied(mut entry) => match entry.get_mut().join(facts.epoch) {
                 Some(flight) => return Some(flight),
                 None => Slot::Occupied(entry),
             },
@@ -204,8 +213,8 @@ where
 impl Entry {
     /// `None` if it cannot be joined. What is looked up here is not the last that holds the flight,
     /// whose end would want the shard: that is asked for last.
-    fn join(&mut self, writes: u64) -> Option<Flight> {
-        if self.facts.writes != writes || self.followers >= FOLLOWERS_MAX {
+    fn join(&mut self, epoch: Epoch) -> Option<Flight> {
+        if self.facts.epoch != epoch || self.followers >= FOLLOWERS_MAX {
             return None;
         }
         let shared = self.flying.upgrade()?;
@@ -217,9 +226,9 @@ impl Entry {
 // === impl Facts ===
 
 impl Facts {
-    pub(crate) fn new(writes: u64, deadline: Instant, impatient_at: Option<Instant>) -> Self {
+    pub(crate) fn new(epoch: Epoch, deadline: Instant, impatient_at: Option<Instant>) -> Self {
         Self {
-            writes,
+            epoch,
             deadline,
             impatient_at,
             attempts: AtomicU32::new(0),

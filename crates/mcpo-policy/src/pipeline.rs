@@ -240,6 +240,7 @@ impl Pipeline {
         };
         let report = match &call.idempotency_key {
             None if may_share(call.tool) => self.carrier.answer(&call, began).await,
+            None | Some(_) if call.freshness.only_if_kept => Report::not_kept(),
             None => carry_out(&self.carrier.attempts, &call, began, Concern::Nobody).await,
             Some(key) => Box::pin(self.answer_once(&call, began, key)).await?,
         };
@@ -294,6 +295,8 @@ impl Pipeline {
                 attempts,
                 took,
             }),
+            // Nothing failed: the caller wanted what is kept, and nothing is.
+            Some(_) if call.freshness.only_if_kept => {}
             Some(fault) => self.journal.record(&Event::CallFailed {
                 upstream: upstream(),
                 tool: tool(),
@@ -359,6 +362,12 @@ impl Report {
         let fault = Fault::new(FaultKind::Overloaded, reason.name());
         let fault = fault.with_retry_after(Some(call.upstream.come_back_in()));
         Self { shed: Some(reason), ..Self::new(Outcome::NotSent(fault), 0, Duration::ZERO) }
+    }
+
+    /// The caller wants an answer that is kept, and there is none. Nothing of it was sent.
+    pub(crate) fn not_kept() -> Self {
+        let fault = Fault::new(FaultKind::Timeout, "no answer to it is kept");
+        Self::new(Outcome::NotSent(fault), 0, Duration::ZERO)
     }
 
     fn repeated(answer: Answer) -> Self {

@@ -7,7 +7,7 @@
 //! ```
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -51,7 +51,8 @@ const REFRESH_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Cache {
     bounds: CacheBounds,
-    kept: Option<Entries>,
+    /// Takes no memory before the first answer that is kept.
+    kept: OnceLock<Entries>,
     /// Orders to forget anything, so far.
     purges: AtomicU64,
     /// The upstreams whose calls shared anything.
@@ -65,7 +66,10 @@ type Entries = sync::Cache<Question, Arc<Kept>, ByQuestion>;
 pub(crate) struct Kept {
     /// A copy of its own: what came is a slice of a read buffer, which it would keep alive.
     result: Bytes,
+    /// When it came, which its age is counted from.
     at: Instant,
+    /// When it was asked for, or a little before.
+    asked_at: Instant,
     times: CacheTimes,
     meter: Arc<Meter>,
     tool: Box<str>,
@@ -94,17 +98,20 @@ pub(crate) enum Look {
     IfError { kept: Arc<Kept>, age: Duration },
 }
 
-/// How often it was ordered to forget when a call began: what was asked before an order is not
-/// kept after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Purges(u64);
+/// When a call began, and how often it had been ordered to forget by then: what was asked before an
+/// order is not kept after it, and no answer takes the place of one that was asked for later.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    purges: u64,
+    at: Instant,
+}
 
 // === impl Cache ===
 
 impl Cache {
     pub(crate) fn new(bounds: CacheBounds) -> Arc<Self> {
         let (purges, meters) = (AtomicU64::new(0), Mutex::default());
-        Arc::new(Self { bounds, kept: bounds.enabled.then(|| entries(bounds)), purges, meters })
+        Arc::new(Self { bounds, kept: OnceLock::new(), purges, meters })
     }
 
     /// Counts the upstream among those whose calls share something.
@@ -118,7 +125,9 @@ impl Cache {
 
     /// Looks up what is kept for a call.
     pub(crate) fn look(&self, call: &Call<'_>, question: &Question, now: Instant) -> Look {
-        let Some(entries) = &self.kept else { return Look::Off };
+        if !self.bounds.enabled {
+            return Look::Off;
+        }
         let by_word = call.tool.cache.is_some();
         let has_told = || call.upstream.meter().sharing().has_told.load(Ordering::Relaxed);
         // Hardly any upstream says so of a result: it is looked up once one did.
@@ -128,7 +137,7 @@ impl Cache {
         if !call.freshness.may_be_kept {
             return Look::Bypass;
         }
-        let Some(kept) = entries.get(question) else {
+        let Some(kept) = self.kept.get().and_then(|entries| entries.get(question)) else {
             return if by_word { Look::Nothing } else { Look::Off };
         };
         let age = now.saturating_duration_since(kept.at);
@@ -140,8 +149,13 @@ impl Cache {
     }
 
     /// To be asked when a call begins whose answer may be kept.
-    pub(crate) fn purges(&self) -> Purges {
-        Purges(self.purges.load(Ordering::SeqCst))
+    pub(crate) fn asked(&self) -> Asked {
+        Asked { purges: self.purges(), at: Instant::now() }
+    }
+
+    /// Orders to forget anything, so far.
+    pub(crate) fn purges(&self) -> u64 {
+        self.purges.load(Ordering::SeqCst)
     }
 
     /// Keeps what the call came to, if that is right. Whether it is kept.
@@ -150,35 +164,34 @@ impl Cache {
         call: &Call<'_>,
         question: &Question,
         report: &Report,
-        asked: Purges,
+        asked: Asked,
     ) -> bool {
-        let Some(entries) = &self.kept else { return false };
         let may_be = call.tool.cache.is_some() || call.tool.cache_as_told;
         let Outcome::Reply(Answer::Result(result)) = &report.outcome else { return false };
-        if !may_be || !call.freshness.may_be_stored || asked != self.purges() {
+        if !self.bounds.enabled || !may_be || !call.freshness.may_be_stored {
+            return false;
+        }
+        if asked.purges != self.purges() {
             return false;
         }
         let Some(term) = term(call, result) else { return false };
-        let Some(kept) = self.kept_of(call, question, result, term) else { return false };
-        let sharing = kept.meter.sharing();
-        count(&sharing.entries);
-        sharing.bytes.fetch_add(kept.bytes, Ordering::Relaxed);
+        let Some(kept) = self.kept_of((call, question, asked), result, term) else { return false };
         if term.is_told {
-            sharing.has_told.store(true, Ordering::Relaxed);
+            kept.meter.sharing().has_told.store(true, Ordering::Relaxed);
         }
-        entries.insert(question.clone(), Arc::new(kept));
+        let entries = self.kept.get_or_init(|| entries(self.bounds));
+        let is_kept = put(entries, question, &Arc::new(kept));
         // Either the order sees the answer, or we see the order.
-        if asked != self.purges() {
+        if is_kept && asked.purges != self.purges() {
             entries.invalidate(question);
             return false;
         }
-        true
+        is_kept
     }
 
     fn kept_of(
         &self,
-        call: &Call<'_>,
-        question: &Question,
+        (call, question, asked): (&Call<'_>, &Question, Asked),
         result: &Bytes,
         term: Term,
     ) -> Option<Kept> {
@@ -190,6 +203,7 @@ impl Cache {
         Some(Kept {
             result: Bytes::copy_from_slice(result),
             at: Instant::now(),
+            asked_at: asked.at,
             times: term.times,
             meter: Arc::clone(call.upstream.meter()),
             tool: tool.into(),
@@ -202,7 +216,7 @@ impl Cache {
 
     /// Forgets an answer whose time is over, unless a new one came between.
     fn forget(&self, question: &Question, over: &Arc<Kept>) {
-        let Some(entries) = &self.kept else { return };
+        let Some(entries) = self.kept.get() else { return };
         let is_gone = entries.entry_by_ref(question).and_compute_with(|found| {
             let is_it = found.is_some_and(|found| Arc::ptr_eq(found.value(), over));
             if is_it { Op::Remove } else { Op::Nop }
@@ -214,7 +228,7 @@ impl Cache {
 
     /// Forgets all answers whose time is over.
     pub(crate) fn sweep(&self, now: Instant) {
-        for (question, kept) in self.kept.iter().flatten() {
+        for (question, kept) in self.kept.get().into_iter().flatten() {
             if now.saturating_duration_since(kept.at) >= kept.lasts() {
                 self.forget(&question, &kept);
             }
@@ -224,7 +238,7 @@ impl Cache {
     /// Forgets answers by order, and says how many.
     pub(crate) fn purge(&self, which: Purge<'_>) -> usize {
         self.purges.fetch_add(1, Ordering::SeqCst);
-        let Some(entries) = &self.kept else { return 0 };
+        let Some(entries) = self.kept.get() else { return 0 };
         let mut count = 0;
         for (question, kept) in entries {
             if kept.is_meant(which) && entries.remove(&*question).is_some() {
@@ -237,7 +251,7 @@ impl Cache {
 
     /// How everything stands.
     pub(crate) fn reading(&self) -> CacheReading {
-        if let Some(entries) = &self.kept {
+        if let Some(entries) = self.kept.get() {
             // What has no room any more may not have gone yet.
             entries.run_pending_tasks();
         }
@@ -282,6 +296,24 @@ fn entries(bounds: CacheBounds) -> Entries {
         .eviction_policy(EvictionPolicy::lru())
         .eviction_listener(gone)
         .build_with_hasher(ByQuestion::default())
+}
+
+/// Keeps an answer, unless there is one that was asked for later: it came sooner. Whether it is kept.
+fn put(entries: &Entries, question: &Question, kept: &Arc<Kept>) -> bool {
+    let sharing = kept.meter.sharing();
+    // Before it can go again, which takes it out of both.
+    count(&sharing.entries);
+    sharing.bytes.fetch_add(kept.bytes, Ordering::Relaxed);
+    let put = entries.entry_by_ref(question).and_compute_with(|found| {
+        let is_newer = found.is_some_and(|found| found.value().asked_at > kept.asked_at);
+        if is_newer { Op::Nop } else { Op::Put(Arc::clone(kept)) }
+    });
+    let is_kept = matches!(put, CompResult::Inserted(_) | CompResult::ReplacedWith(_));
+    if !is_kept {
+        sharing.entries.fetch_sub(1, Ordering::Relaxed);
+        sharing.bytes.fetch_sub(kept.bytes, Ordering::Relaxed);
+    }
+    is_kept
 }
 
 fn count(counter: &AtomicU64) {

@@ -14,7 +14,7 @@ fn replied() -> Report {
 }
 
 fn facts() -> Facts {
-    Facts::new(0, Instant::now() + 60 * SECOND, None)
+    Facts::new(Epoch { writes: 0, purges: 0 }, Instant::now() + 60 * SECOND, None)
 }
 
 fn question(index: usize) -> Question {

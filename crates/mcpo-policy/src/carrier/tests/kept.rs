@@ -133,7 +133,14 @@ async fn a_caller_that_wants_only_what_is_kept_sends_nothing() {
         assert_eq!(told(&report), (NotSent, 0, Some(FaultKind::Timeout)), "{tool}");
         assert_eq!(report.cache.map(|status| status.word), Some(CacheWord::Miss));
     }
+    for other in [Ask { tool: "write", ..wish(only) }, Ask { key: Some("key"), ..wish(only) }] {
+        let report = bench.ask(other).await;
+        assert_eq!(told(&report), (NotSent, 0, Some(FaultKind::Timeout)));
+    }
     assert_eq!(bench.up.seen(), 0);
+    let entries = bench.directory.journal().entries(0, None, usize::MAX);
+    let is_failure = |event: &Event| matches!(event, Event::CallFailed { .. });
+    assert!(!entries.iter().any(|entry| is_failure(&entry.event)), "nothing failed");
     bench.ask(kept()).await;
     assert_eq!(status_of(&bench.ask(wish(only)).await), (Some(1), hit(0)));
 }
@@ -234,6 +241,33 @@ async fn what_was_asked_before_a_purge_is_not_kept_after_it() {
         assert_eq!(number(&calls.join_all().await[0]), Some(1));
         assert_eq!(number(&bench.ask(Ask { tool, ..kept() }).await), Some(2));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_after_a_purge_is_not_answered_with_what_was_asked_before_it() {
+    let bench = counting(Make::default()).await;
+    bench.up.acts([Act::CountAfter(2 * SECOND)]);
+    let before = crowd(&bench, [kept(), kept()]).await;
+    bench.pipeline.purge(Purge { upstream: Some("up"), tool: Some("kept") });
+    assert_eq!(status_of(&bench.ask(kept()).await), (Some(2), MISS));
+    assert!(before.join_all().await.iter().all(|report| number(report) == Some(1)));
+    let given = bench.ask(kept()).await;
+    assert_eq!((number(&given), given.cache.map(|one| one.word)), (Some(2), Some(CacheWord::Hit)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_asked_for_earlier_and_came_later_is_not_kept() {
+    let bench = counting(Make::default()).await;
+    bench.up.acts([Act::CountAfter(10 * SECOND)]);
+    let slow = crowd(&bench, [kept()]).await;
+    let no_cache = Freshness { may_be_kept: false, ..Freshness::default() };
+    assert_eq!(status_of(&bench.ask(wish(no_cache)).await), (Some(2), BYPASS));
+    assert_eq!(number(&slow.join_all().await[0]), Some(1));
+    let given = bench.ask(kept()).await;
+    assert_eq!((number(&given), given.cache.map(|one| one.word)), (Some(2), Some(CacheWord::Hit)));
+    let (one, all) = (figures(&bench), bench.pipeline.cache_reading());
+    assert_eq!((one.entries, all.bytes, bench.pipeline.purge(Purge::default())), (1, one.bytes, 1));
+    assert_eq!((figures(&bench).entries, figures(&bench).bytes), (0, 0));
 }
 
 fn bounded(entries: usize, bytes: usize) -> Make {
