@@ -90,6 +90,38 @@ async fn a_stale_answer_is_given_where_no_new_one_can_be_had() {
     }
 }
 
+/// Each row: how many calls may wait for the one place, and how long it takes to be told that there
+/// is none.
+#[tokio::test(start_paused = true)]
+async fn a_stale_answer_is_given_to_who_would_be_turned_away() {
+    for (max_waiting, wanted) in [(0, Duration::ZERO), (1, 5 * SECOND)] {
+        let load =
+            ServerLoad { max_concurrent: NonZeroUsize::MIN, max_waiting, ..ServerLoad::default() };
+        let bench = Bench::ready(Make { times: STALE, load, ..Make::default() }).await;
+        let bench = Arc::new(bench);
+        bench.up.always(Act::Count);
+        bench.ask(Ask::default()).await;
+        sleep(2 * MINUTE).await;
+        bench.up.always(Act::Hang);
+        let _busy = crowd(&bench, [Ask { tool: "write", ..Ask::default() }]).await;
+        let began = Instant::now();
+        let short = || Ask { limit: 5 * SECOND, ..Ask::default() };
+        let reports = crowd(&bench, [short(), short()]).await.join_all().await;
+        for report in &reports {
+            let (number, word, _) = came_to(report);
+            assert_eq!((number, word, report.shed), (Some(1), Some(CacheWord::Stale), None));
+        }
+        assert!((wanted..wanted + SECOND).contains(&began.elapsed()), "{:?}", began.elapsed());
+        // Nobody was turned away.
+        assert_eq!((bench.pipeline.gauge().shed_total(), figures(&bench).stale), (0, 2));
+        let other = Ask { arguments: r#"{"a":1}"#, ..short() };
+        let reports = crowd(&bench, [other.clone(), other]).await.join_all().await;
+        assert!(reports.iter().all(|report| report.shed.is_some()), "nothing is kept for them");
+        // Each of those who share a call that is turned away is.
+        assert_eq!((bench.pipeline.gauge().shed_total(), bench.up.seen()), (2, 2));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stale_answer_is_given_at_once_while_the_upstream_is_away() {
     let bench = bench(STALE).await;
