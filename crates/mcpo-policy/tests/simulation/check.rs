@@ -23,6 +23,7 @@ struct Seen {
     came: Vec<Duration>,
     acted: Vec<Duration>,
     ambiguous: Vec<Duration>,
+    unwritten: Vec<Duration>,
 }
 
 /// What one caller saw.
@@ -43,6 +44,7 @@ pub(crate) fn check(scenario: &Scenario, all: &[(Duration, Happening)]) -> Vec<S
             Happening::Came { call, .. } => seen.entry(*call).or_default().came.push(*at),
             Happening::Acted { call } => seen.entry(*call).or_default().acted.push(*at),
             Happening::Ambiguous { call, .. } => seen.entry(*call).or_default().ambiguous.push(*at),
+            Happening::Unwritten { call } => seen.entry(*call).or_default().unwritten.push(*at),
             Happening::Told(told) => {
                 ends.entry(told.call).or_default().push(End::Told(*at, told));
             }
@@ -147,10 +149,11 @@ impl Check<'_> {
     /// it later.
     fn unknown(&mut self, at: Duration, told: &Told) {
         let waited = told.attempts == 0 && self.seen.came.iter().any(|came| *came < at);
-        // A caller in a hurry leaves an attempt behind that others might have waited for, and does
-        // not learn that it was never written.
+        // Whether an attempt was written is known at its end; a caller in a hurry goes before, and
+        // leaves it to others who might have waited for it.
         let is_read = self.call.tool != Tool::Write && self.call.key.is_none();
-        let left = is_read && self.is_hurried() && !self.seen.came.is_empty();
+        let is_last = |at: &Duration| self.seen.came.last() == Some(at);
+        let left = is_read && self.is_hurried() && self.seen.unwritten.last().is_some_and(is_last);
         if self.seen.ambiguous.is_empty() && !left && (self.is_alone() || !waited) {
             self.fails(&format!("nothing about it is unknown: {told:?}"));
         }

@@ -84,6 +84,7 @@ fn shared_after_a_write(scenario: &Scenario, all: &mut History) -> Option<()> {
         if let Happening::Told(told) = what
             && let Some(write) = scenario.calls.iter().find(|plan| plan.id == told.call)
             && write.tool == Tool::Write
+            && told.attempts > 0
         {
             ended.push((*at, write.server));
         }

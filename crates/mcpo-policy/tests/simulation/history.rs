@@ -27,6 +27,8 @@ pub(crate) enum Happening {
     /// The server gave an answer that may be shared, to an attempt that came at that time; no other
     /// answer has that number.
     Given { call: u64, server: String, place: usize, topic: u64, number: u64, came: Duration },
+    /// An attempt that came is not written to the server before its deadline.
+    Unwritten { call: u64 },
     /// Nobody can know from outside whether it did.
     Ambiguous { call: u64, why: &'static str },
     /// The caller was told.

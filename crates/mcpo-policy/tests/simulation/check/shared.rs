@@ -46,9 +46,7 @@ pub(super) fn check(scenario: &Scenario, all: &[(Duration, Happening)]) -> Vec<S
             let given = Given { at, came, by, server, place: *place, topic: *topic };
             answers.insert(*number, given);
         }
-        if let Happening::Told(Told { call, .. }) | Happening::Dropped { call } = what
-            && let Some(plan) = plan(call).filter(|plan| plan.tool == Tool::Write)
-        {
+        if let Some(plan) = may_have_written(scenario, what).and_then(|call| plan(&call)) {
             writes.push((plan.server, plan.at, *at));
         }
     }
@@ -69,6 +67,22 @@ pub(super) fn check(scenario: &Scenario, all: &[(Duration, Happening)]) -> Vec<S
         Check { scenario, call, told, at, given, writes, wrong: &mut wrong }.run();
     }
     wrong
+}
+
+/// The call that ended now, if it was a write of its own: one that was given the reply of another
+/// with its key wrote nothing, nor did one that waited for it.
+fn may_have_written(scenario: &Scenario, what: &Happening) -> Option<u64> {
+    let (id, has_sent) = if let Happening::Told(told) = what {
+        (told.call, told.attempts > 0)
+    } else if let Happening::Dropped { call } = what {
+        (*call, false)
+    } else {
+        return None;
+    };
+    let mut same = scenario.calls.iter().filter(|call| call.tool == Tool::Write);
+    let call = same.clone().find(|call| call.id == id)?;
+    let is_alone = !same.any(|other| other.id != id && other.logical() == call.logical());
+    (has_sent || is_alone).then_some(id)
 }
 
 impl Check<'_> {
@@ -123,6 +137,7 @@ impl Check<'_> {
         if let Some(write) = self.writes.iter().find(between) {
             self.fails(&format!("it shares an answer from before {write:?}"));
         }
+        self.is_not_forgotten();
     }
 
     fn was_kept(&mut self, by: &CallPlan) {
@@ -148,6 +163,10 @@ impl Check<'_> {
         if !fits {
             self.fails("it was given what is too old, or called so wrongly");
         }
+        self.is_not_forgotten();
+    }
+
+    fn is_not_forgotten(&mut self) {
         if self.orders(|what| matches!(what, Act::Purge)).any(|order| self.was_before(order)) {
             self.fails("it was given what was to be forgotten");
         }

@@ -135,6 +135,7 @@ impl Attempt {
             Fate::NeverSent(cause) => return Err(self.not_acted(Sent::No, cause)),
             Fate::NeverWritten => {
                 self.is_over = true;
+                self.history.note(Happening::Unwritten { call: self.call });
                 sleep_until(deadline).await;
                 return Err(RequestError::not_sent(Cause::Deadline));
             }
