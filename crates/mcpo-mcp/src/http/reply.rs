@@ -210,9 +210,11 @@ async fn collect(response: &mut Response, first: Bytes) -> Result<Bytes, Cause> 
     if response.is_over() {
         return Ok(first);
     }
+    let promised = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
+    if promised > MESSAGE_BYTES_MAX {
+        return Err(Cause::TooLarge { limit_bytes: MESSAGE_BYTES_MAX });
+    }
     let Some(second) = chunk(response).await? else { return Ok(first) };
-    let promised = response.content_length().and_then(|length| usize::try_from(length).ok());
-    let promised = promised.unwrap_or(0).min(MESSAGE_BYTES_MAX);
     let mut body = Vec::with_capacity(promised.min(BODY_AHEAD_BYTES_MAX));
     body.extend_from_slice(&first);
     body.extend_from_slice(&second);

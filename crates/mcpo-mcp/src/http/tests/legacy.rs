@@ -4,6 +4,7 @@ use mcpo_core::fault::Stage;
 
 use super::peer::{Answer as Scripted, Peer, Piece, Seen, events, json, result, status, text};
 use super::*;
+use crate::http::bounds::MESSAGE_BYTES_MAX;
 use crate::http::line::{Line, LineEra, Manner, Request};
 
 async fn upstream<'a>(script: impl IntoIterator<Item = (&'a str, Vec<Scripted>)>) -> Peer {
@@ -357,8 +358,9 @@ async fn credentials_in_the_address_become_a_header() {
 
 #[tokio::test]
 async fn a_body_over_the_bound_is_refused() {
-    let megabyte = "x".repeat(1024 * 1024);
-    let endless = || std::iter::repeat_n(text(&megabyte), 66);
+    const PIECE_BYTES: usize = 1024 * 1024;
+    let piece = "x".repeat(PIECE_BYTES);
+    let endless = || std::iter::repeat_n(text(&piece), MESSAGE_BYTES_MAX / PIECE_BYTES + 2);
     let (_peer, running) = calls(vec![
         events(endless()).header("Content-Type", "application/json"),
         events(endless()),

@@ -282,7 +282,7 @@ async fn garbage_over_http_ends_its_call_and_no_other() {
 async fn an_answer_beyond_all_bounds_ends_its_call_and_no_other() {
     let beyond = [case(
         "larger than any message may be",
-        Step::HugeLine(65 << 20),
+        Step::HugeLine(129 << 20),
         Comes::Fault(502, "nonsense"),
     )];
     let child = ready(world().stdio("one", script(&beyond)).unwrap()).await;
