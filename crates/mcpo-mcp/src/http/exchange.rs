@@ -16,7 +16,8 @@ use crate::http::agent::WatchedBody;
 use crate::http::pool::Pool;
 use crate::http::way::Wire;
 
-/// How many pieces of a rest are thrown away at a time.
+/// How many pieces of a rest may be there at once to be thrown away. More are not the end of
+/// something, but more of it.
 const DRAINED_PIECES_MAX: usize = 64;
 
 /// A connection of HTTP/1.
@@ -112,7 +113,7 @@ pub(super) fn drain(plain: &mut Plain, rest: &mut Incoming) -> Option<bool> {
             Poll::Ready(None) => return plain.is_usable(&mut context).then_some(true),
         }
     }
-    Some(false)
+    None
 }
 
 // === impl Attempt ===
@@ -224,7 +225,7 @@ impl Response {
         let Self { head, body, plain, pool, .. } = self;
         match plain {
             Some(plain) => pool.keep_for_rest(plain, body),
-            None if head.version == Version::HTTP_2 => pool.await_rest(body),
+            None if !body.is_end_stream() => pool.await_rest(body),
             None => {}
         }
         head.status

@@ -37,7 +37,10 @@ struct Place {
 }
 
 impl Place {
-    fn new(url: Url) -> Result<Self, Cause> {
+    fn new(mut url: Url) -> Result<Self, Cause> {
+        // What an upstream redirects to may name credentials. Ours go along in a header.
+        let _cannot_fail_with_a_host = (url.set_username(""), url.set_password(None));
+        url.set_fragment(None);
         let no_address = |_| unusable("not an HTTP address");
         let whole = Uri::try_from(url.as_str()).map_err(no_address)?;
         let pool = Pool::of(&url)?;
@@ -54,16 +57,13 @@ impl Peer {
     /// # Errors
     /// [`Cause::Connect`] for an address that is not HTTP, and where no TLS roots can be used.
     pub(crate) fn new(url: &Url, headers: &HeaderMap) -> Result<Self, Cause> {
-        let mut url = url.clone();
         let mut headers = headers.clone();
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(unusable("the address is neither http nor https"));
         }
-        if let Some(credentials) = credentials(&url) {
+        if let Some(credentials) = credentials(url) {
             headers.entry(AUTHORIZATION).or_insert(credentials);
-            let _cannot_fail_with_a_host = (url.set_username(""), url.set_password(None));
         }
-        url.set_fragment(None);
         // They are secrets: `Debug` hides such values, and HTTP/2 keeps them out of its tables.
         headers.values_mut().for_each(|value| value.set_sensitive(true));
         let names_host = !headers.contains_key(HOST);
@@ -73,7 +73,7 @@ impl Peer {
                 .map_err(|_| unusable("not an HTTP address"))?;
             headers.insert(HOST, host);
         }
-        Ok(Self { place: RwLock::new(Arc::new(Place::new(url)?)), headers, names_host })
+        Ok(Self { place: RwLock::new(Arc::new(Place::new(url.clone())?)), headers, names_host })
     }
 
     /// The same upstream at another address of its origin.

@@ -45,6 +45,8 @@ const DRAINING_TRIED_MAX: usize = 4;
 const RESTS_MAX: usize = 256;
 /// The bytes of one of them. What is longer is not an end, but something that nobody wants.
 const REST_BYTES_MAX: usize = 256 * 1024;
+/// A request that was given up before says nothing of the line: answers take that long.
+const SILENCE_MIN: Duration = Duration::from_secs(1);
 /// How often unused connections are looked at: one that the other side closed is kept no longer.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
@@ -77,12 +79,23 @@ struct Kept {
     speaks_h2: bool,
     /// Somebody waits for the pool to be filled.
     waits: bool,
+    /// Each session with the origin sweeps; once is enough.
+    swept: Option<Instant>,
 }
 
 /// A connection of HTTP/2.
 struct Shared {
     sender: http2::SendRequest<WatchedBody>,
     used: Instant,
+}
+
+/// A request on a connection that was there. Dropped before its end, after a long silence, it says
+/// that the line may be dead, and then it is so for all that were unused at the same time: whoever
+/// comes next must not find that out once more for each of them.
+struct Asked<'p> {
+    pool: &'p Pool,
+    at: Instant,
+    is_over: bool,
 }
 
 /// What a request can be sent on.
@@ -129,7 +142,10 @@ impl Pool {
     ) -> Result<Response, RequestError> {
         // Each turn takes one of the bounded number of connections that there are, or makes one.
         while let Some(connection) = self.take() {
-            match self.send_on(connection, &compose).await {
+            let mut asked = Asked { pool: self, at: Instant::now(), is_over: false };
+            let attempt = self.send_on(connection, &compose).await;
+            asked.is_over = true;
+            match attempt {
                 Attempt::Answered(response) => return Ok(response),
                 Attempt::Untouched(_) => {}
                 Attempt::Failed(error) => return Err(failure(&error, handed_over)),
@@ -282,7 +298,10 @@ impl Pool {
     fn sweep(&self) -> bool {
         let now = Instant::now();
         let mut kept = self.kept();
-        kept.sweep(now);
+        if kept.swept.is_none_or(|last| now.duration_since(last) >= SWEEP_EVERY / 2) {
+            kept.sweep(now);
+            kept.swept = Some(now);
+        }
         kept.waits = kept.idle.is_empty() && kept.draining.is_empty() && kept.shared.is_none();
         !kept.waits
     }
@@ -347,6 +366,14 @@ impl Kept {
         });
         while self.tasks.try_join_next().is_some() {}
         while self.rests.try_join_next().is_some() {}
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if !self.is_over && self.at.elapsed() >= SILENCE_MIN {
+            self.pool.kept().idle.retain(|(since, _)| *since >= self.at);
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::error::Sent;
+use crate::http::reply::whole_body;
 
 /// How long anything in here may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -335,6 +337,18 @@ async fn what_follows_an_answer_unasked_is_nobodys() {
 }
 
 #[tokio::test]
+async fn an_answer_that_promises_too_much_is_not_awaited() {
+    let server = Server::start(|socket| async {
+        let mut socket = socket;
+        socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 134217729\r\n\r\nhi").await.unwrap();
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let body = timeout(PATIENCE, whole_body(server.ask().await.unwrap())).await.unwrap();
+    assert!(matches!(body, Err(Cause::TooLarge { .. })), "{body:?}");
+}
+
+#[tokio::test]
 async fn an_answer_that_says_so_is_the_last_of_its_connection() {
     const LAST: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
     const SWITCHED: &[u8] =
@@ -366,6 +380,71 @@ async fn an_answer_without_a_body_leaves_its_connection_to_the_next_request() {
         }
         assert_eq!(server.connections(), 1, "{}", String::from_utf8_lossy(answer));
     }
+}
+
+/// An empty frame of settings, with which a server of HTTP/2 begins.
+const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+
+/// What a request over HTTP/2 says of itself that is answered with this frame, and no more.
+async fn answered_with(frame: &'static [u8]) -> Sent {
+    let server = Server::start(move |mut socket| async move {
+        socket.write_all(SETTINGS).await.unwrap();
+        converse(socket, frame, 1).await;
+    })
+    .await;
+    let wire = server.pool.way.connect().await.unwrap().wire;
+    drop(server.pool.share(wire).await.unwrap());
+    server.ask().await.unwrap_err().sent
+}
+
+#[tokio::test]
+async fn a_stream_that_was_not_looked_at_was_not_sent() {
+    // RFC 9113, sections 6.4 and 6.8: a reset of stream 1, and the last stream that was looked at.
+    let refused = b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x07";
+    assert_eq!(answered_with(refused).await, Sent::No);
+    let going_before_it = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    assert_eq!(answered_with(going_before_it).await, Sent::No);
+    let cancelled = b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08";
+    assert_eq!(answered_with(cancelled).await, Sent::Maybe);
+    let going_after_it = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0";
+    assert_eq!(answered_with(going_after_it).await, Sent::Maybe);
+    assert_eq!(answered_with(b"").await, Sent::Maybe);
+}
+
+/// A body without end.
+struct Endless;
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from_static(&[0; 1024])))))
+    }
+}
+
+#[tokio::test]
+async fn a_rest_without_end_is_not_taken() {
+    let server = Server::start(|socket| async {
+        let answer = service_fn(|_request| async { Ok::<_, Infallible>(Answer::new(Endless)) });
+        let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let _gone = builder.serve_connection(TokioIo::new(socket), answer).await;
+    })
+    .await;
+    let wire = server.pool.way.connect().await.unwrap().wire;
+    drop(server.pool.share(wire).await.unwrap());
+    let began = Instant::now();
+    assert_eq!(server.ask().await.unwrap().let_go(), 200);
+    server
+        .until(|kept| {
+            while kept.rests.try_join_next().is_some() {}
+            kept.rests.is_empty()
+        })
+        .await;
+    assert!(began.elapsed() < DRAINING_MAX, "it was its length that ended it");
 }
 
 #[tokio::test]
