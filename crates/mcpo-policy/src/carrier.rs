@@ -3,11 +3,13 @@
 
 mod refresh;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use mcpo_core::breaker::BreakerState;
 use mcpo_core::catalog::{Catalog, Tool};
 use mcpo_core::event::Event;
@@ -108,7 +110,15 @@ impl Carrier {
         if call.freshness.only_if_kept {
             return not_kept(call);
         }
-        let report = self.fetch(call, &question, began).await;
+        let fetch = self.fetch(call, &question, began);
+        let report = match &spare {
+            None => fetch.await,
+            // With an answer in hand nobody waits for a server to come back.
+            Some(_) => match select(pin!(fetch), pin!(goes_away(call))).await {
+                Either::Left((report, _)) => report,
+                Either::Right(((), _)) => given_up(),
+            },
+        };
         if let Some(kept) = spare
             && report.outcome.fault().is_some()
             && let Some(age) = kept.age_if_error(Instant::now())
@@ -271,6 +281,21 @@ fn is_away(call: &Call<'_>) -> bool {
         BreakerState::Open { until, .. } => Instant::now().into_std() < until,
         BreakerState::HalfOpen { probing: true, .. } => true,
     }
+}
+
+/// Ends when no session of the upstream can be used.
+///
+/// Cancel-safe, as it changes nothing.
+async fn goes_away(call: &Call<'_>) {
+    let mut views = call.upstream.follow();
+    // An upstream that is removed has none either.
+    let _removed = views.wait_for(|view| view.pick(&[]).is_none()).await;
+}
+
+/// What is left of a call when its upstream went away. Only who has an answer in hand gives up.
+fn given_up() -> Report {
+    let fault = Fault::new(FaultKind::Unreachable, "it went away, and an answer is kept");
+    Report::new(Outcome::NotSent(fault), 0, Duration::ZERO)
 }
 
 /// Where the call's tool stands in the catalog of its upstream; `None` if it is of another one.

@@ -281,3 +281,25 @@ async fn all_who_wait_share_a_failure_too() {
     );
     assert_eq!(bench.up.seen(), 1);
 }
+
+/// A call without one in hand waits for the next session.
+#[tokio::test(start_paused = true)]
+async fn with_a_stale_answer_in_hand_nobody_waits_for_a_server_to_come_back() {
+    let times = CacheTimes { stale_if_error: 10 * MINUTE, ..TIMES };
+    let bench = Arc::new(Bench::ready(Make { times, ..Make::default() }).await);
+    bench.up.always(Act::Count);
+    bench.ask(Ask::default()).await;
+    sleep(2 * MINUTE).await;
+    // It is lost only when it is asked.
+    bench.up.always(Act::Die(Sent::No, broken()));
+    bench.up.refuse_sessions(broken());
+    bench.up.stop_answering_probes();
+    let began = Instant::now();
+    let report = bench.ask(Ask::default()).await;
+    assert_eq!((number(&report), report.attempts), (Some(1), 0));
+    assert_eq!(report.cache.map(|status| status.word), Some(CacheWord::Stale));
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    let report = bench.ask(read()).await;
+    assert_eq!((report.outcome.kind(), bench.up.seen()), (NotSent, 2));
+    assert!(began.elapsed() > SECOND, "{:?}", began.elapsed());
+}
