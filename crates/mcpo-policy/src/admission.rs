@@ -60,7 +60,7 @@ impl Admission {
     }
 
     pub(crate) fn watch(&self) -> Watch {
-        Watch::new(self.guard.clone(), Arc::clone(&self.sheds))
+        Watch::new(self.guard.clone(), Arc::clone(&self.gauge), Arc::clone(&self.sheds))
     }
 
     /// Whether one more call is worth being read. Holds nothing.
@@ -82,7 +82,8 @@ impl Admission {
     ) -> Result<InHand<'a>, ShedReason> {
         let place = self.gauge.enter().ok_or(ShedReason::ProcessFull)?;
         let share = (self.gauge.capacity() / SHARE_DIVISOR).max(1);
-        let share = upstream.take_in_hand(share).ok_or(ShedReason::ServerFull)?;
+        // It is the process' bound that keeps it out; the upstream's own may be far from reached.
+        let share = upstream.take_in_hand(share).ok_or(ShedReason::ProcessFull)?;
         let of_identity = match self.per_identity_max {
             None => None,
             Some(max) => {

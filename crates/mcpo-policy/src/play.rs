@@ -99,6 +99,8 @@ struct Line {
 /// The upstream `up`, what keeps it, and the calls to it.
 pub(crate) struct Bench {
     pub(crate) up: Arc<Up>,
+    /// What [another](Self::and_another) is.
+    pub(crate) other: Arc<Up>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) pipeline: Pipeline,
     catalog: Catalog,
@@ -140,6 +142,9 @@ pub(crate) const TIMES: CacheTimes = CacheTimes {
     refresh: false,
 };
 
+/// The name of the upstream beside `up`.
+pub(crate) const OTHER: &str = "another";
+
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 impl Default for Make {
@@ -169,6 +174,21 @@ impl Default for Ask {
 // === impl Up ===
 
 impl Up {
+    fn new(make: &Make) -> Arc<Self> {
+        let script = Script {
+            acts: VecDeque::new(),
+            then: Act::Echo,
+            is_up: true,
+            refusal: refused(),
+            calls: 0,
+            given_up: 0,
+            dials: 0,
+            sessions: Vec::new(),
+        };
+        let connection_per_call = make.connection_per_call;
+        Arc::new(Self { script: Mutex::new(script), connection_per_call, version: make.version })
+    }
+
     fn script(&self) -> MutexGuard<'_, Script> {
         self.script.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -437,25 +457,16 @@ impl Bench {
 
     /// Without waiting for its sessions.
     pub(crate) async fn new(make: Make) -> Self {
-        let script = Script {
-            acts: VecDeque::new(),
-            then: Act::Echo,
-            is_up: true,
-            refusal: refused(),
-            calls: 0,
-            given_up: 0,
-            dials: 0,
-            sessions: Vec::new(),
-        };
-        let connection_per_call = make.connection_per_call;
-        let up =
-            Arc::new(Up { script: Mutex::new(script), connection_per_call, version: make.version });
+        let (up, other) = (Up::new(&make), Up::new(&make));
         let directory = Directory::new();
-        let dial: Arc<dyn Dial> = Arc::new(Dialled(Arc::clone(&up)));
+        let dials: [Arc<dyn Dial>; 2] =
+            [&up, &other].map(|up| Arc::new(Dialled(Arc::clone(up))) as Arc<dyn Dial>);
         let options = SupervisorOptions {
             recovery: Recovery { enabled: make.options.recovery_enabled, ..Recovery::default() },
-            dialler: Some(Dialler(Arc::new(move |_| {
-                endpoint::Endpoint::Custom(Arc::clone(&dial))
+            dialler: Some(Dialler(Arc::new(move |server| {
+                let [up, other] = &dials;
+                let dial = if server.name.as_str() == OTHER { other } else { up };
+                endpoint::Endpoint::Custom(Arc::clone(dial))
             }))),
             ..SupervisorOptions::default()
         };
@@ -469,6 +480,7 @@ impl Bench {
         let definitions = tools().iter().filter_map(ToolDefinition::from_json).collect();
         Self {
             up,
+            other,
             pipeline: Pipeline::new(make.options, directory.journal()),
             directory,
             catalog: Catalog::new(ServerIdentity::default(), definitions, &policy(make.times)),
@@ -544,6 +556,20 @@ impl Bench {
         });
         let mut generations = self.directory.generations();
         while self.upstream().incarnation() == before || !self.upstream().view.is_ready() {
+            generations.changed().await.expect("the directory is there");
+        }
+    }
+
+    /// Has another upstream beside it from now on.
+    pub(crate) async fn and_another(&self) {
+        self.wanted.send_modify(|wanted| {
+            let mut servers = wanted.to_vec();
+            let name = ServerName::new(OTHER).expect("a valid name");
+            servers.push(Server { name, ..servers[0].clone() });
+            *wanted = Arc::new(servers);
+        });
+        let mut generations = self.directory.generations();
+        while self.directory.load().upstream(OTHER).is_none() {
             generations.changed().await.expect("the directory is there");
         }
     }

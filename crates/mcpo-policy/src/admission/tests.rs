@@ -8,6 +8,8 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::play::{Act, Bench, Make, status};
 
+mod bulkhead;
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn admission(options: &PipelineOptions, bench: &Bench) -> Admission {
@@ -100,4 +102,19 @@ async fn an_upstream_that_refuses_is_sent_fewer_calls_at_once_until_it_answers()
         (OutcomeKind::Reply, learnt),
         "one proves nothing"
     );
+}
+
+/// Its own bounds are far from reached: those would be the wrong ones to raise.
+#[tokio::test(start_paused = true)]
+async fn an_upstream_beyond_its_half_of_the_process_is_told_of_the_process_bound() {
+    let options = PipelineOptions { calls_in_flight_max: 6, ..PipelineOptions::default() };
+    let bench = Bench::ready(Make { options, ..Make::default() }).await;
+    bench.and_another().await;
+    let upstream = bench.upstream();
+    let admission = Admission::new(&options, bench.directory.journal());
+    let enter = || admission.enter(&upstream, &Identity::COMMON);
+    let in_hand: Vec<_> = (0..3).map(|_| enter().expect("there is room")).collect();
+    assert_eq!(enter().err(), Some(ShedReason::ProcessFull));
+    drop(in_hand);
+    assert!(enter().is_ok());
 }
