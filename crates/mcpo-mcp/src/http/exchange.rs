@@ -4,10 +4,11 @@
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::response::Parts;
-use http::{HeaderMap, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderName, Request, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
@@ -20,11 +21,21 @@ use crate::http::way::Wire;
 /// something, but more of it.
 const DRAINED_PIECES_MAX: usize = 64;
 
+/// How long an unused connection is kept: below the 60 s after which common proxies close theirs,
+/// so that we rarely write into a connection that is being closed.
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(50);
+/// How much earlier than a server that says when it closes its unused connections we close ours.
+const IDLE_MARGIN: Duration = Duration::from_secs(1);
+
+/// `Keep-Alive: timeout=5`, as Node and others say it (RFC 2068, section 19.7.1.1).
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
 /// A connection of HTTP/1.
 pub(super) struct Plain {
     sender: http1::SendRequest<WatchedBody>,
     /// `None`: it has ended.
     connection: Option<http1::Connection<Box<dyn Wire>, WatchedBody>>,
+    idle_max: Duration,
 }
 
 /// What came of sending a request on a connection.
@@ -55,7 +66,7 @@ impl Plain {
         sender: http1::SendRequest<WatchedBody>,
         connection: http1::Connection<Box<dyn Wire>, WatchedBody>,
     ) -> Self {
-        Self { sender, connection: Some(connection) }
+        Self { sender, connection: Some(connection), idle_max: IDLE_MAX }
     }
 
     pub(super) async fn send(
@@ -76,11 +87,27 @@ impl Plain {
         }
     }
 
+    /// How long it may be unused: what is sent just when the other side closes it is lost, and
+    /// nobody knows whether it was acted on.
+    pub(super) const fn idle_max(&self) -> Duration {
+        self.idle_max
+    }
+
     /// Whether another request can be sent.
     pub(super) fn is_usable(&mut self, context: &mut Context<'_>) -> bool {
         drive(&mut self.connection, context);
         self.connection.is_some() && self.sender.is_ready()
     }
+}
+
+/// How long its connection may be unused after an answer.
+fn idle_max(headers: &HeaderMap) -> Duration {
+    let said = headers.get(KEEP_ALIVE).and_then(|value| value.to_str().ok());
+    let seconds = said
+        .and_then(|said| said.split(',').find_map(|part| part.trim().strip_prefix("timeout=")))
+        .and_then(|seconds| seconds.parse().ok());
+    let Some(timeout) = seconds.map(Duration::from_secs) else { return IDLE_MAX };
+    timeout.saturating_sub(IDLE_MARGIN).max(timeout / 2).min(IDLE_MAX)
 }
 
 /// Takes from the wire and gives to it what there is. Without the connection's own end nothing of
@@ -141,8 +168,15 @@ impl Attempt {
 // === impl Response ===
 
 impl Response {
-    fn new(answer: http::Response<Incoming>, plain: Option<Box<Plain>>, pool: &Arc<Pool>) -> Self {
+    fn new(
+        answer: http::Response<Incoming>,
+        mut plain: Option<Box<Plain>>,
+        pool: &Arc<Pool>,
+    ) -> Self {
         let (head, body) = answer.into_parts();
+        if let Some(plain) = &mut plain {
+            plain.idle_max = idle_max(&head.headers);
+        }
         let length = body.size_hint().exact();
         let mut response = Self { head, body, length, plain, pool: Arc::clone(pool) };
         if response.body.is_end_stream() {

@@ -25,12 +25,9 @@ use url::Url;
 use crate::error::{Cause, RequestError};
 use crate::http::agent::{HandedOver, WatchedBody, failure, reason};
 use crate::http::bounds::{HEADER_BYTES_MAX, HEADERS_MAX};
-use crate::http::exchange::{Attempt, Plain, Response, drain};
+use crate::http::exchange::{Attempt, IDLE_MAX, Plain, Response, drain};
 use crate::http::way::{Connected, KEEPALIVE, KEEPALIVE_WAIT, Way, Wire};
 
-/// How long an unused connection is kept: below the 60 s after which common proxies close theirs,
-/// so that we rarely write into a connection that is being closed.
-const IDLE_MAX: Duration = Duration::from_secs(50);
 /// How many unused connections to one origin are kept. Calls come in waves: with fewer kept than
 /// a wave has calls, every wave closes and opens connections.
 const IDLE_CONNECTIONS_MAX: usize = 256;
@@ -180,7 +177,7 @@ impl Pool {
         kept.settle(now);
         // Those below the first one are hardly younger.
         let (since, plain) = kept.idle.pop()?;
-        (now.duration_since(since) < IDLE_MAX).then_some(Connection::Plain(plain))
+        (now.duration_since(since) < plain.idle_max()).then_some(Connection::Plain(plain))
     }
 
     async fn connect(&self) -> Result<Connection, Cause> {
@@ -359,7 +356,7 @@ impl Kept {
         self.draining.retain(|(since, ..)| now.duration_since(*since) < DRAINING_MAX);
         let mut context = Context::from_waker(std::task::Waker::noop());
         self.idle.retain_mut(|(since, plain)| {
-            now.duration_since(*since) < IDLE_MAX && plain.is_usable(&mut context)
+            now.duration_since(*since) < plain.idle_max() && plain.is_usable(&mut context)
         });
         self.shared = self.shared.take().filter(|shared| {
             !shared.sender.is_closed() && now.duration_since(shared.used) < IDLE_MAX

@@ -164,6 +164,25 @@ async fn what_is_unused_for_too_long_is_closed() {
 }
 
 #[tokio::test]
+async fn a_connection_is_closed_before_its_server_closes_it() {
+    for (says, seconds_max) in [
+        ("Keep-Alive: timeout=5", 4),
+        ("keep-alive: max=100, timeout=20", 19),
+        ("Keep-Alive: timeout=600", 50),
+        ("Keep-Alive: timeout=soon", 50),
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{says}\r\nContent-Length: 2\r\n\r\nhi").leak();
+        let server = Server::start(|socket| converse(socket, answer.as_bytes(), usize::MAX)).await;
+        server.ask_and_read().await;
+        let closed_at = Instant::now() + Duration::from_secs(seconds_max);
+        server.pool.kept().sweep(closed_at - Duration::from_secs(1));
+        assert_eq!(server.pool.kept().idle.len(), 1, "{says}");
+        server.pool.kept().sweep(closed_at);
+        assert!(server.pool.kept().idle.is_empty(), "{says}");
+    }
+}
+
+#[tokio::test]
 async fn one_connection_of_http_2_carries_many_requests_at_once() {
     let server = Server::start(|socket| async {
         let answer =
