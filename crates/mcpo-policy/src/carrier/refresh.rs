@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{Carrier, Errand, place_of};
 use crate::cache::{Freshness, Kept};
@@ -30,6 +30,9 @@ pub(super) struct Refresh {
     errand: Errand,
     kept: Arc<Kept>,
 }
+
+/// An answer is being fetched anew until this is dropped, in whatever way that ends.
+struct UnderWay(Arc<Kept>);
 
 /// Refreshes are made until this is dropped.
 struct Refreshing<'a>(&'a AtomicBool);
@@ -72,6 +75,7 @@ impl Carrier {
         let _refreshing = Refreshing::begin(&self.is_refreshing);
         let mut under_way = FuturesUnordered::new();
         let mut sweep = interval(SWEEP_EVERY);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let has_room = under_way.len() < REFRESHES_AT_ONCE_MAX;
             tokio::select! {
@@ -80,13 +84,14 @@ impl Carrier {
                 Some(refresh) = waiting.recv(), if has_room => {
                     under_way.push(self.make_refresh(refresh));
                 }
-                now = sweep.tick() => self.cache.sweep(now),
+                now = sweep.tick() => self.cache.sweep(now).await,
             }
         }
     }
 
     async fn make_refresh(self: &Arc<Self>, refresh: Refresh) {
         let Refresh { errand, kept } = refresh;
+        let _under_way = UnderWay(kept);
         let began = Instant::now();
         let deadline = began + self.usual(&errand.upstream, errand.tool());
         let call = errand.call(deadline, false);
@@ -98,7 +103,6 @@ impl Carrier {
             sharing.refreshes.fetch_add(u64::from(is_answered), Ordering::Relaxed);
             self.tell_failed(&call, &report);
         }
-        kept.refresh_ended(Instant::now());
     }
 }
 
@@ -114,5 +118,13 @@ impl<'a> Refreshing<'a> {
 impl Drop for Refreshing<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+// === impl UnderWay ===
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.refresh_ended(Instant::now());
     }
 }
