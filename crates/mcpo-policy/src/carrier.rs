@@ -110,13 +110,16 @@ impl Carrier {
         if call.freshness.only_if_kept {
             return not_kept(call);
         }
-        let fetch = self.fetch(call, &question, began);
+        let fetch = pin!(self.fetch(call, &question, began));
         let report = match &spare {
             None => fetch.await,
-            // With an answer in hand nobody waits for a server to come back.
-            Some(_) => match select(pin!(fetch), pin!(goes_away(call))).await {
+            Some(kept) => match select(fetch, pin!(goes_away(call))).await {
                 Either::Left((report, _)) => report,
-                Either::Right(((), _)) => given_up(),
+                // With an answer in hand nobody waits for a server to come back.
+                Either::Right(((), fetch)) => match kept.age_if_error(Instant::now()) {
+                    Some(age) => return given(call, kept, CacheWord::Stale, age),
+                    None => fetch.await,
+                },
             },
         };
         if let Some(kept) = spare
@@ -290,12 +293,6 @@ async fn goes_away(call: &Call<'_>) {
     let mut views = call.upstream.follow();
     // An upstream that is removed has none either.
     let _removed = views.wait_for(|view| view.pick(&[]).is_none()).await;
-}
-
-/// What is left of a call when its upstream went away. Only who has an answer in hand gives up.
-fn given_up() -> Report {
-    let fault = Fault::new(FaultKind::Unreachable, "it went away, and an answer is kept");
-    Report::new(Outcome::NotSent(fault), 0, Duration::ZERO)
 }
 
 /// Where the call's tool stands in the catalog of its upstream; `None` if it is of another one.

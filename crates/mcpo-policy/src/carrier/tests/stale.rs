@@ -192,6 +192,16 @@ async fn what_is_asked_for_often_is_fetched_anew_before_its_time_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_may_not_be_given_the_stale_answer_waits_for_the_server_to_come_back() {
+    let bench = bench(CacheTimes { stale_if_error: Duration::ZERO, ..STALE }).await;
+    bench.ask(Ask::default()).await;
+    sleep(70 * SECOND).await;
+    bench.up.acts([Act::Die(Sent::No, broken())]);
+    let report = bench.ask(Ask::default()).await;
+    assert_eq!((number(&report), report.attempts), (Some(3), 2), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn refreshes_end_with_whoever_makes_them() {
     let bench = bench(STALE).await;
     let mut refreshing = refreshing(&bench);
@@ -203,6 +213,23 @@ async fn refreshes_end_with_whoever_makes_them() {
     assert_eq!((bench.up.seen(), bench.up.given_up()), (2, 0));
     refreshing.shutdown().await;
     assert_eq!(bench.up.given_up(), 1);
+    sleep(SECOND).await;
+    assert_eq!(number(&bench.ask(Ask::default()).await), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_being_fetched_is_fetched_by_whoever_makes_refreshes_next() {
+    let bench = bench(STALE).await;
+    let mut first = refreshing(&bench);
+    bench.ask(Ask::default()).await;
+    sleep(70 * SECOND).await;
+    bench.up.acts([Act::Hang]);
+    assert_eq!(number(&bench.ask(Ask::default()).await), Some(1));
+    sleep(SECOND).await;
+    first.shutdown().await;
+    let _next = refreshing(&bench);
+    sleep(2 * SECOND).await;
+    assert_eq!(number(&bench.ask(Ask::default()).await), Some(1));
     sleep(SECOND).await;
     assert_eq!(number(&bench.ask(Ask::default()).await), Some(3));
 }
