@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use crate::exit::Exit;
 use crate::reload::Reload;
-use crate::{greeting, launch, render, signals};
+use crate::{files, greeting, launch, render, signals};
 
 /// What a child is given to end after its stdin closed, and again after SIGTERM.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
@@ -46,7 +46,7 @@ pub(crate) async fn run(config: Config, reloads: Option<Reloads>) -> Exit {
     let mut helping = helpers(&pipeline);
     let surface = surface_options(&config);
     let surface = Arc::new(Surface::new(surface, directory.clone(), pipeline, monitor.clone()));
-    let supervisor = Supervisor::new(supervisor_options(&config), directory.clone());
+    let supervisor = supervisor(&config, directory.clone());
     let (stop, mut stop_rx) = watch::channel(false);
     let reload = reloads.map(|reloads| {
         let (wanted, monitor, directory) = (wanted.clone(), monitor.clone(), directory.clone());
@@ -291,6 +291,16 @@ fn pipeline_options(config: &Config) -> PipelineOptions {
         tool_timeout: config.limits.tool_timeout,
         ..PipelineOptions::default()
     }
+}
+
+/// Starts children with as many open files as are allowed by now, and then allows ourselves more.
+fn supervisor(config: &Config, directory: Arc<Directory>) -> Supervisor {
+    let options = supervisor_options(config);
+    // Without a launcher nobody would give children back what was allowed before.
+    if options.launcher.is_some() {
+        files::allow(&config.load);
+    }
+    Supervisor::new(options, directory)
 }
 
 fn supervisor_options(config: &Config) -> SupervisorOptions {

@@ -1,5 +1,6 @@
-//! What this program does under hidden names beside itself: `mcpo __launch PARENT COMMAND ...`
-//! starts children so that they end with us, and `mcpo __guard` ends those that do not.
+//! What this program does under hidden names beside itself: `mcpo __launch PARENT FILES COMMAND ...`
+//! starts children so that they end with us and may have so many files open, and `mcpo __guard` ends
+//! those that do not.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use mcpo_mcp::guard::{Guard, stand_guard};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Exit;
-use crate::render;
+use crate::{files, render};
 
 /// The hidden subcommand that becomes a child.
 pub(crate) const LAUNCH: &str = "__launch";
@@ -21,13 +22,13 @@ pub(crate) const GUARD: &str = "__guard";
 /// upgrade does under way. In a child just forked it means the same.
 const OURSELVES: &str = "/proc/self/exe";
 
-/// How to start children through ourselves; `None` where our own program cannot be found, and then
-/// children start directly.
+/// How to start children through ourselves, with as many open files as are allowed us now; `None` where
+/// our own program cannot be found, and then children start directly.
 pub(crate) fn launcher() -> Option<Launcher> {
     let link = PathBuf::from(OURSELVES);
     let program = if link.exists() { link } else { std::env::current_exe().ok()? };
     let guard = Guard::new(program.clone(), vec![GUARD.to_owned()]);
-    let arguments = vec![LAUNCH.to_owned(), std::process::id().to_string()];
+    let arguments = vec![LAUNCH.to_owned(), std::process::id().to_string(), files::told()];
     Some(Launcher { program, arguments, guard: Some(Arc::new(guard)) })
 }
 
@@ -62,12 +63,15 @@ fn guard() -> Exit {
 
 /// Becomes the command. Only comes back when that fails.
 fn launch(arguments: &[OsString]) -> Exit {
-    let [parent, command, rest @ ..] = arguments else {
-        return render::failure("__launch PARENT COMMAND [ARGS]...");
+    let [parent, open_files, command, rest @ ..] = arguments else {
+        return render::failure("__launch PARENT FILES COMMAND [ARGS]...");
     };
     let Some(parent) = parent.to_str().and_then(|pid| pid.parse().ok()) else {
         return render::failure("__launch wants the parent's process id");
     };
+    if open_files.to_str().and_then(files::limit_as_told).is_none() {
+        return render::failure("__launch wants a number of open files");
+    }
     let error = mcpo_mcp::launcher::become_child(parent, command, rest.iter().cloned());
     render::failure(&format!("cannot start `{}`: {error}", command.display()))
 }

@@ -9,6 +9,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod exit;
+mod files;
 mod greeting;
 mod launch;
 mod reload;

@@ -22,6 +22,7 @@ fn children_start_through_the_program_that_runs_whatever_became_of_its_file() {
         launch::launcher().expect("Linux says which program this is");
     // Not a path that an upgrade gives to another program, or to none.
     assert_eq!(program, std::path::Path::new("/proc/self/exe"));
-    assert_eq!(arguments, [launch::LAUNCH.to_owned(), std::process::id().to_string()]);
+    let told = [launch::LAUNCH.to_owned(), std::process::id().to_string(), files::told()];
+    assert_eq!(arguments, told);
     assert!(guard.is_some());
 }
