@@ -1,13 +1,16 @@
 // How all is: one word, one number, what pulls it down, and the figures of the last minute.
 
 import { $, arrange, h, mark, put } from './dashboard-base.js';
-import { bytes, length, rate, seconds, share, turnedAway, whole } from './dashboard-words.js';
+import { bytes, counted, length, rate, seconds, share, turnedAway, whole } from './dashboard-words.js';
 
 const STATUS = {
   healthy: ['Healthy', 'ok'],
   degraded: ['Degraded', 'warn'],
   unhealthy: ['Unhealthy', 'bad'],
 };
+/** Below this score "Healthy" would mislead: all can be called, but much of what is called fails. More than busy processors cost. */
+const STRAINED_BELOW = 75;
+const STRAINED = ['Under strain', 'warn'];
 /** As many as fit beside the verdict: the page below does not move when there are more. */
 const PULLS_MAX = 4;
 const ICON_COLOURS = { ok: '#1f9d63', warn: '#d98e04', bad: '#d6393f', off: '#6b7686' };
@@ -19,7 +22,7 @@ const FIGURES = [
   ['Response p99', picture => [seconds(picture.whole.p99), '99 of 100 are faster']],
   ['In flight', picture => [whole(picture.whole.in_flight), picture.whole.queued > 0 ? `${whole(picture.whole.queued)} wait for a place` : `of ${whole(picture.whole.max_concurrent)}`]],
   ['Cache hits', ({ whole: { cache } }) => [share(cache.hit_rate ?? cache.hit_rate_hour), cache.enabled ? `${whole(cache.entries)} of ${whole(cache.entries_max)} kept` : 'nothing is kept']],
-  ['Equal calls', ({ whole: { cache } }) => [whole(cache.coalesced), 'shared one answer']],
+  ['Equal calls', ({ whole: { cache } }) => [counted(cache.coalesced), 'shared one answer']],
   ['Memory', ({ process, machine }) => [bytes(process?.rss_bytes), machine ? `${share(machine.memory)} of the ${machine.is_container ? 'container' : 'machine'}` : 'mcpo itself']],
   ['Processor', ({ process, machine }) => [process ? share(process.cpu) : '–', machine ? `${share(machine.cpu)} of the ${machine.is_container ? 'container' : 'machine'}` : 'of one']],
   ['Up', picture => [length(picture.uptime), `version ${picture.version}`]],
@@ -38,7 +41,8 @@ export function init() {
 }
 
 export function show(picture) {
-  const [word, tone] = STATUS[picture.status] ?? [String(picture.status), 'warn'];
+  const strained = picture.status === 'healthy' && picture.score < STRAINED_BELOW;
+  const [word, tone] = strained ? STRAINED : STATUS[picture.status] ?? [String(picture.status), 'warn'];
   put($('status'), word);
   mark($('overview'), 'data-tone', tone);
   put($('status-words'), inWords(picture.servers));

@@ -103,10 +103,15 @@ export function showAlerts({ active, resolved }) {
     rows.push(h('details', { class: 'fold', open: was },
       h('summary', {}, `${many(resolved.length, 'alert')} resolved of late`),
       h('ul', { class: 'resolved' }, ...resolved.slice(0, RESOLVED_MAX).map(alert => h('li', {},
-        h('span', { class: 'muted' }, `${clock(alert.resolved_at * 1000)} `), ...rich(alert.summary),
+        h('span', { class: 'muted' }, `${clock(alert.resolved_at * 1000)} `), ...rich(named(alert)),
         h('span', { class: 'muted' }, ` (${length(alert.resolved_at - alert.since)})`))))));
   }
   $('alerts-list').replaceChildren(...rows);
+}
+
+/** Its words; the name of a server, which comes first in them, as it is written. */
+function named({ server, summary }) {
+  return server && summary.startsWith(`${server}: `) ? `\`${server}\`${summary.slice(server.length)}` : summary;
 }
 
 function alertRow(alert) {
@@ -115,7 +120,7 @@ function alertRow(alert) {
   const words = pending ? 'Pending' : alert.severity === 'critical' ? 'Critical' : 'Warning';
   return h('article', { class: 'alert', 'data-tone': tone },
     h('header', {}, h('span', { class: 'pill' }, words), h('span', { class: 'muted since' }, `since ${clock(alert.since * 1000)}`)),
-    h('h3', {}, ...rich(sentence(alert.summary))),
+    h('h3', {}, ...rich(sentence(named(alert)))),
     h('p', { class: 'fix' }, h('b', {}, 'What to do '), ...rich(sentence(alert.fix))),
     alert.inhibited_by ? h('p', { class: 'muted' }, `Nobody is told: ${alert.inhibited_by.replaceAll('_', ' ')} says why.`) : null);
 }

@@ -2,7 +2,7 @@
 
 import { $, arrange, ask, h, mark, put, settled } from './dashboard-base.js';
 import { confirmed, toast } from './dashboard-dialogs.js';
-import { ago, bytes, fault, many, rate, seconds, share, standing, state, whole } from './dashboard-words.js';
+import { ago, bytes, counted, fault, many, rate, seconds, share, standing, state, whole } from './dashboard-words.js';
 
 /** So many cards stand there until more are asked for. */
 const SHOWN_STEP = 24;
@@ -10,6 +10,8 @@ const SHOWN_STEP = 24;
 const PULSE_SECONDS = 60;
 /** Pictures that follow one another faster, as they do when something happens, share a bar. */
 const BAR_SECONDS_MIN = 0.7;
+/** A share of failures in the last minute that is no accident. */
+const FAILING_ABOVE = 0.1;
 /** Who moved or typed this lately is about to press something. */
 const TOUCHED_MS = 3000;
 
@@ -108,7 +110,7 @@ const FACTS = [
   ['Healed', server => (server.recoveries?.tried > 0 ? share(server.recoveries.rate) : '–')],
   ['Limit', server => (server.limit > 0 ? whole(server.limit) : '–')],
   ['Waiting', server => whole(server.queued)],
-  ['Shed', server => whole(server.shed)],
+  ['Shed', server => counted(server.shed)],
   ['Cached', server => share(server.cache?.hit_rate ?? server.cache?.hit_rate_hour)],
   ['Memory', server => bytes(server.processes?.rss_bytes)],
   ['Processor', server => (server.processes ? share(server.processes.cpu) : '–')],
@@ -187,7 +189,9 @@ function countDown({ parts, server }) {
 
 function beat(server, at) {
   const pulse = pulses.get(server.name) ?? [];
-  const [tone, rate] = [state(server)[1], server.calls_per_second ?? 0];
+  const stands = state(server)[1];
+  const tone = stands === 'ok' && server.error_rate > FAILING_ABOVE ? 'warn' : stands;
+  const rate = server.calls_per_second ?? 0;
   const last = pulse.at(-1);
   const since = last ? at - last.at : 1;
   if (since >= 0 && since < BAR_SECONDS_MIN) {

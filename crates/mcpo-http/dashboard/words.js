@@ -52,6 +52,13 @@ export function bytes(value) {
 }
 
 export const whole = value => (value === null || value === undefined ? NONE : figure(value, 0));
+/** A count that may become long where there is little room: 99,999, but 100 k. */
+export function counted(value) {
+  if (value === null || value === undefined) return NONE;
+  const [unit, size] = value < 1e5 ? ['', 1] : value < 1e6 ? ['k', 1e3] : value < 1e9 ? ['M', 1e6] : ['G', 1e9];
+  return unit ? `${short(Math.floor(value / size * 10) / 10)}\u00a0${unit}` : whole(value);
+}
+
 export const many = (count, one, more = `${one}s`) => `${figure(count, 0)} ${count === 1 ? one : more}`;
 
 /**
