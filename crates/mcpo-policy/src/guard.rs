@@ -16,10 +16,16 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::admission::Sheds;
+use crate::pipeline::PipelineGauge;
 
 /// How often it looks. DAGOR looks each second, or after 2000 requests, which is as often as this
 /// for those who have 20,000 in a second.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How often it looks while no call is in hand and none is turned away: then there is nothing to find
+/// out, and a process that does nothing should not wake up for it. It is as often as DAGOR looks at
+/// all, so that a flood out of nothing is noticed a second later at the most.
+const LOOK_IDLE_EVERY: Duration = Duration::from_secs(1);
 
 /// Later than this is overload (DAGOR).
 const LATE_MIN: Duration = Duration::from_millis(20);
@@ -53,6 +59,7 @@ pub(crate) struct Guard {
 #[derive(Debug)]
 pub struct Watch {
     guard: Option<Arc<Guard>>,
+    gauge: Arc<PipelineGauge>,
     sheds: Arc<Sheds>,
 }
 
@@ -114,8 +121,12 @@ impl Law {
 
 impl Watch {
     /// Without a guard it only tells what was turned away.
-    pub(crate) const fn new(guard: Option<Arc<Guard>>, sheds: Arc<Sheds>) -> Self {
-        Self { guard, sheds }
+    pub(crate) const fn new(
+        guard: Option<Arc<Guard>>,
+        gauge: Arc<PipelineGauge>,
+        sheds: Arc<Sheds>,
+    ) -> Self {
+        Self { guard, gauge, sheds }
     }
 
     /// Watches until it is dropped, and tells what was turned away and is not told yet. `cpu` says
@@ -135,7 +146,8 @@ impl Watch {
                 guard.set(law.let_in);
             }
             self.sheds.tell_due(now);
-            due = now + LOOK_EVERY;
+            let is_idle = law == Law::new() && self.gauge.in_flight() == 0;
+            due = now + if is_idle { LOOK_IDLE_EVERY } else { LOOK_EVERY };
         }
     }
 }

@@ -71,8 +71,10 @@ async fn wake_ups_that_come_late_turn_calls_away_until_they_come_in_time_or_nobo
     let directory = Directory::new();
     let sheds = Arc::new(Sheds::new(directory.journal()));
     let guard = Arc::new(Guard::default());
+    let gauge = Arc::new(PipelineGauge::new(1));
+    let _in_hand = gauge.enter();
     let mut tasks = JoinSet::new();
-    tasks.spawn(Watch::new(Some(Arc::clone(&guard)), sheds).watch(|| BUSY));
+    tasks.spawn(Watch::new(Some(Arc::clone(&guard)), Arc::clone(&gauge), sheds).watch(|| BUSY));
     let turned_away = || (0..1000).filter(|_| guard.turns_away()).count();
     tokio::task::yield_now().await;
     for _ in 0..5 {
@@ -98,7 +100,8 @@ async fn the_watch_tells_what_was_turned_away_also_where_nothing_is_guarded() {
     let directory = Directory::new();
     let sheds = Arc::new(Sheds::new(directory.journal()));
     let mut tasks = JoinSet::new();
-    tasks.spawn(Watch::new(None, Arc::clone(&sheds)).watch(|| BUSY));
+    let gauge = Arc::new(PipelineGauge::new(1));
+    tasks.spawn(Watch::new(None, gauge, Arc::clone(&sheds)).watch(|| BUSY));
     let bench = crate::play::Bench::ready(crate::play::Make::default()).await;
     for _ in 0..5 {
         sheds.note(bench.upstream().meter(), ShedReason::ServerFull, Instant::now());
@@ -106,4 +109,28 @@ async fn the_watch_tells_what_was_turned_away_also_where_nothing_is_guarded() {
     assert_eq!(directory.journal().last_seq(), 1, "the first one is told at once");
     tokio::time::sleep(Duration::from_secs(11)).await;
     assert_eq!(directory.journal().last_seq(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_does_nothing_is_looked_at_once_a_second() {
+    let directory = Directory::new();
+    let sheds = Arc::new(Sheds::new(directory.journal()));
+    let gauge = Arc::new(PipelineGauge::new(1));
+    let looks = Arc::new(AtomicU32::new(0));
+    let seen = Arc::clone(&looks);
+    let cpu = move || {
+        seen.fetch_add(1, Ordering::Relaxed);
+        BUSY
+    };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(Watch::new(Some(Arc::default()), Arc::clone(&gauge), sheds).watch(cpu));
+    let ten_seconds = async || {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        looks.swap(0, Ordering::Relaxed)
+    };
+    assert!((10..=11).contains(&ten_seconds().await));
+    let in_hand = gauge.enter();
+    assert!((90..=101).contains(&ten_seconds().await));
+    drop(in_hand);
+    assert!((9..=11).contains(&ten_seconds().await));
 }
