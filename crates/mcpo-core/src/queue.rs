@@ -13,6 +13,11 @@
 //!   line has stood alone: calls here say how long they can wait. Before that a line must not have
 //!   been empty for an interval, or it is a burst; that is `CoDel`'s, 100 ms or the time of one
 //!   round where that is longer (RFC 8289, section 3.2).
+//! - **Short under overload.** Once one in three left the line without being started, and until it has
+//!   been empty, it is kept as short as two rounds of calls: whoever finds it full is told so at once, and
+//!   whoever is let into it is soon served. A few in a hurry among others do not make that so. No place is free meanwhile, so that as many are answered as with a long line, where
+//!   all would wait for about as long as they can. A line that was longer gets shorter with each
+//!   newcomer, by its oldest, and so only while there are newer ones to be served instead.
 //! - **Judged by the deadline.** A call that could not be answered in time any more is not started.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -22,6 +27,13 @@ use crate::identity::Identity;
 
 /// A line that has not been empty for longer than this is no burst; see the module.
 pub const STANDING_MIN: Duration = Duration::from_millis(100);
+
+/// So many count for the share of those who leave in vain: some who have little time by chance, or
+/// go away, make no overload of a line in which the others are served.
+const IN_VAIN_WINDOW: u32 = 128;
+
+/// All of them.
+const ALL: u32 = 1 << 16;
 
 /// A line of those who wait.
 #[derive(Debug)]
@@ -37,6 +49,11 @@ pub struct Queue<T> {
     next: u64,
     /// Since when it has not been empty.
     standing_since: Option<Instant>,
+    /// The share of those who left it since then without being started: a moving average, in parts
+    /// of [`ALL`].
+    in_vain: u32,
+    /// That was more than a third.
+    is_overloaded: bool,
 }
 
 /// Those who wait of one identity.
@@ -58,6 +75,8 @@ struct Waiting<T> {
 pub struct Bounds {
     /// So many wait at most.
     pub len_max: usize,
+    /// So many wait at most under overload.
+    pub short_max: usize,
     /// The newest may go first after the line has stood for so long, and do
     pub standing_max: Duration,
     /// where the oldest of their identity has no more time left than that.
@@ -93,6 +112,8 @@ impl<T> Default for Queue<T> {
             len: 0,
             next: 0,
             standing_since: None,
+            in_vain: 0,
+            is_overloaded: false,
         }
     }
 }
@@ -122,7 +143,7 @@ impl<T> Queue<T> {
         item: T,
         (now, bounds): (Instant, Bounds),
     ) -> Result<Joined<T>, T> {
-        let pushed_out = if self.len < bounds.len_max {
+        let pushed_out = if self.len < self.len_max(bounds) {
             None
         } else {
             match self.make_room(identity, (now, bounds)) {
@@ -147,9 +168,23 @@ impl<T> Queue<T> {
         Ok(Joined { number, pushed_out })
     }
 
+    /// Takes the oldest out of a line that is too long under overload; `None` where it is not. To be
+    /// asked once for each that joins.
+    pub fn shorten(&mut self, bounds: Bounds) -> Option<T> {
+        if self.len <= self.len_max(bounds) {
+            return None;
+        }
+        let (_, turn) = self.lengths.last()?;
+        let identity = self.turns.get(turn)?.clone();
+        let number = self.lanes.get(&identity)?.end(false)?;
+        self.take(&identity, number).map(|waiting| waiting.item)
+    }
+
     /// Leaves the line; `None` for one that is not in it any more.
     pub fn leave(&mut self, identity: &Identity, number: u64) -> Option<T> {
-        self.take(identity, number).map(|waiting| waiting.item)
+        let left = self.take(identity, number)?;
+        self.count(true);
+        Some(left.item)
     }
 
     /// Who is next; `needs` says how long a call takes at the least. An identity whose call comes
@@ -162,11 +197,14 @@ impl<T> Queue<T> {
     ) -> Option<Next<T>> {
         let identity = self.turns.first_key_value()?.1.clone();
         let lane = self.lanes.get(&identity)?;
-        let number = lane.end(self.is_newest_first(lane, now, bounds))?;
+        let newest_first = self.is_newest_first(lane, now, bounds);
+        let number = lane.end(newest_first)?;
         let Waiting { deadline, item } = self.take(&identity, number)?;
         if now + needs(&item) > deadline {
+            self.count(true);
             return Some(Next::TooLate(item));
         }
+        self.count(false);
         self.end_turn(&identity);
         Some(Next::Starts(item))
     }
@@ -177,8 +215,31 @@ impl<T> Queue<T> {
             && lane.left(now) <= bounds.late_max
     }
 
+    /// One left the line, started or in vain. What it was in before it was empty does not count.
+    const fn count(&mut self, in_vain: bool) {
+        if self.len == 0 {
+            return;
+        }
+        self.in_vain -= self.in_vain / IN_VAIN_WINDOW;
+        if in_vain {
+            self.in_vain += ALL / IN_VAIN_WINDOW;
+        }
+        self.is_overloaded |= self.in_vain > ALL / 3;
+    }
+
+    const fn len_max(&self, bounds: Bounds) -> usize {
+        if self.is_overloaded && bounds.short_max < bounds.len_max {
+            bounds.short_max
+        } else {
+            bounds.len_max
+        }
+    }
+
     /// Takes one out for one more of that identity.
     fn make_room(&mut self, identity: &Identity, (now, bounds): (Instant, Bounds)) -> Option<T> {
+        if let Some(oldest) = self.shorten(bounds) {
+            return Some(oldest);
+        }
         let &(longest, turn) = self.lengths.last()?;
         let own = self.lanes.get(identity).map_or(0, |lane| lane.waiting.len());
         let is_crowd = longest > own + 1;
@@ -207,6 +268,8 @@ impl<T> Queue<T> {
         self.len -= 1;
         if self.len == 0 {
             self.standing_since = None;
+            self.in_vain = 0;
+            self.is_overloaded = false;
         }
         Some(waiting)
     }

@@ -22,7 +22,7 @@ const LATE_MAX: Duration = Duration::from_secs(5);
 const LITTLE: Duration = LATE_MAX;
 
 fn bounds(len_max: usize) -> Bounds {
-    Bounds { len_max, standing_max: STANDING_MIN, late_max: LATE_MAX }
+    Bounds { len_max, short_max: usize::MAX, standing_max: STANDING_MIN, late_max: LATE_MAX }
 }
 
 /// A line whose members are known by what they were called, and a clock.
@@ -148,6 +148,62 @@ fn a_full_line_turns_the_newcomer_away_and_under_overload_the_oldest() {
     assert_eq!(line.all(), ["a4", "a2"]);
     let mut none = Line::new(0);
     assert_eq!(none.join("a", "a1"), Some("a1"), "there is no line at all");
+}
+
+/// Callers who have ten seconds each, three a second, before a server that takes one a second: a line
+/// under overload, and the time.
+fn overloaded() -> (Queue<u32>, Instant) {
+    let (mut queue, mut now) = (Queue::default(), origin());
+    let mut waiting = std::collections::VecDeque::new();
+    for item in 0..900 {
+        let _out = queue.shorten(SHORT);
+        let time = Duration::from_secs(10);
+        if let Ok(joined) = queue.join(&Identity::COMMON, now + time, item, (now, SHORT)) {
+            waiting.push_back((now + time, joined.number));
+        }
+        while let Some((_, number)) = waiting.pop_front_if(|(deadline, _)| *deadline <= now) {
+            let _gone = queue.leave(&Identity::COMMON, number);
+        }
+        if item % 3 == 2 {
+            let _next = queue.next(now, SHORT, |_| Duration::ZERO);
+            now += Duration::from_secs(1);
+        }
+    }
+    (queue, now)
+}
+
+const SHORT: Bounds =
+    Bounds { len_max: 1000, short_max: 2, standing_max: STANDING_MIN, late_max: LATE_MAX };
+
+#[test]
+fn under_overload_the_line_is_short_until_it_has_been_empty() {
+    let (mut queue, now) = overloaded();
+    assert_eq!(queue.len(), 1, "one of two was started after the last newcomer");
+    let join = |queue: &mut Queue<u32>, item| {
+        queue.join(&Identity::COMMON, now + MINUTE, item, (now, SHORT)).map(|_| ())
+    };
+    assert_eq!(join(&mut queue, 1000), Ok(()));
+    assert_eq!(join(&mut queue, 1001), Err(1001), "it is told so at once");
+    while queue.next(now, SHORT, |_| Duration::ZERO).is_some() {}
+    for item in 0..10 {
+        assert_eq!(join(&mut queue, item), Ok(()), "it has been empty");
+    }
+}
+
+#[test]
+fn callers_who_can_wait_are_not_turned_away_for_a_few_in_a_hurry() {
+    let (mut queue, now) = (Queue::default(), origin());
+    for item in 0..900 {
+        let joined = queue.join(&Identity::COMMON, now + MINUTE, item, (now, SHORT));
+        let number = joined.expect("there is room").number;
+        assert_eq!(queue.shorten(SHORT), None);
+        match item % 5 {
+            0 => assert_eq!(queue.leave(&Identity::COMMON, number), Some(item)),
+            1 | 2 => assert!(queue.next(now, SHORT, |_| Duration::ZERO).is_some()),
+            _ => {}
+        }
+    }
+    assert_eq!(queue.len(), 360);
 }
 
 #[test]

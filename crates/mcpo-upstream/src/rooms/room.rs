@@ -25,6 +25,10 @@ const WAITING: u64 = 1 << 32;
 /// would do if all took as long as they usually do; the other half is for those that take longer.
 const LATE_FACTOR: u32 = 2;
 
+/// Under overload as many wait as are served in so many rounds: one could run out before the next
+/// call comes.
+const ROUNDS_UNDER_OVERLOAD: usize = 2;
+
 /// One bound on calls in flight.
 #[derive(Debug)]
 pub(super) struct Room {
@@ -133,13 +137,13 @@ impl Room {
         let Wish { identity, deadline, slot, waiting_max } = wish;
         let (told_tx, told) = oneshot::channel();
         let waiter = Waiter { told: told_tx, slot };
+        let bounds = self.bounds(waiting_max);
         let mut line = self.line();
-        let joined = line.join(
-            identity,
-            deadline.into_std(),
-            waiter,
-            (now.into_std(), self.bounds(waiting_max)),
-        );
+        if let Some(out) = line.shorten(bounds) {
+            self.word.fetch_sub(WAITING, Ordering::AcqRel);
+            out.tell(Err(ShedReason::ServerFull));
+        }
+        let joined = line.join(identity, deadline.into_std(), waiter, (now.into_std(), bounds));
         let joined = joined.map_err(|_waiter| ShedReason::ServerFull)?;
         match joined.pushed_out {
             None => drop(self.word.fetch_add(WAITING, Ordering::AcqRel)),
@@ -196,7 +200,8 @@ impl Room {
     fn bounds(&self, len_max: usize) -> Bounds {
         let usual = self.pace.usual();
         let late_max = usual.saturating_mul(LATE_FACTOR);
-        Bounds { len_max, standing_max: STANDING_MIN.max(usual), late_max }
+        let short_max = self.bound().saturating_mul(ROUNDS_UNDER_OVERLOAD);
+        Bounds { len_max, short_max, standing_max: STANDING_MIN.max(usual), late_max }
     }
 
     /// How long the last one in the line will wait, as things are.
