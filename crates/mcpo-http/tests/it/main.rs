@@ -8,5 +8,6 @@ mod kept;
 mod live;
 mod load;
 mod login;
+mod long;
 mod scene;
 mod surface;
