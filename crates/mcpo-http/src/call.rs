@@ -396,7 +396,11 @@ fn turned_away(upstream: &Upstream, tool: &Tool, turned: Turned) -> Problem {
 /// The answer where no call is made. One that was well-formed is told that nothing of it was sent.
 fn not_made(problem: &Problem) -> Called {
     let mut answer = problem.answer();
-    if matches!(problem, Problem::Shed { .. } | Problem::TooOften { .. } | Problem::NotKept) {
+    let is_turned_away = matches!(
+        problem,
+        Problem::Shed { .. } | Problem::TooOften { .. } | Problem::NotKept | Problem::NoRoomForBody
+    );
+    if is_turned_away {
         put_outcome(&mut answer, OutcomeKind::NotSent, 0);
     }
     Called { answer, outcome: None }

@@ -222,3 +222,16 @@ fn what_was_not_sent_is_an_answer_all_the_same() {
         assert_eq!((header("x-mcpo-cache"), header("age")), (word, age));
     }
 }
+
+#[test]
+fn who_is_turned_away_is_told_that_nothing_was_sent() {
+    let reason = ShedReason::ProcessFull;
+    let shed = Problem::Shed { upstream: "one".to_owned(), reason, retry_after: None };
+    for problem in [shed, Problem::NotKept, Problem::NoRoomForBody] {
+        let Called { answer, outcome } = not_made(&problem);
+        let told = [&OUTCOME, &ATTEMPTS].map(|name| answer.headers()[name].to_str().unwrap());
+        assert_eq!((told, outcome), (["not_sent", "0"], None), "{problem:?}");
+    }
+    let Called { answer, .. } = not_made(&Problem::BadTimeout);
+    assert!(!answer.headers().contains_key(&OUTCOME));
+}
