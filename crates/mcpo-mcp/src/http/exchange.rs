@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 
 use crate::http::agent::WatchedBody;
-use crate::http::pool::Pool;
+use crate::http::pool::{Pool, Seat};
 use crate::http::way::Wire;
 
 /// How many pieces of a rest may be there at once to be thrown away. More are not the end of
@@ -56,6 +56,8 @@ pub(crate) struct Response {
     length: Option<u64>,
     /// What is to be driven until the end of the body.
     plain: Option<Box<Plain>>,
+    /// Over HTTP/2, its place on the connection.
+    seat: Option<Seat>,
     pool: Arc<Pool>,
 }
 
@@ -156,10 +158,15 @@ impl Attempt {
 
     pub(super) fn shared(
         answered: Result<http::Response<Incoming>, TrySendError<Request<WatchedBody>>>,
+        seat: Seat,
         pool: &Arc<Pool>,
     ) -> Self {
         match answered {
-            Ok(answer) => Self::Answered(Response::new(answer, None, pool)),
+            Ok(answer) => {
+                let mut response = Response::new(answer, None, pool);
+                response.seat = Some(seat);
+                Self::Answered(response)
+            }
             Err(error) => Self::failed(error),
         }
     }
@@ -178,7 +185,8 @@ impl Response {
             plain.idle_max = idle_max(&head.headers);
         }
         let length = body.size_hint().exact();
-        let mut response = Self { head, body, length, plain, pool: Arc::clone(pool) };
+        let pool = Arc::clone(pool);
+        let mut response = Self { head, body, length, plain, seat: None, pool };
         if response.body.is_end_stream() {
             response.release();
         }
@@ -256,10 +264,10 @@ impl Response {
     /// rest has come, and a stream is not reset: servers take many resets for an attack
     /// (CVE-2023-44487) and close the connection with all that is on it.
     pub(crate) fn let_go(self) -> StatusCode {
-        let Self { head, body, plain, pool, .. } = self;
+        let Self { head, body, plain, seat, pool, .. } = self;
         match plain {
             Some(plain) => pool.keep_for_rest(plain, body),
-            None if !body.is_end_stream() => pool.await_rest(body),
+            None if !body.is_end_stream() => pool.await_rest(body, seat),
             None => {}
         }
         head.status

@@ -44,6 +44,9 @@ const RESTS_MAX: usize = 256;
 const REST_BYTES_MAX: usize = 256 * 1024;
 /// A request that was given up before says nothing of the line: answers take that long.
 const SILENCE_MIN: Duration = Duration::from_secs(1);
+/// Requests at once on one connection of HTTP/2, streams that stay open included: servers allow 100
+/// or more (RFC 9113, section 6.5.2), and what is beyond that would wait for another to end.
+const STREAMS_MAX: usize = 96;
 /// How often unused connections are looked at: one that the other side closed is kept no longer.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
@@ -68,7 +71,8 @@ struct Kept {
     idle: Vec<(Instant, Box<Plain>)>,
     /// The one that was looked at least recently is at the front.
     draining: VecDeque<(Instant, Box<Plain>, Incoming)>,
-    shared: Option<Shared>,
+    /// Each is full but the last ones.
+    shared: Vec<Shared>,
     /// Connections of HTTP/2; dropping them closes them.
     tasks: JoinSet<()>,
     rests: JoinSet<()>,
@@ -82,9 +86,19 @@ struct Kept {
 
 /// A connection of HTTP/2.
 struct Shared {
-    sender: http2::SendRequest<WatchedBody>,
+    stream: Stream,
     used: Instant,
 }
+
+/// A stream on a connection of HTTP/2, which is counted for as long as this is there.
+#[derive(Clone)]
+pub(super) struct Stream {
+    sender: http2::SendRequest<WatchedBody>,
+    seat: Seat,
+}
+
+/// Counts among those that share it.
+pub(super) type Seat = Arc<()>;
 
 /// A request on a connection that was there. Dropped before its end, after a long silence, it says
 /// that the line may be dead, and then it is so for all that were unused at the same time: whoever
@@ -98,7 +112,7 @@ struct Asked<'p> {
 /// What a request can be sent on.
 pub(super) enum Connection {
     Plain(Box<Plain>),
-    Shared(http2::SendRequest<WatchedBody>),
+    Shared(Stream),
 }
 
 impl Pool {
@@ -162,8 +176,8 @@ impl Pool {
     ) -> Attempt {
         match connection {
             Connection::Plain(plain) => plain.send(compose(false), self).await,
-            Connection::Shared(mut sender) => {
-                Attempt::shared(sender.try_send_request(compose(true)).await, self)
+            Connection::Shared(Stream { mut sender, seat }) => {
+                Attempt::shared(sender.try_send_request(compose(true)).await, seat, self)
             }
         }
     }
@@ -171,8 +185,8 @@ impl Pool {
     fn take(&self) -> Option<Connection> {
         let now = Instant::now();
         let mut kept = self.kept();
-        if let Some(sender) = kept.shared(now) {
-            return Some(Connection::Shared(sender));
+        if let Some(stream) = kept.stream(now) {
+            return Some(Connection::Shared(stream));
         }
         kept.settle(now);
         // Those below the first one are hardly younger.
@@ -186,8 +200,8 @@ impl Pool {
         }
         let asked = Instant::now();
         let mut last_failure = self.making.lock().await;
-        if let Some(sender) = self.kept().shared(Instant::now()) {
-            return Ok(Connection::Shared(sender));
+        if let Some(stream) = self.kept().stream(Instant::now()) {
+            return Ok(Connection::Shared(stream));
         }
         // What failed while this waited would have failed for it as well: those that ask for an
         // origin that never answers must not wait for it one after the other.
@@ -224,8 +238,8 @@ impl Pool {
         let mut kept = self.kept();
         kept.speaks_h2 = true;
         // Of those that found out at the same time the first one shares its connection.
-        if let Some(sender) = kept.shared(Instant::now()) {
-            return Ok(Connection::Shared(sender));
+        if let Some(stream) = kept.stream(Instant::now()) {
+            return Ok(Connection::Shared(stream));
         }
         let running = async move {
             if let Err(error) = connection.await {
@@ -234,9 +248,10 @@ impl Pool {
         };
         while kept.tasks.try_join_next().is_some() {}
         kept.tasks.spawn(running.in_current_span());
-        kept.shared = Some(Shared { sender: sender.clone(), used: Instant::now() });
+        let stream = Stream { sender, seat: Seat::default() };
+        kept.shared.push(Shared { stream: stream.clone(), used: Instant::now() });
         self.tell_filled(&mut kept);
-        Ok(Connection::Shared(sender))
+        Ok(Connection::Shared(stream))
     }
 
     /// Keeps a connection whose answer was read to its end.
@@ -257,7 +272,7 @@ impl Pool {
     }
 
     /// Awaits the rest of an answer that nobody needs, on a connection that others use meanwhile.
-    pub(super) fn await_rest(&self, mut rest: Incoming) {
+    pub(super) fn await_rest(&self, mut rest: Incoming, seat: Option<Seat>) {
         let mut kept = self.kept();
         while kept.rests.try_join_next().is_some() {}
         if kept.rests.len() < RESTS_MAX {
@@ -272,6 +287,7 @@ impl Pool {
                     Poll::Ready(())
                 });
                 let _in_time = timeout(DRAINING_MAX, all).await;
+                drop(seat);
             });
         }
     }
@@ -299,7 +315,7 @@ impl Pool {
             kept.sweep(now);
             kept.swept = Some(now);
         }
-        kept.waits = kept.idle.is_empty() && kept.draining.is_empty() && kept.shared.is_none();
+        kept.waits = kept.idle.is_empty() && kept.draining.is_empty() && kept.shared.is_empty();
         !kept.waits
     }
 
@@ -323,11 +339,12 @@ async fn plain(wire: Box<dyn Wire>) -> Result<Connection, hyper::Error> {
 }
 
 impl Kept {
-    fn shared(&mut self, now: Instant) -> Option<http2::SendRequest<WatchedBody>> {
-        self.shared = self.shared.take().filter(|shared| !shared.sender.is_closed());
-        let shared = self.shared.as_mut()?;
+    /// A stream on the first connection of HTTP/2 that has room for one.
+    fn stream(&mut self, now: Instant) -> Option<Stream> {
+        self.shared.retain(|shared| !shared.stream.sender.is_closed());
+        let shared = self.shared.iter_mut().find(|shared| shared.streams() < STREAMS_MAX)?;
         shared.used = now;
-        Some(shared.sender.clone())
+        Some(shared.stream.clone())
     }
 
     fn keep(&mut self, since: Instant, plain: Box<Plain>) {
@@ -358,8 +375,9 @@ impl Kept {
         self.idle.retain_mut(|(since, plain)| {
             now.duration_since(*since) < plain.idle_max() && plain.is_usable(&mut context)
         });
-        self.shared = self.shared.take().filter(|shared| {
-            !shared.sender.is_closed() && now.duration_since(shared.used) < IDLE_MAX
+        self.shared.retain(|shared| {
+            !shared.stream.sender.is_closed()
+                && (shared.streams() > 0 || now.duration_since(shared.used) < IDLE_MAX)
         });
         while self.tasks.try_join_next().is_some() {}
         while self.rests.try_join_next().is_some() {}
@@ -374,12 +392,19 @@ impl Drop for Asked<'_> {
     }
 }
 
+impl Shared {
+    fn streams(&self) -> usize {
+        // One is its own.
+        Arc::strong_count(&self.stream.seat).saturating_sub(1)
+    }
+}
+
 impl std::fmt::Debug for Kept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Kept")
             .field("idle", &self.idle.len())
             .field("draining", &self.draining.len())
-            .field("shared", &self.shared.is_some())
+            .field("shared", &self.shared.len())
             .finish_non_exhaustive()
     }
 }
