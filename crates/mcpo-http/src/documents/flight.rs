@@ -44,7 +44,8 @@ impl Flights {
     {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let known = last.get(name);
-        if let Some(known) = known {
+        // Whoever asks after one that broke gets another try.
+        if let Some(known) = known.filter(|known| !known.is_broken()) {
             let is_news = missed.is_some_and(|missed| known.number > missed.number);
             if known.etag == etag || is_news || known.is_under_way() {
                 return known.clone();
@@ -76,6 +77,10 @@ impl Flight {
 
     fn is_under_way(&self) -> bool {
         self.document.peek().is_none()
+    }
+
+    fn is_broken(&self) -> bool {
+        matches!(self.document.peek(), Some(None))
     }
 
     /// Waits for it to end.

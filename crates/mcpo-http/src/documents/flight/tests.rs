@@ -1,3 +1,4 @@
+use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use super::*;
@@ -51,4 +52,14 @@ async fn upstreams_do_not_wait_for_each_other_and_are_forgotten_when_they_are_go
     let (release, write) = gated("3");
     release.send(()).expect("there is room");
     assert_eq!(flights.join("b", "3", None, || write).number, 0);
+}
+
+#[tokio::test]
+async fn whoever_asks_after_one_that_broke_gets_another_try() {
+    let flights = Flights::default();
+    let broken = flights.join("", "1", None, || || -> Document { panic!("it breaks") });
+    assert!(AssertUnwindSafe(broken.ended()).catch_unwind().await.is_err());
+    let (release, write) = gated("1");
+    release.send(()).expect("there is room");
+    assert_eq!(flights.join("", "1", None, || write).ended().await.etag, "1");
 }
