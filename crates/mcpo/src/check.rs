@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use mcpo_config::{Config, Endpoint, Flags, HttpKind, Mode, PoolSizes, Recovery, Server, Stdio};
+use mcpo_core::load::{Rate, ServerLoad};
 
 use crate::exit::Exit;
 use crate::render;
@@ -40,7 +41,7 @@ pub(crate) fn summary(config: &Config) -> String {
     let kinds = rows.iter().map(|(_, server)| kind(server).len()).max().unwrap_or(0);
     for (path, server) in &rows {
         let (kind, target) = (kind(server), target(server));
-        let treatment = treatment(server);
+        let treatment = treatment(config, server);
         writeln!(out, "  {BOLD}{path:paths$}{BOLD:#}  {kind:kinds$}  {target}{treatment}")
             .expect(STRING);
     }
@@ -93,7 +94,7 @@ fn history(config: &Config) -> String {
 
 /// How a server is treated where that is not as usual: each word with what separates it from the
 /// one before.
-fn treatment(server: &Server) -> String {
+fn treatment(config: &Config, server: &Server) -> String {
     let PoolSizes { min, max } = server.pool;
     let usual = match &server.endpoint {
         Endpoint::Stdio(_) => PoolSizes::STDIO,
@@ -110,10 +111,31 @@ fn treatment(server: &Server) -> String {
     let words = [
         server.timeout.map(|timeout| format!("{} s a call", timeout.as_secs_f64())),
         sessions,
+        at_once(server.load),
+        server.load.rate.map(often),
+        kept(config, server),
         tools(server.catalog.disabled_tools.len(), "disabled"),
         tools(server.catalog.tools.len(), "treated specially"),
     ];
     words.into_iter().flatten().map(|word| format!(", {word}")).collect()
+}
+
+/// How many of its calls there are at once, where that is not as usual.
+fn at_once(load: ServerLoad) -> Option<String> {
+    let max = load.max_concurrent;
+    (max != ServerLoad::MAX_CONCURRENT)
+        .then(|| format!("{} at once", render::counted(max.get(), "call")))
+}
+
+fn often(rate: Rate) -> String {
+    let calls = render::counted(rate.calls.get() as usize, "call");
+    format!("{calls} in {} s", rate.per.as_secs_f64())
+}
+
+/// How long answers are kept, if they are.
+fn kept(config: &Config, server: &Server) -> Option<String> {
+    let cache = server.catalog.cache.as_ref().filter(|_| config.load.cache.enabled)?;
+    Some(format!("answers kept for {} s", cache.times.ttl.as_secs_f64()))
 }
 
 const STRING: &str = "writing to a string cannot fail";

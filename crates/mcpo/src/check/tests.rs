@@ -40,18 +40,20 @@ fn the_summary_says_how_servers_of_a_file_are_treated() {
     let text = r#"{"mcpServers": {
         "a": {"command": "/bin/sh", "pool": {"min": 2, "max": 2}, "disabledTools": ["x", "y"]},
         "b": {"url": "http://h/", "timeout": 2.5, "pool": {"max": 8}, "tools": {"z": {"retry": false}}},
-        "c": {"url": "http://h/"}
+        "c": {"url": "http://h/"},
+        "d": {"url": "http://h/", "maxConcurrent": 1, "rateLimit": "50/m", "cache": {"ttl": 1.5}}
     }}"#;
     let file = scratch.write("servers.json", text).expect("a file");
     let config = Some(file.to_str().expect("a path").to_owned());
     let flags = Flags { config, hot_reload: true, no_state: true, ..Flags::default() };
     let summary = summary(&Config::load(&flags).expect("the file is right"));
     insta::assert_snapshot!(strip_str(&summary), @"
-    ok: 3 servers
+    ok: 4 servers
 
       /a  stdio  /bin/sh, 2 sessions, 2 tools disabled
       /b  sse    http://h/, 2.5 s a call, 1 to 8 sessions, 1 tool treated specially
       /c  sse    http://h/
+      /d  sse    http://h/, 1 call at once, 50 calls in 60 s, answers kept for 1.5 s
 
       listens on   http://0.0.0.0:8000
       key          none, everybody may call
