@@ -231,7 +231,7 @@ impl Load {
     /// `MCPO_MAX_CONCURRENT`: each costs some tens of KiB at most while it waits, so that this many
     /// fit a small machine; what comes on top is told to come back.
     pub const MAX_CONCURRENT: NonZeroUsize = NonZeroUsize::new(10_000).expect("it is not zero");
-    /// `MCPO_MAX_CONNECTIONS`: each idle one costs some 10 KiB and a file descriptor.
+    /// `MCPO_MAX_CONNECTIONS`: each idle one costs some 30 KiB and a file descriptor.
     pub const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(16_384).expect("it is not zero");
 }
 
