@@ -13,7 +13,7 @@ pub(super) const PROCESS_FULL: Rule = Rule {
     id: "process_full",
     severity: Severity::Critical,
     title: "mcpo turns calls away: it has as many in hand as it takes",
-    when: "Ten calls or more of the last five minutes were turned away since as many were in hand as `MCPO_MAX_CONCURRENT` allows.",
+    when: "Ten calls or more of the last five minutes were turned away since as many were in hand as `MCPO_MAX_CONCURRENT` allows, or half as many of one server, which leaves the rest to the others.",
     fix: &[
         "See which server is slow: its calls take the places. A smaller `maxConcurrent` of it leaves more to the others.",
         "If the machine has processor time and memory left, raise `MCPO_MAX_CONCURRENT`.",
