@@ -14,10 +14,11 @@
 //!   been empty for an interval, or it is a burst; that is `CoDel`'s, 100 ms or the time of one
 //!   round where that is longer (RFC 8289, section 3.2).
 //! - **Short under overload.** Once one in three left the line without being started, and until it has
-//!   been empty, it is kept as short as two rounds of calls: whoever finds it full is told so at once, and
-//!   whoever is let into it is soon served. A few in a hurry among others do not make that so. No place is free meanwhile, so that as many are answered as with a long line, where
-//!   all would wait for about as long as they can. A line that was longer gets shorter with each
-//!   newcomer, by its oldest, and so only while there are newer ones to be served instead.
+//!   been empty, it is kept as short as one round of calls: whoever finds it full is told so at once,
+//!   and whoever is let into it is soon served. A few in a hurry among others do not make that so. No
+//!   place is free meanwhile, so that as many are answered as with a long line, where all would wait
+//!   for about as long as they can. A line that was longer gets shorter with each newcomer, by its
+//!   oldest, and so only while there are newer ones to be served instead.
 //! - **Judged by the deadline.** A call that could not be answered in time any more is not started.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

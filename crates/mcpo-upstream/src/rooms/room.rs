@@ -25,10 +25,6 @@ const WAITING: u64 = 1 << 32;
 /// would do if all took as long as they usually do; the other half is for those that take longer.
 const LATE_FACTOR: u32 = 2;
 
-/// Under overload as many wait as are served in so many rounds: one could run out before the next
-/// call comes.
-const ROUNDS_UNDER_OVERLOAD: usize = 2;
-
 /// One bound on calls in flight.
 #[derive(Debug)]
 pub(super) struct Room {
@@ -200,7 +196,8 @@ impl Room {
     fn bounds(&self, len_max: usize) -> Bounds {
         let usual = self.pace.usual();
         let late_max = usual.saturating_mul(LATE_FACTOR);
-        let short_max = self.bound().saturating_mul(ROUNDS_UNDER_OVERLOAD);
+        // One for each place: none is free before the next call comes.
+        let short_max = self.bound();
         Bounds { len_max, short_max, standing_max: STANDING_MIN.max(usual), late_max }
     }
 
