@@ -1,5 +1,5 @@
-//! What everything costs while nothing is wrong: all of it switched on beside all of it switched
-//! off, in many short turns; beside them the floor and, at 64 connections, the original.
+//! What everything costs while nothing is wrong: all of it switched on, and what is on by itself,
+//! beside all of it switched off, in many short turns; beside them the floor and, at 64 connections, the original.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,16 +75,18 @@ pub(crate) async fn measure(options: &Options) -> Result<(Vec<Sheet>, Vec<Target
             ended?.context("who watches was let down")?;
         }
     }
-    let ratio = |upstream, column| sheet.value(&[upstream, "64", "all on"], column);
     let mut targets = Vec::new();
     for upstream in ["stdio", "http"] {
-        let what = |of: &str| format!("{upstream}, 64 connections: all on beside {of}");
-        let mut target = |of, bound, column| {
-            targets.push(Target::at_least(&what(of), bound, " x", ratio(upstream, column)));
+        let mut target = |who, of, bound, column| {
+            let what = format!("{upstream}, 64 connections: {who} beside {of}");
+            let ratio = sheet.value(&[upstream, "64", who], column);
+            targets.push(Target::at_least(&what, bound, " x", ratio));
         };
-        target("all off", 0.9, "x all off");
-        target("the floor", 0.8, "x floor");
-        target("the original", 40.0, "x python");
+        for who in ["all on", "defaults"] {
+            target(who, "all off", 0.9, "x all off");
+            target(who, "the floor", 0.8, "x floor");
+            target(who, "the original", 40.0, "x python");
+        }
     }
     Ok((vec![sheet], targets))
 }
@@ -104,6 +106,7 @@ async fn start_all(options: &Options, upstream: &str, echo: &Echo) -> Result<Vec
     };
     let mut group = vec![
         with("all on", Stage::start(options, [server(&on)], &ON).await?, "/s0/echo"),
+        with("defaults", Stage::start(options, [server(&json!({}))], &[]).await?, "/s0/echo"),
         with("all off", Stage::start(options, [server(&json!({}))], &OFF).await?, "/s0/echo"),
         with("floor", Stage::start_floor(options, &floor).await?, "/echo"),
     ];
@@ -140,7 +143,7 @@ async fn measure_round(
         let one = found.iter().find(|(other, _)| *other == name);
         one.map(|(_, measured)| measured.tally.good_per_second())
     };
-    for name in ["all on", "all off", "floor", "python"] {
+    for name in ["all on", "defaults", "all off", "floor", "python"] {
         let Some((_, measured)) = found.iter().find(|(other, _)| *other == name) else { continue };
         let tally = &measured.tally;
         let own = tally.good_per_second();
