@@ -21,6 +21,8 @@ const SETTLE: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Rows of the long run.
 const POINTS: usize = 20;
+/// Rounds of calls at least, however many calls they have.
+const ROUNDS_MIN: usize = 10;
 const KIB_PER_MIB: f64 = 1024.0;
 
 pub(crate) async fn measure(options: &Options) -> Result<(Vec<Sheet>, Vec<Target>)> {
@@ -123,7 +125,8 @@ async fn growth(options: &Options) -> Result<(Sheet, Option<f64>)> {
     let mut sheet = Sheet::new(title, &["calls"], &columns);
     let plan = Plan { warm_up: Duration::ZERO, ..closed(options, CONNECTIONS) };
     let (mut calls, mut lost, mut next, mut points) = (0, 0, 0, Vec::new());
-    while calls < options.calls {
+    // A fast machine makes few calls of few rounds; the growth is seen between several.
+    while calls < options.calls || points.len() < ROUNDS_MIN {
         let measured = stage.load(&swarm, &plan).await?;
         calls += measured.tally.sent();
         lost += measured.tally.lost();
