@@ -17,6 +17,7 @@ use crate::gate::{Gate, GatePolicy};
 use crate::journal::Journal;
 use crate::meter::Meters;
 use crate::order::{ORDERS_WAITING_MAX, Request};
+use crate::sleep::Beat;
 
 pub use crate::live::{InFlight, LiveSession, Noted};
 pub use upstream::{CALLS_IN_FLIGHT_MAX, CALLS_WAITING_MAX, Upstream};
@@ -42,6 +43,7 @@ pub struct Directory {
     publishing: Mutex<u64>,
     journal: Arc<Journal>,
     meters: Arc<Meters>,
+    beat: Arc<Beat>,
 }
 
 /// A keeper's end of one upstream in the directory.
@@ -75,6 +77,7 @@ impl Directory {
             publishing: Mutex::new(0),
             journal: Arc::new(Journal::with_clock(clock)),
             meters: Arc::default(),
+            beat: Beat::new(),
         })
     }
 
@@ -88,6 +91,11 @@ impl Directory {
     #[must_use]
     pub fn meters(&self) -> &Arc<Meters> {
         &self.meters
+    }
+
+    /// When it was looked last whether time jumped.
+    pub(crate) const fn beat(&self) -> &Arc<Beat> {
+        &self.beat
     }
 
     /// The snapshot of this moment, without waiting or counting references.
@@ -109,13 +117,13 @@ impl Directory {
         let gate = Arc::new(gate);
         let bell = Arc::new(Bell::default());
         let (orders_tx, orders) = mpsc::channel(ORDERS_WAITING_MAX);
-        let meter = self.meters.of(&view.name);
+        let (meter, beat) = (self.meters.of(&view.name), Arc::clone(&self.beat));
         let (publishing, (number, views)) = self.publish(|number, upstreams, before| {
             let before = before.position(&view.name);
             let (upstream, views) = Upstream::entering(
                 before.map(|index| &upstreams[index]),
                 number,
-                (view.clone(), Arc::clone(&gate), Arc::clone(&bell), orders_tx, meter),
+                (view.clone(), Arc::clone(&gate), Arc::clone(&bell), orders_tx, (meter, beat)),
             );
             match before {
                 Some(index) => upstreams[index] = upstream,

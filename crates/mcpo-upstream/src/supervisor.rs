@@ -74,7 +74,7 @@ impl Supervisor {
     ///
     /// Dropping the future kills every child and ends every task at once.
     pub async fn run(mut self, mut wanted: watch::Receiver<Arc<Vec<Server>>>) {
-        let mut jumps = Jumps::new();
+        let mut jumps = Jumps::new(Arc::clone(self.directory.beat()));
         loop {
             let now_wanted = wanted.borrow_and_update().clone();
             self.turn(&now_wanted);

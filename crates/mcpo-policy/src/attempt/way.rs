@@ -40,7 +40,8 @@ pub(super) async fn find<'a>(call: &'a Call<'_>, tries: &mut Tries<'_>) -> Resul
             None => Cow::Owned(Box::pin(session(call, tries)).await.map_err(Failed::NotSent)?),
         };
         let mut at = Instant::now();
-        if tries.doubt.is_some() || live.is_stale(at) {
+        let is_jump = call.upstream.notice_jump(at);
+        if is_jump || tries.doubt.is_some() || live.is_stale(at) {
             if !Box::pin(is_fit(call, &live, tries)).await? {
                 continue;
             }

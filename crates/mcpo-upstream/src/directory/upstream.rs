@@ -14,6 +14,7 @@ use crate::live::LiveSession;
 use crate::meter::Meter;
 use crate::order::{Order, OrderError, Request, Told};
 use crate::rooms::{InHand, Place, Rooms, Ticket};
+use crate::sleep::Beat;
 
 /// One upstream in a snapshot.
 #[derive(Debug, Clone)]
@@ -27,6 +28,7 @@ pub struct Upstream {
     pub(super) rooms: Arc<Rooms>,
     gate: Arc<Gate>,
     bell: Arc<Bell>,
+    beat: Arc<Beat>,
     orders: mpsc::Sender<Request>,
 }
 
@@ -37,7 +39,8 @@ pub const CALLS_IN_FLIGHT_MAX: usize = ServerLoad::MAX_CONCURRENT.get();
 pub const CALLS_WAITING_MAX: usize = ServerLoad::MAX_WAITING;
 
 /// What a new seat brings.
-pub(super) type Furniture = (Arc<View>, Arc<Gate>, Arc<Bell>, mpsc::Sender<Request>, Arc<Meter>);
+pub(super) type Furniture =
+    (Arc<View>, Arc<Gate>, Arc<Bell>, mpsc::Sender<Request>, (Arc<Meter>, Arc<Beat>));
 
 // === impl Upstream ===
 
@@ -47,7 +50,7 @@ impl Upstream {
     pub(super) fn entering(
         before: Option<&Self>,
         seat: u64,
-        (view, gate, bell, orders, meter): Furniture,
+        (view, gate, bell, orders, (meter, beat)): Furniture,
     ) -> (Self, Arc<watch::Sender<Arc<View>>>) {
         let sender = before.and_then(|before| before.sender.upgrade());
         let sender = sender.unwrap_or_else(|| Arc::new(watch::Sender::new(view.clone())));
@@ -62,6 +65,7 @@ impl Upstream {
             rooms,
             gate,
             bell,
+            beat,
             orders,
         };
         (upstream, sender)
@@ -125,6 +129,16 @@ impl Upstream {
     /// Tells the keeper that a call waits for a session. Telling it more than once costs nothing.
     pub fn want(&self) {
         self.bell.want();
+    }
+
+    /// Whether time may have passed uncounted of late, which nobody else has noticed yet; its
+    /// sessions are looked at then. One load and a comparison where all is well.
+    pub fn notice_jump(&self, now: Instant) -> bool {
+        let is_late = self.beat.is_late(now);
+        if is_late {
+            self.doubt_time();
+        }
+        is_late
     }
 
     /// Time may have passed uncounted: each session is looked at before it is used again.

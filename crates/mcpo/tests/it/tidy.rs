@@ -27,7 +27,7 @@ const OWNERS: [(&str, &[&str]); 26] = [
     ("notify", &["mcpo-config"]),
     ("strsim", &["mcpo-config"]),
     ("reqwest", &["mcpo-monitor"]),
-    ("rustix", &["mcpo-mcp", "mcpo-monitor"]),
+    ("rustix", &["mcpo-mcp", "mcpo-monitor", "mcpo"]),
     ("arc-swap", &["mcpo-upstream"]),
     ("opentelemetry-proto", &["mcpo-monitor"]),
     ("procfs", &["mcpo-monitor"]),
