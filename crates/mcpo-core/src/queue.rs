@@ -13,9 +13,9 @@
 //!   line has stood alone: calls here say how long they can wait. Before that a line must not have
 //!   been empty for an interval, or it is a burst; that is `CoDel`'s, 100 ms or the time of one
 //!   round where that is longer (RFC 8289, section 3.2).
-//! - **Short under overload.** Once one in three left the line without being started, and until it has
-//!   been empty, it is kept as short as one round of calls: whoever finds it full is told so at once,
-//!   and whoever is let into it is soon served. A few in a hurry among others do not make that so. No
+//! - **Short under overload.** Once one in three was not started, and until hardly anybody is sent away
+//!   any more or the line has been empty for an interval, it is kept as short as one round of calls:
+//!   whoever finds it full is told so at once, and whoever is let into it is soon served. A few in a hurry among others do not make that so. No
 //!   place is free meanwhile, so that as many are answered as with a long line, where all would wait
 //!   for about as long as they can. A line that was longer gets shorter with each newcomer, by its
 //!   oldest, and so only while there are newer ones to be served instead.
@@ -36,6 +36,12 @@ const IN_VAIN_WINDOW: u32 = 128;
 /// All of them.
 const ALL: u32 = 1 << 16;
 
+/// From here on there is more than a place for everybody.
+const OVERLOADED_FROM: u32 = ALL / 3;
+
+/// Down to here nothing is over: who is sent away by a short line would else fill a long one again.
+const OVERLOADED_TO: u32 = ALL / 32;
+
 /// A line of those who wait.
 #[derive(Debug)]
 pub struct Queue<T> {
@@ -50,10 +56,11 @@ pub struct Queue<T> {
     next: u64,
     /// Since when it has not been empty.
     standing_since: Option<Instant>,
-    /// The share of those who left it since then without being started: a moving average, in parts
-    /// of [`ALL`].
+    /// When somebody last joined, or was taken out to be started.
+    last: Option<Instant>,
+    /// The share of those who came and were not started: a moving average, in parts of [`ALL`].
     in_vain: u32,
-    /// That was more than a third.
+    /// That was more than [`OVERLOADED_FROM`], and is not below [`OVERLOADED_TO`] yet.
     is_overloaded: bool,
 }
 
@@ -113,6 +120,7 @@ impl<T> Default for Queue<T> {
             len: 0,
             next: 0,
             standing_since: None,
+            last: None,
             in_vain: 0,
             is_overloaded: false,
         }
@@ -144,9 +152,12 @@ impl<T> Queue<T> {
         item: T,
         (now, bounds): (Instant, Bounds),
     ) -> Result<Joined<T>, T> {
+        self.come(now, bounds);
         let pushed_out = if self.len < self.len_max(bounds) {
             None
         } else {
+            // Somebody goes, or does not come in.
+            self.count(true);
             match self.make_room(identity, (now, bounds)) {
                 None => return Err(item),
                 some => some,
@@ -172,6 +183,12 @@ impl<T> Queue<T> {
     /// Takes the oldest out of a line that is too long under overload; `None` where it is not. To be
     /// asked once for each that joins.
     pub fn shorten(&mut self, bounds: Bounds) -> Option<T> {
+        let out = self.oldest_beyond(bounds)?;
+        self.count(true);
+        Some(out)
+    }
+
+    fn oldest_beyond(&mut self, bounds: Bounds) -> Option<T> {
         if self.len <= self.len_max(bounds) {
             return None;
         }
@@ -205,6 +222,7 @@ impl<T> Queue<T> {
             self.count(true);
             return Some(Next::TooLate(item));
         }
+        self.last = Some(now);
         self.count(false);
         self.end_turn(&identity);
         Some(Next::Starts(item))
@@ -216,16 +234,24 @@ impl<T> Queue<T> {
             && lane.left(now) <= bounds.late_max
     }
 
-    /// One left the line, started or in vain. What it was in before it was empty does not count.
-    const fn count(&mut self, in_vain: bool) {
-        if self.len == 0 {
-            return;
+    /// One comes. What was before a quiet time does not count.
+    fn come(&mut self, now: Instant, bounds: Bounds) {
+        let quiet = self.last.map(|last| now.saturating_duration_since(last));
+        if self.len == 0 && quiet.is_none_or(|quiet| quiet > bounds.standing_max) {
+            self.in_vain = 0;
+            self.is_overloaded = false;
         }
+        self.last = Some(now);
+    }
+
+    /// One was started, or came in vain.
+    const fn count(&mut self, in_vain: bool) {
         self.in_vain -= self.in_vain / IN_VAIN_WINDOW;
         if in_vain {
             self.in_vain += ALL / IN_VAIN_WINDOW;
         }
-        self.is_overloaded |= self.in_vain > ALL / 3;
+        self.is_overloaded =
+            self.in_vain > if self.is_overloaded { OVERLOADED_TO } else { OVERLOADED_FROM };
     }
 
     const fn len_max(&self, bounds: Bounds) -> usize {
@@ -238,7 +264,7 @@ impl<T> Queue<T> {
 
     /// Takes one out for one more of that identity.
     fn make_room(&mut self, identity: &Identity, (now, bounds): (Instant, Bounds)) -> Option<T> {
-        if let Some(oldest) = self.shorten(bounds) {
+        if let Some(oldest) = self.oldest_beyond(bounds) {
             return Some(oldest);
         }
         let &(longest, turn) = self.lengths.last()?;
@@ -269,8 +295,6 @@ impl<T> Queue<T> {
         self.len -= 1;
         if self.len == 0 {
             self.standing_since = None;
-            self.in_vain = 0;
-            self.is_overloaded = false;
         }
         Some(waiting)
     }

@@ -176,7 +176,7 @@ const SHORT: Bounds =
     Bounds { len_max: 1000, short_max: 2, standing_max: STANDING_MIN, late_max: LATE_MAX };
 
 #[test]
-fn under_overload_the_line_is_short_until_it_has_been_empty() {
+fn under_overload_the_line_is_short_until_it_has_been_quiet() {
     let (mut queue, now) = overloaded();
     assert_eq!(queue.len(), 1, "one of two was started after the last newcomer");
     let join = |queue: &mut Queue<u32>, item| {
@@ -185,8 +185,29 @@ fn under_overload_the_line_is_short_until_it_has_been_empty() {
     assert_eq!(join(&mut queue, 1000), Ok(()));
     assert_eq!(join(&mut queue, 1001), Err(1001), "it is told so at once");
     while queue.next(now, SHORT, |_| Duration::ZERO).is_some() {}
+    assert_eq!(join(&mut queue, 1002), Ok(()));
+    assert_eq!(join(&mut queue, 1003), Ok(()));
+    assert_eq!(join(&mut queue, 1004), Err(1004), "it was empty for a moment only");
+    while queue.next(now, SHORT, |_| Duration::ZERO).is_some() {}
+    let later = now + STANDING_MIN + millis(1);
     for item in 0..10 {
-        assert_eq!(join(&mut queue, item), Ok(()), "it has been empty");
+        let joined = queue.join(&Identity::COMMON, later + MINUTE, item, (later, SHORT));
+        assert!(joined.is_ok(), "it has been quiet");
+    }
+}
+
+#[test]
+fn a_line_in_which_nobody_comes_in_vain_any_more_may_be_long_again() {
+    let (mut queue, mut now) = overloaded();
+    for item in 0..600 {
+        let joined = queue.join(&Identity::COMMON, now + MINUTE, item, (now, SHORT));
+        assert!(joined.is_ok(), "{item}");
+        assert!(queue.next(now, SHORT, |_| Duration::ZERO).is_some());
+        now += millis(10);
+    }
+    for item in 0..10 {
+        let joined = queue.join(&Identity::COMMON, now + MINUTE, item, (now, SHORT));
+        assert!(joined.is_ok(), "{item}");
     }
 }
 
