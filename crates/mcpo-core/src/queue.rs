@@ -156,8 +156,11 @@ impl<T> Queue<T> {
         let pushed_out = if self.len < self.len_max(bounds) {
             None
         } else {
-            // Somebody goes, or does not come in.
-            self.count(true);
+            // That a crowd finds the line full makes no overload: who is in it is in time. It only
+            // keeps one from being over.
+            if self.is_overloaded {
+                self.count(true);
+            }
             match self.make_room(identity, (now, bounds)) {
                 None => return Err(item),
                 some => some,

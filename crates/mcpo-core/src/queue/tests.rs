@@ -212,6 +212,20 @@ fn a_line_in_which_nobody_comes_in_vain_any_more_may_be_long_again() {
 }
 
 #[test]
+fn a_crowd_that_finds_the_line_full_pushes_nobody_out_who_is_in_time() {
+    let (mut queue, now) = (Queue::default(), origin());
+    for item in 0..1500 {
+        assert_eq!(queue.shorten(SHORT), None, "{item}");
+        let joined = queue.join(&Identity::COMMON, now + MINUTE, item, (now, SHORT));
+        assert_eq!(joined.is_ok(), item < 1000, "{item}");
+    }
+    let next = |queue: &mut Queue<u32>| queue.next(now, SHORT, |_| Duration::ZERO);
+    for item in 0..1000 {
+        assert_eq!(next(&mut queue), Some(Next::Starts(item)));
+    }
+}
+
+#[test]
 fn callers_who_can_wait_are_not_turned_away_for_a_few_in_a_hurry() {
     let (mut queue, now) = (Queue::default(), origin());
     for item in 0..900 {
