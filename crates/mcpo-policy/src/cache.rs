@@ -1,5 +1,6 @@
 //! Answers that are kept, where that is right: by the operator's word, or the upstream's own.
 
+mod entries;
 mod keepable;
 mod store;
 

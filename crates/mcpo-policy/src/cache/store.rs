@@ -1,4 +1,4 @@
-//! The answers that are kept: bounded in number and bytes, the least recently used goes first.
+//! The answers that are kept: which one may be given, which may be kept, and which are forgotten.
 //! Times are judged here, by the clock that everything else goes by.
 //!
 //! ```text
@@ -16,28 +16,17 @@ use mcpo_core::load::CacheTimes;
 use mcpo_core::outcome::Outcome;
 use mcpo_mcp::answer::Answer;
 use mcpo_upstream::meter::Meter;
-use moka::notification::RemovalCause;
-use moka::ops::compute::{CompResult, Op};
-use moka::policy::EvictionPolicy;
-use moka::sync;
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
+use super::entries::{ENTRY_BYTES, Entries};
 use super::keepable::{Term, term};
 use super::{CacheReading, Purge, ServerCacheReading};
 use crate::pipeline::{Call, Report};
-use crate::question::{ByQuestion, Question};
+use crate::question::Question;
 
 /// One answer takes at most this part of all bytes: one that is larger would drive out the rest.
 const PART_OF_ALL: u64 = 8;
-
-/// What an entry takes beside its texts: its share of the maps and the queues, and its
-/// allocations, rounded up.
-const ENTRY_BYTES: usize = 512;
-
-/// What an answer counts at least, so that one bound holds for both number and bytes: large enough
-/// that rounding does not matter.
-const UNIT: u64 = 1024;
 
 /// An answer that was asked for so often is worth being fetched before it is asked for again.
 const ASKED_OFTEN: u32 = 2;
@@ -63,21 +52,19 @@ pub(crate) struct Cache {
     meters: Mutex<Vec<Weak<Meter>>>,
 }
 
-type Entries = sync::Cache<Question, Arc<Kept>, ByQuestion>;
-
 /// An answer that is kept.
 #[derive(Debug)]
 pub(crate) struct Kept {
     /// A copy of its own: what came is a slice of a read buffer, which it would keep alive.
     result: Bytes,
     /// When it came, which its age is counted from.
-    at: Instant,
+    pub(super) at: Instant,
     /// When it was asked for, or a little before.
-    asked_at: Instant,
+    pub(super) asked_at: Instant,
     times: CacheTimes,
     meter: Arc<Meter>,
-    tool: Box<str>,
-    bytes: u64,
+    /// What it takes in memory, with its question.
+    pub(super) bytes: u64,
     asked: AtomicU32,
     /// It is being fetched anew.
     is_refreshed: AtomicBool,
@@ -145,7 +132,7 @@ impl Cache {
             return if by_word { Look::Nothing } else { Look::Off };
         };
         let age = now.saturating_duration_since(kept.at);
-        if age >= kept.lasts() {
+        if kept.is_over(now) {
             self.forget(question, &kept);
             return Look::Nothing;
         }
@@ -183,11 +170,12 @@ impl Cache {
         if term.is_told {
             kept.meter.sharing().has_told.store(true, Ordering::Relaxed);
         }
-        let entries = self.kept.get_or_init(|| entries(self.bounds));
-        let is_kept = put(entries, question, &Arc::new(kept));
+        let entries = self.kept.get_or_init(|| Entries::new(self.bounds));
+        let kept = Arc::new(kept);
+        let is_kept = entries.put(question, &kept);
         // Either the order sees the answer, or we see the order.
         if is_kept && asked.purges != self.purges() {
-            entries.invalidate(question);
+            entries.take(question, &kept);
             return false;
         }
         is_kept
@@ -199,8 +187,7 @@ impl Cache {
         result: &Bytes,
         term: Term,
     ) -> Option<Kept> {
-        let tool = call.tool.definition.name.as_str();
-        let bytes = (ENTRY_BYTES + question.bytes() + tool.len() + result.len()) as u64;
+        let bytes = (ENTRY_BYTES + question.bytes() + result.len()) as u64;
         if bytes > self.bounds.bytes_max.get() as u64 / PART_OF_ALL {
             return None;
         }
@@ -210,7 +197,6 @@ impl Cache {
             asked_at: asked.at,
             times: term.times,
             meter: Arc::clone(call.upstream.meter()),
-            tool: tool.into(),
             bytes,
             asked: AtomicU32::new(0),
             is_refreshed: AtomicBool::new(false),
@@ -220,12 +206,7 @@ impl Cache {
 
     /// Forgets an answer whose time is over, unless a new one came between.
     fn forget(&self, question: &Question, over: &Arc<Kept>) {
-        let Some(entries) = self.kept.get() else { return };
-        let is_gone = entries.entry_by_ref(question).and_compute_with(|found| {
-            let is_it = found.is_some_and(|found| Arc::ptr_eq(found.value(), over));
-            if is_it { Op::Remove } else { Op::Nop }
-        });
-        if matches!(is_gone, CompResult::Removed(_)) {
+        if self.kept.get().is_some_and(|entries| entries.take(question, over)) {
             count(&over.meter.sharing().expirations);
         }
     }
@@ -234,11 +215,12 @@ impl Cache {
     ///
     /// Cancel-safe: what was not looked at stays.
     pub(crate) async fn sweep(&self, now: Instant) {
-        for (index, (question, kept)) in self.kept.get().into_iter().flatten().enumerate() {
+        let Some(entries) = self.kept.get() else { return };
+        for (index, (question, kept)) in entries.iter().enumerate() {
             if index % SWEPT_AT_ONCE == SWEPT_AT_ONCE - 1 {
                 yield_now().await;
             }
-            if now.saturating_duration_since(kept.at) >= kept.lasts() {
+            if kept.is_over(now) {
                 self.forget(&question, &kept);
             }
         }
@@ -249,8 +231,9 @@ impl Cache {
         self.purges.fetch_add(1, Ordering::SeqCst);
         let Some(entries) = self.kept.get() else { return 0 };
         let mut count = 0;
-        for (question, kept) in entries {
-            if kept.is_meant(which) && entries.remove(&*question).is_some() {
+        for (question, kept) in entries.iter() {
+            // One that came in its place meanwhile was asked for after the order, or sees it.
+            if kept.is_meant(&question, which) && entries.take(&question, &kept) {
                 kept.meter.sharing().purged.fetch_add(1, Ordering::Relaxed);
                 count += 1;
             }
@@ -260,10 +243,6 @@ impl Cache {
 
     /// How everything stands.
     pub(crate) fn reading(&self) -> CacheReading {
-        if let Some(entries) = self.kept.get() {
-            // What has no room any more may not have gone yet.
-            entries.run_pending_tasks();
-        }
         let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut servers: Vec<_> =
             meters.iter().filter_map(Weak::upgrade).map(|meter| reading(&meter)).collect();
@@ -277,52 +256,6 @@ impl Cache {
             servers,
         }
     }
-}
-
-/// One bound for both: an answer counts its part of all bytes, and never less than its part of all
-/// entries.
-fn entries(bounds: CacheBounds) -> Entries {
-    let (most, bytes_max) = (bounds.entries_max.get() as u64, bounds.bytes_max.get() as u64);
-    // More than four million entries need no finer grain, and what they count must fit.
-    let unit = if most < 1 << 22 { UNIT } else { 1 };
-    let capacity = most.saturating_mul(unit);
-    let weigh = move |_: &Question, kept: &Arc<Kept>| -> u32 {
-        let part = u128::from(kept.bytes) * u128::from(capacity);
-        let part = part.div_ceil(u128::from(bytes_max)).max(u128::from(unit));
-        u32::try_from(part).unwrap_or(u32::MAX)
-    };
-    let gone = |_: Arc<Question>, kept: Arc<Kept>, why: RemovalCause| {
-        let sharing = kept.meter.sharing();
-        sharing.entries.fetch_sub(1, Ordering::Relaxed);
-        sharing.bytes.fetch_sub(kept.bytes, Ordering::Relaxed);
-        if why == RemovalCause::Size {
-            count(&sharing.evictions);
-        }
-    };
-    sync::Cache::builder()
-        .max_capacity(capacity)
-        .weigher(weigh)
-        .eviction_policy(EvictionPolicy::lru())
-        .eviction_listener(gone)
-        .build_with_hasher(ByQuestion::default())
-}
-
-/// Keeps an answer, unless there is one that was asked for later: it came sooner. Whether it is kept.
-fn put(entries: &Entries, question: &Question, kept: &Arc<Kept>) -> bool {
-    let sharing = kept.meter.sharing();
-    // Before it can go again, which takes it out of both.
-    count(&sharing.entries);
-    sharing.bytes.fetch_add(kept.bytes, Ordering::Relaxed);
-    let put = entries.entry_by_ref(question).and_compute_with(|found| {
-        let is_newer = found.is_some_and(|found| found.value().asked_at > kept.asked_at);
-        if is_newer { Op::Nop } else { Op::Put(Arc::clone(kept)) }
-    });
-    let is_kept = matches!(put, CompResult::Inserted(_) | CompResult::ReplacedWith(_));
-    if !is_kept {
-        sharing.entries.fetch_sub(1, Ordering::Relaxed);
-        sharing.bytes.fetch_sub(kept.bytes, Ordering::Relaxed);
-    }
-    is_kept
 }
 
 fn count(counter: &AtomicU64) {
@@ -406,11 +339,37 @@ impl Kept {
         ttl.saturating_add(stale_while_revalidate.max(stale_if_error))
     }
 
-    fn is_meant(&self, which: Purge<'_>) -> bool {
+    fn is_over(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.at) >= self.lasts()
+    }
+
+    fn is_meant(&self, question: &Question, which: Purge<'_>) -> bool {
         let is_of = |upstream| {
-            upstream == self.meter.upstream() && which.tool.is_none_or(|tool| tool == &*self.tool)
+            upstream == self.meter.upstream()
+                && which.tool.is_none_or(|tool| question.is_of_tool(tool))
         };
         which.upstream.is_none_or(is_of)
+    }
+
+    /// It is among the entries from now on, or will be at once.
+    pub(super) fn comes(&self) {
+        let sharing = self.meter.sharing();
+        count(&sharing.entries);
+        sharing.bytes.fetch_add(self.bytes, Ordering::Relaxed);
+    }
+
+    /// It is no longer among the entries.
+    pub(super) fn goes(&self) {
+        let sharing = self.meter.sharing();
+        sharing.entries.fetch_sub(1, Ordering::Relaxed);
+        sharing.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+
+    /// It is no longer among the entries, since another one needed the room.
+    pub(super) fn makes_room(&self, now: Instant) {
+        self.goes();
+        let sharing = self.meter.sharing();
+        count(if self.is_over(now) { &sharing.expirations } else { &sharing.evictions });
     }
 }
 

@@ -20,7 +20,7 @@ const TESTKIT: &str = "mcpo-testkit";
 
 /// Libraries and the rooms that own them; in its tests any room may use any of them.
 const OWNERS: [(&str, &[&str]); 26] = [
-    ("moka", &["mcpo-policy"]),
+    ("quick_cache", &["mcpo-policy"]),
     ("governor", &["mcpo-policy"]),
     ("jsonschema", &["mcpo-core"]),
     ("jsonc-parser", &["mcpo-config"]),

@@ -289,21 +289,55 @@ const QUESTIONS: [&str; 8] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn the_least_recently_used_goes_where_there_are_too_many() {
+async fn what_is_asked_for_again_stays_where_there_are_too_many() {
     let bench = counting(bounded(4, 1 << 20)).await;
     let ask = |arguments| bench.ask(Ask { arguments, ..kept() });
-    for arguments in QUESTIONS {
-        ask(arguments).await;
-        let entries = bench.pipeline.cache_reading().entries;
-        assert!(entries <= 4, "{entries}");
-        // It is asked for all the time.
+    for (index, arguments) in (1..).zip(QUESTIONS) {
+        assert_eq!(number(&ask(arguments).await), Some(index));
+        assert_eq!(bench.pipeline.cache_reading().entries, index.min(4));
+        // It is there at once, and the first one is asked for all the time.
+        assert_eq!(number(&ask(arguments).await), Some(index));
         assert_eq!(number(&ask(QUESTIONS[0]).await), Some(1));
     }
-    let figures = figures(&bench);
-    assert_eq!((figures.entries, figures.evictions), (4, 4));
-    let is_kept = |report: &Report| report.cache.map(|status| status.word) == Some(CacheWord::Hit);
-    assert!(is_kept(&ask(QUESTIONS[7]).await));
-    assert!(!is_kept(&ask(QUESTIONS[1]).await));
+    let only = Freshness { only_if_kept: true, ..Freshness::default() };
+    let mut hits = 0;
+    for arguments in QUESTIONS {
+        let report = bench.ask(Ask { arguments, ..wish(only) }).await;
+        hits += u64::from(report.cache.map(|status| status.word) == Some(CacheWord::Hit));
+    }
+    assert_eq!((hits, figures(&bench).entries, figures(&bench).evictions), (4, 4, 4));
+}
+
+/// Calls that are made once and never again, however many, do not drive out what others ask for.
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_questions_leaves_what_is_asked_for_often() {
+    let bench = counting(bounded(100, 1 << 20)).await;
+    for _ in 0..3 {
+        for arguments in QUESTIONS {
+            bench.ask(Ask { arguments, ..kept() }).await;
+        }
+    }
+    for index in 0..1000 {
+        let arguments: &'static str = format!("{{\"once\":{index}}}").leak();
+        bench.ask(Ask { arguments, ..kept() }).await;
+    }
+    for arguments in QUESTIONS {
+        let report = bench.ask(Ask { arguments, ..kept() }).await;
+        assert_eq!(report.cache.map(|status| status.word), Some(CacheWord::Hit), "{arguments}");
+    }
+    assert_eq!(figures(&bench).entries, 100);
+}
+
+/// The smallest bounds: there is always room for the last one.
+#[tokio::test(start_paused = true)]
+async fn where_there_is_room_for_one_the_last_one_is_kept() {
+    let bench = counting(bounded(1, 1 << 20)).await;
+    for (index, arguments) in (1..).zip(QUESTIONS) {
+        for _ in 0..2 {
+            assert_eq!(number(&bench.ask(Ask { arguments, ..kept() }).await), Some(index));
+        }
+    }
+    assert_eq!((figures(&bench).entries, figures(&bench).evictions), (1, 7));
 }
 
 #[tokio::test(start_paused = true)]
