@@ -125,6 +125,8 @@ pub struct Pipeline {
     rates: Rates,
     answered: Store,
     carrier: Arc<Carrier>,
+    /// Whether any answers are kept, of whatever tool.
+    keeps_answers: bool,
     journal: Arc<Journal>,
 }
 
@@ -164,6 +166,7 @@ impl Pipeline {
             rates: Rates::new(options.rate),
             answered: Store::new(options.idempotency),
             carrier,
+            keeps_answers: options.cache.enabled,
             journal: Arc::clone(journal),
         }
     }
@@ -239,12 +242,18 @@ impl Pipeline {
             Err(reason) => return Ok(self.turned_away(&call, began, reason)),
         };
         let report = match &call.idempotency_key {
-            None if may_share(call.tool) => self.carrier.answer(&call, began).await,
+            None if self.may_share(call.tool) => self.carrier.answer(&call, began).await,
             None | Some(_) if call.freshness.only_if_kept => Report::not_kept(),
             None => carry_out(&self.carrier.attempts, &call, began, Concern::Nobody).await,
             Some(key) => Box::pin(self.answer_once(&call, began, key)).await?,
         };
         Ok(self.told(&call, began, report))
+    }
+
+    /// Whether calls of the tool may be answered with what was asked for by others: only these are
+    /// compared.
+    const fn may_share(&self, tool: &Tool) -> bool {
+        tool.coalesce || self.keeps_answers && (tool.cache.is_some() || tool.cache_as_told)
     }
 
     /// Carries a call out unless another one with its key was or is being carried out.
@@ -333,11 +342,6 @@ pub(crate) async fn carry_out(
             report
         }
     }
-}
-
-/// Whether calls of the tool may be answered with what was asked for by others.
-const fn may_share(tool: &Tool) -> bool {
-    tool.coalesce || tool.cache.is_some() || tool.cache_as_told
 }
 
 // === impl Report ===

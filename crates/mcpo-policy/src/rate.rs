@@ -3,8 +3,8 @@
 
 mod bucket;
 mod buckets;
+mod names;
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use mcpo_core::catalog::Tool;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use bucket::Taken;
 use buckets::Buckets;
+use names::Names;
 
 /// Identities whose buckets are kept. Those that have all their tokens are forgotten first, which
 /// changes nothing for them.
@@ -65,9 +66,8 @@ pub(crate) struct Rates {
     of_identities: Option<Rate>,
     /// Moments are told as nanoseconds since then.
     origin: Instant,
-    /// Names become numbers by it, differently in each process, so that nobody can choose names
-    /// that share a bucket; and no name of a caller is kept.
-    names: RandomState,
+    /// Names become numbers by it; no name of a caller is kept.
+    names: Names,
     identities: Buckets,
     targets: Buckets,
 }
@@ -94,6 +94,9 @@ struct Claim<'r> {
 // === impl RateOf ===
 
 impl RateOf {
+    /// All of them, in the order of the enum.
+    pub const ALL: [Self; 3] = [Self::Identity, Self::Server, Self::Tool];
+
     /// The name in headers: lower case, stable.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -112,7 +115,7 @@ impl Rates {
         Self {
             of_identities,
             origin: Instant::now(),
-            names: RandomState::new(),
+            names: Names::new(),
             identities: Buckets::new(IDENTITIES_MAX),
             targets: Buckets::new(TARGETS_MAX),
         }
@@ -158,17 +161,18 @@ impl Rates {
     }
 
     fn of_identity(&self, rate: Rate, identity: &Identity) -> Claim<'_> {
-        let key = self.names.hash_one(identity);
+        // Whoever has no name has the number of none.
+        let key = identity.name().map_or(0, |name| self.names.number([name]));
         Claim { of: RateOf::Identity, rate, buckets: &self.identities, key }
     }
 
     fn of_server(&self, rate: Rate, server: &str) -> Claim<'_> {
-        let key = self.names.hash_one((RateOf::Server, server));
+        let key = self.names.number([server]);
         Claim { of: RateOf::Server, rate, buckets: &self.targets, key }
     }
 
     fn of_tool(&self, rate: Rate, asked: Asked<'_>) -> Claim<'_> {
-        let key = self.names.hash_one((RateOf::Tool, asked.server, asked.tool));
+        let key = self.names.number([asked.server, asked.tool]);
         Claim { of: RateOf::Tool, rate, buckets: &self.targets, key }
     }
 }

@@ -3,12 +3,17 @@
 
 use std::array;
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use super::bucket::Bucket;
+use crate::question::Hashed;
 
 /// Parts with a lock each, that is only written when a bucket is new. A power of two.
 const SHARDS: usize = 16;
+
+/// The bits of a number that say in which part it is: none of those by which a map finds it.
+const SHARD_BITS_FROM: u32 = 32;
 
 /// The part of a full shard that is forgotten where all of its buckets lack tokens: an eighth at
 /// once, so that a flood of names does not sort a shard for each of them.
@@ -21,7 +26,10 @@ pub(super) struct Buckets {
     shard_max: usize,
 }
 
-type Shard = RwLock<HashMap<u64, Bucket>>;
+type Shard = RwLock<ByNumber>;
+
+/// The numbers are hashes already.
+type ByNumber = HashMap<u64, Bucket, BuildHasherDefault<Hashed>>;
 
 // === impl Buckets ===
 
@@ -33,7 +41,8 @@ impl Buckets {
 
     /// Does something with the bucket of that number, which is full where it is new.
     pub(super) fn with<T>(&self, key: u64, now: u64, act: impl FnOnce(&Bucket) -> T) -> T {
-        let shard = &self.shards[usize::try_from(key % SHARDS as u64).unwrap_or_default()];
+        let index = (key >> SHARD_BITS_FROM) % SHARDS as u64;
+        let shard = &self.shards[usize::try_from(index).unwrap_or_default()];
         if let Some(bucket) = read(shard).get(&key) {
             return act(bucket);
         }
@@ -45,7 +54,7 @@ impl Buckets {
     }
 
     /// Forgets those that are full; where that is not enough, those that lack least.
-    fn make_room(&self, shard: &mut HashMap<u64, Bucket>, now: u64) {
+    fn make_room(&self, shard: &mut ByNumber, now: u64) {
         shard.retain(|_, bucket| !bucket.is_full(now));
         if shard.len() < self.shard_max {
             return;
@@ -62,6 +71,6 @@ impl Buckets {
     }
 }
 
-fn read(shard: &Shard) -> RwLockReadGuard<'_, HashMap<u64, Bucket>> {
+fn read(shard: &Shard) -> RwLockReadGuard<'_, ByNumber> {
     shard.read().unwrap_or_else(PoisonError::into_inner)
 }
