@@ -17,6 +17,7 @@ mod tests;
 mod unique;
 mod verdict;
 
+pub(crate) use json::plain_length;
 pub use problem::Problem;
 
 use coerce::{PROBLEMS_MAX, Passed, Told};

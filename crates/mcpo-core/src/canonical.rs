@@ -3,6 +3,10 @@
 //! stay as they were written: `1` and `1.0` are the same to some tools and not to others. Two texts
 //! that differ in meaning never come out as one; of two that mean the same, some do not.
 
+use std::ops::Range;
+
+use crate::arguments::plain_length;
+
 /// Deeper texts have no such form: recursion over them must fit any thread's stack.
 const DEPTH_MAX: usize = 128;
 
@@ -11,7 +15,7 @@ const DEPTH_MAX: usize = 128;
 /// not agree on.
 #[must_use]
 pub fn canonical(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let mut writer = Writer { text, at: 0, depth: 0, out, members: Vec::new() };
+    let mut writer = Writer { text, at: 0, depth: 0, out };
     writer.value()?;
     writer.skip_blanks();
     (writer.at == text.len()).then_some(())
@@ -46,12 +50,10 @@ pub fn members<'t, const N: usize>(
     }
 }
 
-/// One member of an object, where it stands in `out`.
-#[derive(Debug, Clone, Copy)]
-struct Member {
-    from: usize,
-    name_to: usize,
-    to: usize,
+/// One member of an object that was written.
+struct Member<'t> {
+    name: &'t [u8],
+    text: &'t [u8],
 }
 
 struct Writer<'t, 'o> {
@@ -59,8 +61,6 @@ struct Writer<'t, 'o> {
     at: usize,
     depth: usize,
     out: &'o mut Vec<u8>,
-    /// Those of all objects that are being written, the innermost last.
-    members: Vec<Member>,
 }
 
 // === impl Writer ===
@@ -154,62 +154,55 @@ impl Writer<'_, '_> {
             self.out.push(b'}');
             return Some(());
         }
-        let first = self.members.len();
+        let from = self.out.len();
+        let (mut last, mut is_arranged) = (0..0, true);
         loop {
-            self.member()?;
+            let name = self.member()?;
+            is_arranged &= self.out[last] < self.out[name.clone()];
+            last = name;
             self.skip_blanks();
             let byte = self.peek()?;
             self.at += 1;
+            self.out.push(byte);
             match byte {
-                b',' => self.out.push(b','),
+                b',' => {}
                 b'}' => break,
                 _ => return None,
             }
         }
-        self.arrange(first)?;
-        self.members.truncate(first);
-        self.out.push(b'}');
-        Some(())
+        // Most texts have their members in order already.
+        if is_arranged { Some(()) } else { self.arrange(from) }
     }
 
-    fn member(&mut self) -> Option<()> {
+    /// Writes a member; where its name stands in what is written.
+    fn member(&mut self) -> Option<Range<usize>> {
         self.skip_blanks();
         if self.peek()? != b'"' {
             return None;
         }
         let from = self.out.len();
         self.string()?;
-        let name_to = self.out.len();
+        let to = self.out.len();
         self.take(b':')?;
         self.out.push(b':');
         self.value()?;
-        self.members.push(Member { from, name_to, to: self.out.len() });
-        Some(())
+        Some(from..to)
     }
 
-    /// Brings the members from that one on, which were written last, into their order. Most texts
-    /// have it already.
-    fn arrange(&mut self, first: usize) -> Option<()> {
-        let out = &mut *self.out;
-        let members = &mut self.members[first..];
-        let name = |member: &Member| &out[member.from..member.name_to];
-        if members.is_sorted_by(|one, next| name(one) < name(next)) {
-            return Some(());
-        }
-        let start = members[0].from;
-        members.sort_unstable_by(|one, other| name(one).cmp(name(other)));
-        if members.windows(2).any(|pair| name(&pair[0]) == name(&pair[1])) {
+    /// Brings the members of the object that was written last into their order. Behind its opening
+    /// bracket it begins there.
+    fn arrange(&mut self, from: usize) -> Option<()> {
+        let written = self.out.split_off(from);
+        let mut members = Reader { text: &written, at: 0 }.members()?;
+        members.sort_unstable_by_key(|member| member.name);
+        if members.windows(2).any(|pair| pair[0].name == pair[1].name) {
             return None;
         }
-        let mut arranged = Vec::with_capacity(out.len() - start);
-        for member in members {
-            if !arranged.is_empty() {
-                arranged.push(b',');
-            }
-            arranged.extend_from_slice(&out[member.from..member.to]);
+        for (index, member) in members.iter().enumerate() {
+            self.out.extend_from_slice(if index == 0 { b"" } else { b"," });
+            self.out.extend_from_slice(member.text);
         }
-        out.truncate(start);
-        out.extend_from_slice(&arranged);
+        self.out.push(b'}');
         Some(())
     }
 
@@ -219,7 +212,7 @@ impl Writer<'_, '_> {
         self.at += 1;
         loop {
             let rest = &self.text[self.at..];
-            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))?;
+            let plain = plain_length(rest)?;
             self.out.extend_from_slice(&rest[..plain]);
             self.at += plain + 1;
             match rest[plain] {
@@ -325,6 +318,23 @@ impl<'t> Reader<'t> {
         let name = &self.text[from..self.at - 1];
         self.expect(b':')?;
         (!name.contains(&b'\\')).then_some(name)
+    }
+
+    /// The members of an object in its one form, behind its opening bracket.
+    fn members(&mut self) -> Option<Vec<Member<'t>>> {
+        let mut members = Vec::new();
+        loop {
+            let from = self.at;
+            self.skip_string()?;
+            let name = &self.text[from..self.at];
+            self.expect(b':')?;
+            self.skip_value()?;
+            members.push(Member { name, text: &self.text[from..self.at] });
+            if self.next_is(b'}') {
+                return Some(members);
+            }
+            self.expect(b',')?;
+        }
     }
 
     fn skip_string(&mut self) -> Option<()> {

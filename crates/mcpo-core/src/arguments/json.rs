@@ -270,12 +270,32 @@ impl Parser<'_> {
     }
 }
 
+/// Bytes that are looked at at once.
+const WORD_BYTES: usize = 8;
+
 /// How many bytes stand before the next one that means something in a text.
-pub(super) fn plain_length(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn plain_length(bytes: &[u8]) -> Option<usize> {
     let is_special = |byte: &u8| (*byte == b'"') | (*byte == b'\\') | (*byte < 0x20);
     // Whole blocks without an early exit become vector instructions; long texts are common.
     let is_plain =
         |block: &&[u8]| !block.iter().fold(false, |found, byte| found | is_special(byte));
     let plain = bytes.chunks_exact(32).take_while(is_plain).count() * 32;
-    bytes[plain..].iter().position(is_special).map(|more| plain + more)
+    let (words, rest) = bytes[plain..].as_chunks::<WORD_BYTES>();
+    for (index, &word) in words.iter().enumerate() {
+        let found = special(u64::from_le_bytes(word));
+        if found != 0 {
+            return Some(plain + index * WORD_BYTES + found.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(is_special).map(|more| bytes.len() - rest.len() + more)
+}
+
+/// The highest bit of each byte that means something in a text, and perhaps of some above the lowest
+/// of these: a byte borrows from the next one ("Bit Twiddling Hacks", determine if a word has a byte
+/// less than n).
+fn special(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 0xFF;
+    let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word;
+    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    (below(word, 0x20) | is(b'"') | is(b'\\')) & (ONES * 0x80)
 }

@@ -268,3 +268,20 @@ fn members_are_found_as_they_were_written() {
         assert_eq!(found(text), None, "{text}");
     }
 }
+
+/// Each byte at each place, among such as lie next to those that end the plain part.
+#[test]
+fn the_plain_part_of_a_text_is_found_to_its_last_byte() {
+    for around in [b'!', b'#', b'[', b']', b' ', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
+        for at in 0..80 {
+            for byte in 0..=u8::MAX {
+                let mut text = [around; 80];
+                text[at] = byte;
+                let is_end = matches!(byte, b'"' | b'\\' | 0..0x20);
+                assert_eq!(plain_length(&text), is_end.then_some(at), "{byte:#x} in {around:#x}");
+            }
+        }
+    }
+    assert_eq!(plain_length(br#"12345678"\"#), Some(8));
+    assert_eq!(plain_length(b""), None);
+}
