@@ -124,10 +124,11 @@ async fn send(
     tries.sending();
     let name = &call.tool.definition.name;
     let trace = call.trace.as_ref();
-    let answering = live.session.call_tool(name, &call.arguments, call.deadline, trace);
+    // It is large: made where it is awaited, it is not moved.
+    let answering = || live.session.call_tool(name, &call.arguments, call.deadline, trace);
     let answer = match tries.impatient_at() {
-        None => answering.await,
-        Some(at) => Box::pin(doubting(answering, &live, at)).await,
+        None => answering().await,
+        Some(at) => Box::pin(doubting(answering(), &live, at)).await,
     };
     let now = Instant::now();
     tries.upstream += now - at;

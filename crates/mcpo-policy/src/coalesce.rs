@@ -1,22 +1,24 @@
 //! Equal calls in flight share one: the first one leads, and whoever comes with the same question
 //! before it has landed joins.
 //!
-//! A flight belongs to those who wait for it, and is driven by them; when the last one has left, it
-//! is dropped, which cancels the call upstream.
+//! A flight belongs to those who wait for it, and is driven by one of them: the first one at first,
+//! and when that one leaves, the next in line. When the last one has left, it is dropped, which
+//! cancels the call upstream. One that nobody joined costs hardly more than the call alone.
 
 use std::any::Any;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::{Shared, WeakShared};
 use mcpo_core::load::ShedReason;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use crate::pipeline::Report;
@@ -49,19 +51,26 @@ struct Shard {
 struct Entry {
     number: u64,
     question: Question,
-    facts: Arc<Facts>,
+    epoch: Epoch,
     followers: u32,
-    flying: WeakShared<Flying>,
+    flying: Weak<Flying>,
 }
 
-type Flying = Pin<Box<dyn Future<Output = Landing> + Send>>;
+/// A flight under way. Whoever is in its one seat drives it; the others wait for the seat.
+struct Flying {
+    facts: Arc<Facts>,
+    /// Closed once it has landed.
+    seat: Semaphore,
+    /// Until it has landed.
+    work: Mutex<Option<Work>>,
+    /// What the others are given: nothing, where it broke.
+    landing: OnceLock<Option<Report>>,
+}
 
-/// How a flight ended. Everybody who waits gets a copy; an answer's bytes are shared.
-#[derive(Clone)]
-enum Landing {
-    Landed(Report),
-    /// Its work panicked; whoever takes this goes on with that.
-    Broke(Arc<Mutex<Option<Box<dyn Any + Send>>>>),
+/// What a flight does, and its place on the board, which ends with it.
+struct Work {
+    working: Pin<Box<dyn Future<Output = Report> + Send>>,
+    _boarding: Boarding,
 }
 
 /// What a flight must have begun after to be joined. Both only grow.
@@ -92,8 +101,7 @@ pub(crate) struct Facts {
 
 /// A place in a flight. The last one that is dropped cancels it.
 pub(crate) struct Flight {
-    shared: Shared<Flying>,
-    facts: Arc<Facts>,
+    flying: Arc<Flying>,
     leads: bool,
 }
 
@@ -160,18 +168,23 @@ impl Flights {
         };
         *number += 1;
         let facts = Arc::new(facts);
-        let work = work(Arc::clone(&facts));
         let boarding = Boarding { flights: Arc::clone(self), hash, number: *number };
-        let flying = fly(work, boarding).shared();
-        let entry = Entry {
+        let working = Box::pin(work(Arc::clone(&facts)));
+        let epoch = facts.epoch;
+        let flying = Arc::new(Flying {
+            facts,
+            seat: Semaphore::new(1),
+            work: Mutex::new(Some(Work { working, _boarding: boarding })),
+            landing: OnceLock::new(),
+        });
+        slot.insert_entry(Entry {
             number: *number,
             question: question.clone(),
-            facts: Arc::clone(&facts),
+            epoch,
             followers: 0,
-            flying: flying.downgrade().expect("it was not polled"),
-        };
-        slot.insert_entry(entry);
-        Some(Flight { shared: flying, facts, leads: true })
+            flying: Arc::downgrade(&flying),
+        });
+        Some(Flight { flying, leads: true })
     }
 
     fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
@@ -192,34 +205,64 @@ impl fmt::Debug for Flights {
     }
 }
 
-/// The work, until its end is known; nobody joins after that. A panic does not leave those waiting
-/// who did not meet it.
-fn fly<F>(work: F, boarding: Boarding) -> Flying
-where
-    F: Future<Output = Report> + Send + 'static,
-{
-    let landing = AssertUnwindSafe(work).catch_unwind().map(move |landed| {
-        drop(boarding);
-        match landed {
-            Ok(report) => Landing::Landed(report),
-            Err(panic) => Landing::Broke(Arc::new(Mutex::new(Some(panic)))),
-        }
-    });
-    Box::pin(landing)
-}
-
 // === impl Entry ===
 
 impl Entry {
     /// `None` if it cannot be joined. What is looked up here is not the last that holds the flight,
     /// whose end would want the shard: that is asked for last.
     fn join(&mut self, epoch: Epoch) -> Option<Flight> {
-        if self.facts.epoch != epoch || self.followers >= FOLLOWERS_MAX {
+        if self.epoch != epoch || self.followers >= FOLLOWERS_MAX {
             return None;
         }
-        let shared = self.flying.upgrade()?;
+        let flying = self.flying.upgrade()?;
         self.followers += 1;
-        Some(Flight { shared, facts: Arc::clone(&self.facts), leads: false })
+        Some(Flight { flying, leads: false })
+    }
+}
+
+// === impl Flying ===
+
+impl Flying {
+    /// Its report, driving it when it is one's turn. `None` where it broke; whoever drove it then
+    /// goes on with the panic, as one call alone would have.
+    ///
+    /// Cancel-safe: the next in line drives it.
+    async fn landed(self: &Arc<Self>) -> Option<Report> {
+        let Ok(_seat) = self.seat.acquire().await else {
+            return self.landing.get().cloned().flatten();
+        };
+        match poll_fn(|cx| self.drive(cx)).await {
+            Ok(report) => {
+                self.land(Some(&report));
+                Some(report)
+            }
+            Err(panic) => {
+                self.land(None);
+                resume_unwind(panic)
+            }
+        }
+    }
+
+    /// Never waits for the lock: only who is in the seat takes it.
+    fn drive(&self, cx: &mut Context<'_>) -> Poll<Result<Report, Box<dyn Any + Send>>> {
+        let mut work = self.work();
+        let working = &mut work.as_mut().expect("the seat is closed once it landed").working;
+        let polled = catch_unwind(AssertUnwindSafe(|| working.as_mut().poll(cx)));
+        polled.map_or_else(|panic| Poll::Ready(Err(panic)), |polled| polled.map(Ok))
+    }
+
+    /// Nobody joins it any more; those who did are given its report.
+    fn land(self: &Arc<Self>, report: Option<&Report>) {
+        let work = self.work().take();
+        drop(work);
+        if Arc::strong_count(self) > 1 {
+            let _first = self.landing.set(report.cloned());
+            self.seat.close();
+        }
+    }
+
+    fn work(&self) -> MutexGuard<'_, Option<Work>> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -268,37 +311,29 @@ impl Flight {
     /// Cancel-safe: dropping it leaves the flight to the others, or cancels it where there are
     /// none.
     pub(crate) async fn arrive(self, deadline: Instant) -> Arrival {
-        let Self { shared, facts, leads } = self;
+        let Self { flying, leads } = self;
+        let facts = &flying.facts;
         // Without a timer of its own where the flight ends before that anyway.
-        let landing = if deadline >= facts.deadline {
-            Some(shared.await)
+        let landed = if deadline >= facts.deadline {
+            Some(flying.landed().await)
         } else {
-            timeout_at(deadline, shared).await.ok()
+            timeout_at(deadline, flying.landed()).await.ok()
         };
-        match landing {
+        match landed {
             None if !facts.has_place.load(Ordering::Relaxed) => Arrival::StillInLine,
             None => Arrival::TooLate {
                 may_have_acted: facts.may_have_acted.load(Ordering::Relaxed),
                 attempts: leads.then(|| facts.attempts.load(Ordering::Relaxed)),
             },
-            Some(Landing::Landed(report)) if leads => Arrival::Landed(report),
-            Some(Landing::Landed(report)) if ended_for_time(&report, &facts, deadline) => {
-                Arrival::TooEarly
-            }
-            Some(Landing::Landed(report)) => Arrival::Landed(Report {
+            Some(Some(report)) if leads => Arrival::Landed(report),
+            Some(None) => Arrival::TooEarly,
+            Some(Some(report)) if ended_for_time(&report, facts, deadline) => Arrival::TooEarly,
+            Some(Some(report)) => Arrival::Landed(Report {
                 shared: true,
                 attempts: 0,
                 upstream: Duration::ZERO,
                 ..report
             }),
-            Some(Landing::Broke(panic)) => {
-                // One of those who wait meets it, as one call alone would have; the others go on.
-                let taken = panic.lock().unwrap_or_else(PoisonError::into_inner).take();
-                match taken {
-                    Some(panic) => resume_unwind(panic),
-                    None => Arrival::TooEarly,
-                }
-            }
         }
     }
 }

@@ -32,7 +32,7 @@ async fn a_panic_in_a_flight_leaves_nobody_waiting() {
             panic!("it breaks")
         });
         let flight = flight.expect("there is room");
-        let deadline = flight.facts.deadline;
+        let deadline = flight.flying.facts.deadline;
         waiting.spawn(flight.arrive(deadline));
     }
     let (mut panics, mut others) = (0, 0);
@@ -78,7 +78,7 @@ async fn flights_and_followers_are_bounded() {
     let followers: Vec<_> = (0..FOLLOWERS_MAX).map(|_| board(0).expect("there is room")).collect();
     assert!(followers.iter().all(|flight| !flight.leads));
     let next = board(0).expect("there is room");
-    assert!(next.leads && !next.shared.ptr_eq(&leader.shared));
+    assert!(next.leads && !Arc::ptr_eq(&next.flying, &leader.flying));
     assert_eq!(flights.count(), 1, "the newest is joined from now on");
     drop((leader, followers));
     assert_eq!(flights.count(), 1);
