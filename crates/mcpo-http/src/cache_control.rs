@@ -15,6 +15,16 @@ const CACHE: HeaderName = HeaderName::from_static("x-mcpo-cache");
 /// RFC 9111, section 1.2.2: what is larger than can be kept counts as the greatest that can.
 const SECONDS_MAX: u64 = 1 << 31;
 
+/// The seconds of a minute, of two digits each.
+const MINUTE: &str = concat!(
+    "00010203040506070809",
+    "10111213141516171819",
+    "20212223242526272829",
+    "30313233343536373839",
+    "40414243444546474849",
+    "50515253545556575859",
+);
+
 /// What the caller wants.
 pub(crate) fn freshness(headers: &HeaderMap) -> Freshness {
     let mut wish = Freshness::default();
@@ -35,8 +45,15 @@ pub(crate) fn tell(answer: &mut Answer, status: CacheStatus) {
     let headers = answer.headers_mut();
     headers.insert(CACHE, HeaderValue::from_static(status.word.name()));
     if let Some(age) = status.age {
-        headers.insert(AGE, HeaderValue::from(age.as_secs()));
+        headers.insert(AGE, seconds_old(age.as_secs()));
     }
+}
+
+/// An age of less than a minute, as most answers that are kept have it, costs no allocation.
+fn seconds_old(seconds: u64) -> HeaderValue {
+    let from = usize::try_from(seconds).unwrap_or(usize::MAX).saturating_mul(2);
+    let Some(two) = MINUTE.get(from..from.saturating_add(2)) else { return seconds.into() };
+    HeaderValue::from_static(if seconds < 10 { &two[1..] } else { two })
 }
 
 fn is_no_cache(line: &HeaderValue) -> bool {

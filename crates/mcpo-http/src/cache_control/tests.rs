@@ -74,3 +74,14 @@ fn an_answer_says_where_it_comes_from() {
         assert_eq!(answer.headers()[AGE], "7");
     }
 }
+
+#[test]
+fn an_age_is_told_in_whole_seconds() {
+    let ages = (0..=200).chain([3600, 86_400, u64::from(u32::MAX), u64::MAX]);
+    for seconds in ages {
+        let mut answer = Answer::default();
+        let age = Some(Duration::new(seconds, 999_999_999));
+        tell(&mut answer, CacheStatus { word: CacheWord::Hit, age });
+        assert_eq!(answer.headers()[AGE], seconds.to_string());
+    }
+}

@@ -45,3 +45,29 @@ fn what_is_left_stands_in_the_headers_of_both_kinds() {
     assert_eq!(told(POLICY), r#""tool";q=20;w=2"#);
     assert_eq!(told(SERVICE), r#""tool";r=7;t=2"#);
 }
+
+/// What is remembered of a rate is told of that rate alone, and of whose it is.
+#[test]
+fn each_rate_is_told_as_it_is_however_they_take_turns() {
+    let (slow, fast) = (rate(10, 1000, 20), rate(1_000_000, 1000, 1_000_000));
+    let slowest = Rate { per: Duration::from_secs(u64::from(u32::MAX)), ..rate(1, 1, u32::MAX) };
+    let tell_of = |of: RateOf, rate: Rate, remaining: u32, seconds: u64| {
+        let (limit, reset) = (rate.burst.get(), Duration::from_secs(seconds));
+        let mut answer = Answer::default();
+        tell(&mut answer, &Quota { of, rate, limit, remaining, reset });
+        let told = |name| answer.headers()[name].to_str().unwrap().to_owned();
+        [LIMIT, REMAINING, RESET, POLICY, SERVICE].map(told).join(" ")
+    };
+    for _ in 0..2 {
+        let told = tell_of(RateOf::Tool, slow, 7, 2);
+        assert_eq!(told, r#"20 7 2 "tool";q=20;w=2 "tool";r=7;t=2"#);
+        let told = tell_of(RateOf::Tool, fast, 999_999, 1);
+        assert_eq!(told, r#"1000000 999999 1 "tool";q=1000000;w=1 "tool";r=999999;t=1"#);
+        let told = tell_of(RateOf::Server, slow, 0, 10);
+        assert_eq!(told, r#"20 0 10 "server";q=20;w=2 "server";r=0;t=10"#);
+        let told = tell_of(RateOf::Identity, slowest, u32::MAX, u64::from(u32::MAX));
+        let policy = r#""identity";q=4294967295;w=999999999999999"#;
+        let left = r#""identity";r=4294967295;t=4294967295"#;
+        assert_eq!(told, format!("4294967295 4294967295 4294967295 {policy} {left}"));
+    }
+}
