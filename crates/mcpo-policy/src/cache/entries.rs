@@ -119,6 +119,12 @@ impl Entries {
     pub(super) fn iter(&self) -> impl Iterator<Item = (Question, Arc<Kept>)> {
         self.kept.iter()
     }
+
+    /// What all of them weigh, and may weigh at most.
+    #[cfg(test)]
+    pub(super) fn fullness(&self) -> (u64, u64) {
+        (self.kept.weight(), self.kept.capacity())
+    }
 }
 
 // === impl Part ===

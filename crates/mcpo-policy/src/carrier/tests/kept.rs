@@ -340,6 +340,18 @@ async fn where_there_is_room_for_one_the_last_one_is_kept() {
     assert_eq!((figures(&bench).entries, figures(&bench).evictions), (1, 7));
 }
 
+/// What is of no use any more is not what there was no room for.
+#[tokio::test(start_paused = true)]
+async fn what_makes_room_after_its_time_counts_as_over() {
+    let bench = counting(bounded(1, 1 << 20)).await;
+    bench.ask(kept()).await;
+    sleep(2 * MINUTE).await;
+    bench.ask(Ask { arguments: QUESTIONS[0], ..kept() }).await;
+    bench.ask(Ask { arguments: QUESTIONS[1], ..kept() }).await;
+    let figures = figures(&bench);
+    assert_eq!((figures.entries, figures.expirations, figures.evictions), (1, 1, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn bytes_are_bounded_and_no_answer_drives_out_all_others() {
     let large: &'static str =
