@@ -241,13 +241,14 @@ impl Pipeline {
             Ok(in_hand) => in_hand,
             Err(reason) => return Ok(self.turned_away(&call, began, reason)),
         };
-        let report = match &call.idempotency_key {
+        let mut report = match &call.idempotency_key {
             None if self.may_share(call.tool) => self.carrier.answer(&call, began).await,
             None | Some(_) if call.freshness.only_if_kept => Report::not_kept(),
             None => carry_out(&self.carrier.attempts, &call, began, Concern::Nobody).await,
             Some(key) => Box::pin(self.answer_once(&call, began, key)).await?,
         };
-        Ok(self.told(&call, began, report))
+        self.tell(&call, began, &mut report);
+        Ok(report)
     }
 
     /// Whether calls of the tool may be answered with what was asked for by others: only these are
@@ -283,15 +284,17 @@ impl Pipeline {
     }
 
     fn turned_away(&self, call: &Call<'_>, began: Instant, reason: ShedReason) -> Report {
-        self.told(call, began, Report::turned_away(call, reason))
+        let mut report = Report::turned_away(call, reason);
+        self.tell(call, began, &mut report);
+        report
     }
 
-    fn told(&self, call: &Call<'_>, began: Instant, mut report: Report) -> Report {
+    /// Tells what a call came to, now that it is over.
+    fn tell(&self, call: &Call<'_>, began: Instant, report: &mut Report) {
         let took = began.elapsed();
         report.waited = took.saturating_sub(report.upstream);
         if let Some(reason) = report.shed {
-            self.admission.turned_away(call.upstream, reason);
-            return report;
+            return self.admission.turned_away(call.upstream, reason);
         }
         let upstream = || call.upstream.view.name.clone();
         let tool = || call.tool.definition.name.clone();
@@ -314,7 +317,6 @@ impl Pipeline {
                 attempts,
             }),
         }
-        report
     }
 }
 

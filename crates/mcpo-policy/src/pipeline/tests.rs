@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::cache::Freshness;
-use crate::play::{Act, Make};
+use crate::play::{self, Act, Ask, Make};
 
 mod keyed;
 
@@ -189,6 +189,19 @@ async fn a_call_beyond_the_room_is_refused_at_once_and_a_place_is_given_back() {
     came_to(&report, OutcomeKind::NotSent, FaultKind::Unreachable);
 }
 
+#[tokio::test(start_paused = true)]
+async fn calls_that_can_share_nothing_are_not_compared() {
+    for (enabled, listed) in [(true, 1), (false, 0)] {
+        let cache = CacheBounds { enabled, ..CacheBounds::default() };
+        let options = PipelineOptions { cache, ..PipelineOptions::default() };
+        let bench = play::Bench::ready(Make { options, ..Make::default() }).await;
+        // Its answers are kept where any are, and its calls in flight are not shared.
+        let report = bench.ask(Ask { tool: "alone", ..Ask::default() }).await;
+        assert_eq!(report.outcome.kind(), OutcomeKind::Reply, "{report:?}");
+        assert_eq!(bench.pipeline.cache_reading().servers.len(), listed);
+    }
+}
+
 #[tokio::test]
 async fn what_may_have_acted_once_stays_unknown_however_the_last_attempt_failed() {
     let script = Script::new("scripted").on_call("read", vec![vec![Step::Run, Step::Hang]]);
@@ -276,7 +289,7 @@ async fn a_server_that_refuses_the_version_of_a_call_is_agreed_with_anew() {
 }
 
 /// Takes all places of an upstream, and as many waiting calls as it allows.
-async fn crowd(bench: &Arc<crate::play::Bench>, count: usize) -> JoinSet<Report> {
+async fn crowd(bench: &Arc<play::Bench>, count: usize) -> JoinSet<Report> {
     bench.up.always(Act::Slow(Duration::from_secs(30)));
     let mut calls = JoinSet::new();
     for _ in 0..count {
@@ -295,7 +308,7 @@ async fn crowd(bench: &Arc<crate::play::Bench>, count: usize) -> JoinSet<Report>
 
 #[tokio::test(start_paused = true)]
 async fn a_call_waits_for_one_of_its_upstreams_places_until_its_deadline() {
-    let bench = Arc::new(crate::play::Bench::ready(Make::default()).await);
+    let bench = Arc::new(play::Bench::ready(Make::default()).await);
     let _crowd = crowd(&bench, CALLS_IN_FLIGHT_MAX).await;
     let began = Instant::now();
     let report = bench.call("write", Duration::from_secs(9)).await;
@@ -308,7 +321,7 @@ async fn a_call_waits_for_one_of_its_upstreams_places_until_its_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_calls_wait_for_an_upstreams_places_than_would_be_served_in_time() {
-    let bench = Arc::new(crate::play::Bench::ready(Make::default()).await);
+    let bench = Arc::new(play::Bench::ready(Make::default()).await);
     let crowd = crowd(&bench, CALLS_IN_FLIGHT_MAX + CALLS_WAITING_MAX).await;
     let began = Instant::now();
     let report = bench.call("write", MINUTE).await;
