@@ -12,6 +12,7 @@ pub mod fault;
 pub mod health;
 pub mod hope;
 pub mod identity;
+pub mod knee;
 pub mod life;
 pub mod limit;
 pub mod load;

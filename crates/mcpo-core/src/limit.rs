@@ -25,10 +25,16 @@
 //! ten, which is safe to begin with where nothing is known (RFC 6928); what takes fewer is found by
 //! tenths. The threshold stays where it was, for an upstream that was only away; one that collapses
 //! again on the way there has said how much is too much, and the threshold is that half, too.
+//!
+//! Before anything is lost, calls may wait for long in the upstream. How many it works on at once is
+//! learnt from how long they take, see [`crate::knee`], and the lower one of both counts.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use crate::knee::{Answer, Knee, Load};
 
 /// What a loss leaves of the limit, in tenths: Netflix' `backoffRatio` of 0.9.
 const LEFT_TENTHS: u64 = 9;
@@ -71,6 +77,12 @@ pub struct AdaptiveLimit {
     is_whole: AtomicBool,
     /// When it was lowered last it was on its way to the threshold.
     was_on_its_way: AtomicBool,
+    /// Calls that were sent so far.
+    sent: AtomicU64,
+    /// By how long they take; [`usize::MAX`] for as many as you like.
+    knee_limit: AtomicUsize,
+    /// Of an upstream that never had many calls at once nothing is kept.
+    knee: Mutex<Option<Box<Knee>>>,
 }
 
 /// A call that is sent, or an attempt of it.
@@ -101,13 +113,46 @@ impl AdaptiveLimit {
             losses: AtomicU64::new(0),
             is_whole: AtomicBool::new(false),
             was_on_its_way: AtomicBool::new(false),
+            sent: AtomicU64::new(0),
+            knee_limit: AtomicUsize::new(usize::MAX),
+            knee: Mutex::new(None),
         }
     }
 
     /// So many calls may be in flight: at least one, at most the ceiling.
     #[must_use]
     pub fn get(&self) -> usize {
+        self.by_losses().min(self.knee_limit.load(Ordering::Relaxed))
+    }
+
+    /// Whether fewer than the ceiling.
+    #[must_use]
+    pub fn is_lowered(&self) -> bool {
+        (self.get() as u64) < self.ceiling.load(Ordering::Relaxed) / MICRO
+    }
+
+    fn by_losses(&self) -> usize {
         usize::try_from(self.limit.load(Ordering::Relaxed) / MICRO).unwrap_or(usize::MAX)
+    }
+
+    /// One more is sent: how many were before it.
+    pub fn send(&self) -> u64 {
+        self.sent.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A call was answered after so long, while so many were in flight, it included. Where another one says so at this moment, that one alone
+    /// counts: nobody waits.
+    pub fn took(&self, answer: Answer, in_flight: usize, now: Instant) {
+        let Ok(mut knee) = self.knee.try_lock() else { return };
+        if knee.is_none() && !Knee::is_worth_knowing(answer.in_flight) {
+            return;
+        }
+        let knee = knee.get_or_insert_with(|| Box::new(Knee::new(now)));
+        let sent = self.sent.load(Ordering::Relaxed);
+        let limit = knee.answered(answer, Load { sent, in_flight, max: self.by_losses() }, now);
+        if self.knee_limit.load(Ordering::Relaxed) != limit {
+            self.knee_limit.store(limit, Ordering::Relaxed);
+        }
     }
 
     /// How many calls were answered so far, for [`Sent`].
@@ -194,6 +239,10 @@ impl AdaptiveLimit {
         self.limit.store(ceiling, Ordering::Relaxed);
         self.threshold.store(ceiling, Ordering::Relaxed);
         self.has_grown.store(true, Ordering::Relaxed);
+        if let Ok(mut knee) = self.knee.lock() {
+            *knee = None;
+            self.knee_limit.store(usize::MAX, Ordering::Relaxed);
+        }
     }
 
     fn since_birth_us(&self, at: Instant) -> u64 {

@@ -15,10 +15,11 @@
 //!   round where that is longer (RFC 8289, section 3.2).
 //! - **Short under overload.** Once one in three was not started, and until hardly anybody is sent away
 //!   any more or the line has been empty for an interval, it is kept as short as one round of calls:
-//!   whoever finds it full is told so at once, and whoever is let into it is soon served. A few in a hurry among others do not make that so. No
-//!   place is free meanwhile, so that as many are answered as with a long line, where all would wait
-//!   for about as long as they can. A line that was longer gets shorter with each newcomer, by its
-//!   oldest, and so only while there are newer ones to be served instead.
+//!   whoever finds it full is told so at once, and whoever is let into it is soon served. A few in a
+//!   hurry among others do not make that so. No place is free meanwhile, so that as many are answered
+//!   as with a long line, where all would wait for about as long as they can. Nobody in the line is
+//!   sent away for a newcomer but for one of an identity with fewer in it: who has waited is not told
+//!   late what the newcomer can be told at once. A line that was longer is served until it is short.
 //! - **Judged by the deadline.** A call that could not be answered in time any more is not started.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -141,7 +142,8 @@ impl<T> Queue<T> {
     }
 
     /// Joins the line. Where that is full, one of the identity with the most in it goes for one of
-    /// an identity with fewer; otherwise, while its newest go first, its oldest goes for the newest.
+    /// an identity with fewer; otherwise, while its newest go first and the line is not a short one,
+    /// its oldest goes for the newest.
     ///
     /// # Errors
     /// There is no room; the item comes back.
@@ -181,24 +183,6 @@ impl<T> Queue<T> {
         }
         self.len += 1;
         Ok(Joined { number, pushed_out })
-    }
-
-    /// Takes the oldest out of a line that is too long under overload; `None` where it is not. To be
-    /// asked once for each that joins.
-    pub fn shorten(&mut self, bounds: Bounds) -> Option<T> {
-        let out = self.oldest_beyond(bounds)?;
-        self.count(true);
-        Some(out)
-    }
-
-    fn oldest_beyond(&mut self, bounds: Bounds) -> Option<T> {
-        if self.len <= self.len_max(bounds) {
-            return None;
-        }
-        let (_, turn) = self.lengths.last()?;
-        let identity = self.turns.get(turn)?.clone();
-        let number = self.lanes.get(&identity)?.end(false)?;
-        self.take(&identity, number).map(|waiting| waiting.item)
     }
 
     /// Leaves the line; `None` for one that is not in it any more.
@@ -257,26 +241,23 @@ impl<T> Queue<T> {
             self.in_vain > if self.is_overloaded { OVERLOADED_TO } else { OVERLOADED_FROM };
     }
 
+    const fn is_short(&self, bounds: Bounds) -> bool {
+        self.is_overloaded && bounds.short_max < bounds.len_max
+    }
+
     const fn len_max(&self, bounds: Bounds) -> usize {
-        if self.is_overloaded && bounds.short_max < bounds.len_max {
-            bounds.short_max
-        } else {
-            bounds.len_max
-        }
+        if self.is_short(bounds) { bounds.short_max } else { bounds.len_max }
     }
 
     /// Takes one out for one more of that identity.
     fn make_room(&mut self, identity: &Identity, (now, bounds): (Instant, Bounds)) -> Option<T> {
-        if let Some(oldest) = self.oldest_beyond(bounds) {
-            return Some(oldest);
-        }
         let &(longest, turn) = self.lengths.last()?;
         let own = self.lanes.get(identity).map_or(0, |lane| lane.waiting.len());
         let is_crowd = longest > own + 1;
         let from = if is_crowd || own == 0 { self.turns.get(&turn)? } else { identity }.clone();
         let lane = self.lanes.get(&from)?;
         let newest_first = self.is_newest_first(lane, now, bounds);
-        if !is_crowd && !newest_first {
+        if !is_crowd && (!newest_first || self.is_short(bounds)) {
             return None;
         }
         // While the oldest go first, it is as if the newest had never been let in.

@@ -3,7 +3,8 @@
 //!
 //! A call of a tool with a bound of its own passes the tool's room first, and then the upstream's:
 //! those who wait for one tool are in nobody's way who wants another. Each room has a line of its
-//! own, see [`mcpo_core::queue`]; the upstream's bound is learnt, see [`mcpo_core::limit`].
+//! own, see [`mcpo_core::queue`]; the upstream's bound is learnt, see [`mcpo_core::limit`] and
+//! [`mcpo_core::knee`].
 
 mod pace;
 mod room;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use mcpo_core::catalog::Tool;
 use mcpo_core::identity::Identity;
+use mcpo_core::knee::Answer;
 use mcpo_core::limit::{AdaptiveLimit, Sent};
 use mcpo_core::load::{ServerLoad, ShedReason};
 use tokio::time::Instant;
@@ -83,8 +85,11 @@ pub struct Place<'a> {
     _of_identity: Option<Counted<'a>>,
     slot: Slot,
     began: Instant,
-    /// Calls that the upstream had answered by then.
+    /// Calls that the upstream had answered by then, and was sent before.
     answers: u64,
+    number: u64,
+    /// How many were in flight then, it included.
+    in_flight: usize,
 }
 
 /// A call that is in the process for an upstream, whatever it waits for there, until it is dropped.
@@ -177,6 +182,8 @@ impl Rooms {
             slot,
             began,
             answers,
+            number: self.limit.send(),
+            in_flight: self.all.in_flight(),
         })
     }
 
@@ -233,6 +240,7 @@ impl Rooms {
         while self.all.set_bound(self.limit.get()) {
             fence(Ordering::SeqCst);
         }
+        self.all.set_learnt(self.limit.is_lowered());
         let limit = self.all.bound();
         if self.meter.limit.load(Ordering::Relaxed) != limit {
             self.meter.limit.store(limit, Ordering::Relaxed);
@@ -257,13 +265,23 @@ impl Place<'_> {
         rooms.learn(|limit| limit.lost(attempt, rooms.all.in_flight(), now.into_std()));
     }
 
+    fn answer(&self, took: Duration) -> Answer {
+        let Self { number, in_flight, .. } = *self;
+        Answer { tool: self.slot.index(), number, in_flight, took }
+    }
+
     /// The call has ended; what it came to says how many there may be at once from now on.
     pub fn settle(self, now: Instant, feedback: Feedback) {
         let rooms = self.rooms;
         match feedback {
             Feedback::Answered => {
-                rooms.pace.answered(self.slot, now.saturating_duration_since(self.began), now);
-                rooms.learn(|limit| limit.answered(rooms.all.in_flight()));
+                let took = now.saturating_duration_since(self.began);
+                rooms.pace.answered(self.slot, took, now);
+                rooms.learn(|limit| {
+                    let in_flight = rooms.all.in_flight();
+                    limit.answered(in_flight);
+                    limit.took(self.answer(took), in_flight, now.into_std());
+                });
             }
             Feedback::Lost => self.lost(self.began, now),
             Feedback::Neutral => {}

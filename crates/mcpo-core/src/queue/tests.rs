@@ -156,7 +156,6 @@ fn overloaded() -> (Queue<u32>, Instant) {
     let (mut queue, mut now) = (Queue::default(), origin());
     let mut waiting = std::collections::VecDeque::new();
     for item in 0..900 {
-        let _out = queue.shorten(SHORT);
         let time = Duration::from_secs(10);
         if let Ok(joined) = queue.join(&Identity::COMMON, now + time, item, (now, SHORT)) {
             waiting.push_back((now + time, joined.number));
@@ -196,6 +195,26 @@ fn under_overload_the_line_is_short_until_it_has_been_quiet() {
     }
 }
 
+/// Who has waited is served, if it has time; who comes is told at once.
+#[test]
+fn under_overload_a_line_that_was_longer_is_served_and_nobody_goes_for_a_newcomer() {
+    let (mut queue, now) = overloaded();
+    let long = Bounds { short_max: usize::MAX, ..SHORT };
+    let join = |queue: &mut Queue<u32>, item, at| {
+        queue.join(&Identity::COMMON, now + LITTLE, item, at).map(|joined| joined.pushed_out)
+    };
+    for item in 1000..1010 {
+        assert_eq!(join(&mut queue, item, (now, long)), Ok(None));
+    }
+    let later = now + STANDING_MIN + millis(1);
+    assert_eq!(join(&mut queue, 2000, (later, SHORT)), Err(2000));
+    let other = queue.join(&Identity::named("b"), now + LITTLE, 3000, (later, SHORT));
+    let pushed_out = other.map(|joined| joined.pushed_out.is_some());
+    assert_eq!(pushed_out, Ok(true), "it has fewer in it");
+    let next = std::iter::from_fn(|| queue.next(later, SHORT, |_| Duration::ZERO));
+    assert_eq!(next.filter(|next| matches!(next, Next::Starts(_))).count(), 11);
+}
+
 #[test]
 fn a_line_in_which_nobody_comes_in_vain_any_more_may_be_long_again() {
     let (mut queue, mut now) = overloaded();
@@ -215,7 +234,6 @@ fn a_line_in_which_nobody_comes_in_vain_any_more_may_be_long_again() {
 fn a_crowd_that_finds_the_line_full_pushes_nobody_out_who_is_in_time() {
     let (mut queue, now) = (Queue::default(), origin());
     for item in 0..1500 {
-        assert_eq!(queue.shorten(SHORT), None, "{item}");
         let joined = queue.join(&Identity::COMMON, now + MINUTE, item, (now, SHORT));
         assert_eq!(joined.is_ok(), item < 1000, "{item}");
     }
@@ -231,7 +249,6 @@ fn callers_who_can_wait_are_not_turned_away_for_a_few_in_a_hurry() {
     for item in 0..900 {
         let joined = queue.join(&Identity::COMMON, now + MINUTE, item, (now, SHORT));
         let number = joined.expect("there is room").number;
-        assert_eq!(queue.shorten(SHORT), None);
         match item % 5 {
             0 => assert_eq!(queue.leave(&Identity::COMMON, number), Some(item)),
             1 | 2 => assert!(queue.next(now, SHORT, |_| Duration::ZERO).is_some()),

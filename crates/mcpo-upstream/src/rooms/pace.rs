@@ -46,6 +46,10 @@ impl Slot {
         let place = ptr::from_ref(tool).addr() / size_of::<Tool>();
         Self(u8::try_from(place % SLOTS).unwrap_or(0))
     }
+
+    pub(super) fn index(self) -> usize {
+        usize::from(self.0)
+    }
 }
 
 // === impl Pace ===

@@ -5,7 +5,7 @@
 //! the line counts itself in that word before it looks whether there is room. One of the two sees
 //! the other, so that no place stays free while somebody waits for it.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub(super) struct Room {
     word: AtomicU64,
     /// At least 1.
     bound: AtomicUsize,
+    /// Whether the bound was learnt; one that is told is taken for what the upstream works on.
+    is_learnt: AtomicBool,
     line: Mutex<Queue<Waiter>>,
     pace: Arc<Pace>,
 }
@@ -71,6 +73,7 @@ impl Room {
         Self {
             word: AtomicU64::new(0),
             bound: AtomicUsize::new(bound.max(1)),
+            is_learnt: AtomicBool::new(false),
             line: Mutex::default(),
             pace: Arc::clone(pace),
         }
@@ -97,6 +100,12 @@ impl Room {
             self.bound.store(bound, Ordering::Relaxed);
         }
         is_new
+    }
+
+    pub(super) fn set_learnt(&self, is_learnt: bool) {
+        if self.is_learnt.load(Ordering::Relaxed) != is_learnt {
+            self.is_learnt.store(is_learnt, Ordering::Relaxed);
+        }
     }
 
     /// Goes in, if there is room and nobody waits.
@@ -135,10 +144,6 @@ impl Room {
         let waiter = Waiter { told: told_tx, slot };
         let bounds = self.bounds(waiting_max);
         let mut line = self.line();
-        if let Some(out) = line.shorten(bounds) {
-            self.word.fetch_sub(WAITING, Ordering::AcqRel);
-            out.tell(Err(ShedReason::ServerFull));
-        }
         let joined = line.join(identity, deadline.into_std(), waiter, (now.into_std(), bounds));
         let joined = joined.map_err(|_waiter| ShedReason::ServerFull)?;
         match joined.pushed_out {
@@ -196,8 +201,11 @@ impl Room {
     fn bounds(&self, len_max: usize) -> Bounds {
         let usual = self.pace.usual();
         let late_max = usual.saturating_mul(LATE_FACTOR);
-        // One for each place: none is free before the next call comes.
-        let short_max = self.bound();
+        // One for each place: none is free before the next call comes. A bound that is learnt keeps
+        // some waiting in the upstream as well, where the next one is found sooner.
+        let bound = self.bound();
+        let is_learnt = self.is_learnt.load(Ordering::Relaxed);
+        let short_max = if is_learnt { bound.div_ceil(2) } else { bound };
         Bounds { len_max, short_max, standing_max: STANDING_MIN.max(usual), late_max }
     }
 

@@ -1,0 +1,231 @@
+//! Callers, a limit and an upstream, in virtual time.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use super::Answer;
+use crate::limit::{AdaptiveLimit, Sent};
+
+const CEILING: NonZeroUsize = NonZeroUsize::new(1024).expect("it is not zero");
+
+pub(super) const SECOND: u64 = 1_000_000;
+pub(super) const MILLI: u64 = 1000;
+
+/// Dice that fall the same way each time (Steele, Lea and Flood, `SplitMix`, 2014).
+pub(super) struct Dice(pub(super) u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// From 0 to 1, without 0.
+    pub(super) fn share(&mut self) -> f64 {
+        ((self.next() >> 11) as f64 + 1.0) / (1u64 << 53) as f64
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    /// With this mean, as the time between calls that know nothing of each other.
+    pub(super) fn exponential(&mut self, mean: f64) -> f64 {
+        -mean * self.share().ln()
+    }
+
+    /// With this median; two in three are within so many octaves of it.
+    pub(super) fn heavy(&mut self, median: f64, octaves: f64) -> f64 {
+        let normal =
+            (-2.0 * self.share().ln()).sqrt() * (std::f64::consts::TAU * self.share()).cos();
+        median * (normal * octaves).exp2()
+    }
+}
+
+/// One call, times in microseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call {
+    pub(super) tool: usize,
+    pub(super) work: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Flight {
+    call: Call,
+    came: u64,
+    sent: u64,
+    number: u64,
+    in_flight: usize,
+}
+
+/// What became of the calls since it was asked last.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) good: usize,
+    pub(super) late: usize,
+    pub(super) refused: usize,
+    pub(super) waited: usize,
+    pub(super) total: Vec<u64>,
+}
+
+pub(super) struct World {
+    learnt: AdaptiveLimit,
+    origin: Instant,
+    pub(super) now: u64,
+    pub(super) limit: usize,
+    /// How many are worked on at once.
+    pub(super) workers: usize,
+    /// How many may wait for that; one more is refused at once.
+    pub(super) waiting_max: usize,
+    /// Work takes so many times as long.
+    pub(super) slowness: u64,
+    /// The line is half as long as the limit, at most.
+    pub(super) is_short: bool,
+    pub(super) in_time: u64,
+    line: VecDeque<(u64, Call)>,
+    queue: VecDeque<Flight>,
+    worked_on: BinaryHeap<Reverse<(u64, u64)>>,
+    flights: Vec<Flight>,
+    in_flight: usize,
+    pub(super) tally: Tally,
+}
+
+impl World {
+    pub(super) fn new(workers: usize) -> Self {
+        let origin = super::origin();
+        Self {
+            learnt: AdaptiveLimit::new(CEILING, origin),
+            origin,
+            now: 0,
+            limit: CEILING.get(),
+            workers,
+            waiting_max: usize::MAX,
+            slowness: 1,
+            is_short: true,
+            in_time: 250 * MILLI,
+            line: VecDeque::new(),
+            queue: VecDeque::new(),
+            worked_on: BinaryHeap::new(),
+            flights: Vec::new(),
+            in_flight: 0,
+            tally: Tally::default(),
+        }
+    }
+
+    fn at(&self, us: u64) -> Instant {
+        self.origin + Duration::from_micros(us)
+    }
+
+    /// Until then answers are given.
+    pub(super) fn run_until(&mut self, until: u64) {
+        while let Some(Reverse((at, slot))) = self.worked_on.peek().copied() {
+            if at > until {
+                break;
+            }
+            self.worked_on.pop();
+            self.now = at;
+            self.answer(self.flights[slot as usize]);
+            self.work();
+        }
+        self.now = until;
+    }
+
+    pub(super) fn come(&mut self, call: Call) {
+        if self.in_flight < self.limit && self.line.is_empty() {
+            return self.send(self.now, call);
+        }
+        self.tally.waited += 1;
+        let line_max = if self.is_short { self.limit.div_ceil(2) } else { 1024 };
+        if self.line.len() >= line_max {
+            self.tally.refused += 1;
+        } else {
+            self.line.push_back((self.now, call));
+        }
+    }
+
+    fn send(&mut self, came: u64, call: Call) {
+        let answers = self.learnt.answers();
+        let number = self.learnt.send();
+        if self.worked_on.len() >= self.workers && self.queue.len() >= self.waiting_max {
+            let sent = Sent { at: self.at(self.now), answers };
+            self.learnt.lost(sent, self.in_flight + 1, self.at(self.now));
+            self.limit = self.learnt.get();
+            self.tally.refused += 1;
+            return;
+        }
+        self.in_flight += 1;
+        let in_flight = self.in_flight;
+        self.queue.push_back(Flight { call, came, sent: self.now, number, in_flight });
+        self.work();
+    }
+
+    fn work(&mut self) {
+        while self.worked_on.len() < self.workers
+            && let Some(flight) = self.queue.pop_front()
+        {
+            let slot = self.flights.len() as u64;
+            self.worked_on.push(Reverse((self.now + flight.call.work * self.slowness, slot)));
+            self.flights.push(flight);
+        }
+    }
+
+    fn answer(&mut self, flight: Flight) {
+        self.in_flight -= 1;
+        let total = self.now - flight.came;
+        let in_time = total <= self.in_time;
+        *(if in_time { &mut self.tally.good } else { &mut self.tally.late }) += 1;
+        self.tally.total.push(total);
+        let answer = Answer {
+            tool: flight.call.tool,
+            number: flight.number,
+            in_flight: flight.in_flight,
+            took: Duration::from_micros(self.now - flight.sent),
+        };
+        let now = self.at(self.now);
+        self.learnt.answered(self.in_flight + 1);
+        self.learnt.took(answer, self.in_flight + 1, now);
+        self.limit = self.learnt.get();
+        while self.in_flight < self.limit
+            && let Some((came, call)) = self.line.pop_front()
+        {
+            self.send(came, call);
+        }
+    }
+
+    /// Calls come for so long, so many a second, each as the dice say.
+    pub(super) fn load(
+        &mut self,
+        seconds: f64,
+        per_second: f64,
+        dice: &mut Dice,
+        mut call: impl FnMut(&mut Dice) -> Call,
+    ) -> Tally {
+        self.tally = Tally::default();
+        let ends = self.now + (seconds * SECOND as f64) as u64;
+        let mut next = self.now as f64;
+        loop {
+            next += dice.exponential(SECOND as f64 / per_second);
+            if next as u64 >= ends {
+                break;
+            }
+            self.run_until(next as u64);
+            let one = call(dice);
+            self.come(one);
+        }
+        self.run_until(ends);
+        std::mem::take(&mut self.tally)
+    }
+}
+
+impl Tally {
+    pub(super) fn quantile(&mut self, quantile: f64) -> u64 {
+        self.total.sort_unstable();
+        let last = self.total.len() - 1;
+        self.total[(last as f64 * quantile) as usize]
+    }
+}
