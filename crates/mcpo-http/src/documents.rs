@@ -1,26 +1,29 @@
 //! OpenAPI documents. A short one is written when it is asked for; a long one on a thread of its own,
-//! once for all who ask, and kept until its catalogs change.
+//! once for all who ask, and kept until its catalogs change, packed as well for those who unpack.
 
+mod document;
 mod flight;
 mod writer;
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-use http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, StatusCode};
 use mcpo_config::{Mode, Site};
 use mcpo_upstream::directory::{Directory, Snapshot};
 use sha2::{Digest, Sha256};
 
+use self::document::Document;
 use self::flight::Flights;
 use self::writer::{Subject, Writer};
 use crate::answer::{Answer, JSON, answer, put};
+use crate::assets::takes_gzip;
 use crate::route::Scope;
 
 /// Tools and servers of a document that is written where it is asked for: at some 2 us each a
-/// worker is kept no longer than by a large call, and keeping it would save hardly anything.
+/// worker is kept no longer than by a large call, and keeping it would save hardly anything. Nor
+/// would packing it, which takes longer than writing it and more than its way over a network.
 const WEIGHT_INLINE_MAX: usize = 128;
 
 /// All documents.
@@ -34,13 +37,6 @@ pub(crate) struct Documents {
     flights: Flights,
 }
 
-/// A document, ready to be sent.
-#[derive(Debug, Clone)]
-struct Document {
-    bytes: Bytes,
-    etag: String,
-}
-
 // === impl Documents ===
 
 impl Documents {
@@ -49,21 +45,31 @@ impl Documents {
         Self { writer, directory, whole: Mutex::default(), flights: Flights::default() }
     }
 
-    /// The document about that as it is now, or that it is still the one that the downstream has.
+    /// The document about that as it is now, or that it is still the one that the downstream has;
+    /// packed if the downstream unpacks it, once a long one has been packed.
     ///
     /// Cancel-safe: what others wait for as well goes on.
     pub(crate) async fn answer(&self, scope: Scope<'_>, headers: &HeaderMap) -> Answer {
         let subject = self.subject(scope);
         let etag = self.etag(&subject);
+        let is_long = subject.weight() > WEIGHT_INLINE_MAX;
+        let packs = is_long && takes_gzip(headers);
         if is_known(headers, &etag) {
+            let etag = if packs { weak(&etag) } else { etag };
             return named(crate::answer::empty(StatusCode::NOT_MODIFIED), &etag);
         }
-        let document = if subject.weight() <= WEIGHT_INLINE_MAX {
-            Document { bytes: self.writer.write(&subject), etag }
-        } else {
-            Box::pin(self.long(scope, subject, etag)).await
-        };
-        named(answer(StatusCode::OK, JSON, document.bytes), &document.etag)
+        if !is_long {
+            return named(answer(StatusCode::OK, JSON, self.writer.write(&subject)), &etag);
+        }
+        let document = Box::pin(self.long(scope, subject, etag)).await;
+        match packs.then(|| document.gzip()).flatten() {
+            Some(packed) => {
+                let mut told = answer(StatusCode::OK, JSON, packed);
+                told.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                named(told, &weak(&document.etag))
+            }
+            None => named(answer(StatusCode::OK, JSON, document.plain.clone()), &document.etag),
+        }
     }
 
     /// The title that its pages carry.
@@ -74,7 +80,7 @@ impl Documents {
     /// One writing at a time: who comes while an older document is written waits for the end of
     /// that, and then takes what is begun after. However often catalogs change, nobody waits for
     /// more than two, and there are never more than two of one subject in memory.
-    async fn long(&self, scope: Scope<'_>, subject: Subject, etag: String) -> Document {
+    async fn long(&self, scope: Scope<'_>, subject: Subject, etag: String) -> Arc<Document> {
         let name = match scope {
             Scope::Whole => "",
             Scope::One(upstream) => &upstream.view.name,
@@ -94,7 +100,7 @@ impl Documents {
     /// Begins to write on a thread of its own.
     fn written(&self, subject: Subject, etag: &str) -> impl FnOnce() -> Document + Send + 'static {
         let (writer, etag) = (Arc::clone(&self.writer), etag.to_owned());
-        move || Document { bytes: writer.write(&subject), etag }
+        move || Document::new(writer.write(&subject), etag)
     }
 
     fn forget_removed(&self) {
@@ -130,7 +136,14 @@ impl Documents {
 fn named(mut told: Answer, etag: &str) -> Answer {
     put(&mut told, ETAG, etag);
     told.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    told.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     told
+}
+
+/// A name for the same in other bytes: equal to the one given where weakness does not matter (RFC
+/// 9110, 8.8.3.3), so that whoever has either of the two is told that it is still good.
+fn weak(etag: &str) -> String {
+    format!("W/{etag}")
 }
 
 /// A name for what is in there, and for nothing else.

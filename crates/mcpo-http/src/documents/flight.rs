@@ -1,13 +1,13 @@
 //! Documents that are written, or were: each once for all who ask for it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::task::spawn_blocking;
 
-use super::Document;
+use super::document::Document;
 
 /// The last flight of each subject, by the upstream's name; that of the whole has none. A flight
 /// that has ended is where its document is kept.
@@ -23,7 +23,7 @@ pub(super) struct Flight {
     number: u64,
     etag: String,
     /// `None` if the writing itself broke.
-    document: Shared<BoxFuture<'static, Option<Document>>>,
+    document: Shared<BoxFuture<'static, Option<Arc<Document>>>>,
 }
 
 // === impl Flights ===
@@ -71,7 +71,7 @@ impl Flight {
     /// who asks finds what it wrote.
     fn begin(number: u64, etag: &str, write: impl FnOnce() -> Document + Send + 'static) -> Self {
         let written = spawn_blocking(write);
-        let document = async move { written.await.ok() }.boxed().shared();
+        let document = async move { written.await.ok().map(Arc::new) }.boxed().shared();
         Self { number, etag: etag.to_owned(), document }
     }
 
@@ -86,7 +86,7 @@ impl Flight {
     /// Waits for it to end.
     ///
     /// Cancel-safe: it goes on.
-    pub(super) async fn ended(&self) -> Document {
+    pub(super) async fn ended(&self) -> Arc<Document> {
         let document = self.document.clone().await;
         document.expect("writing a document does not panic, and the runtime outlives it")
     }

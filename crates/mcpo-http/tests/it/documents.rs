@@ -1,10 +1,12 @@
 //! Long documents: written once for all who ask, beside the calls, and kept.
 
 use std::future::Future;
+use std::io::Read;
 use std::sync::mpsc::sync_channel;
 use std::task::Poll;
 
 use bytes::Bytes;
+use flate2::read::GzDecoder;
 use futures_util::future::{join_all, poll_fn};
 use mcpo_config::Mode;
 use mcpo_testkit::{HttpUpstream, Script, Step, tool};
@@ -144,4 +146,97 @@ async fn a_document_has_a_name_of_its_own_by_which_it_is_not_sent_again() {
     again.ready(2).await;
     let asked = again.ask("GET", "/openapi.json", &[("if-none-match", &seen[0])]).await;
     assert_eq!(asked.status(), 304);
+}
+
+fn unpacked(packed: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    GzDecoder::new(packed).read_to_end(&mut plain).expect("it is gzip");
+    plain
+}
+
+/// What was asked for by those who unpack, once it is packed.
+async fn packed(scene: &Scene, path: &str) -> Asked {
+    let ask = || scene.ask("GET", path, &[("accept-encoding", "br;q=1, gzip;q=0.5")]);
+    let mut asked = ask().await;
+    while !asked.headers().contains_key("content-encoding") {
+        tokio::task::yield_now().await;
+        asked = ask().await;
+    }
+    asked
+}
+
+#[test]
+fn a_long_document_is_packed_for_who_unpacks_it_and_nobody_waits_for_that() {
+    on_two_threads(async {
+        let (_upstream, scene) = one(long(MANY)).await;
+        let gzip = [("accept-encoding", "gzip")];
+        let plain = scene.ask("GET", "/openapi.json", &[]).await;
+        let (release, occupied) = occupied();
+        for headers in [&gzip[..], &gzip, &[("accept-encoding", "gzip;q=0")], &[]] {
+            let asked = scene.ask("GET", "/openapi.json", headers).await;
+            assert_eq!((asked.status().as_u16(), asked.body()), (200, plain.body()));
+            assert_eq!(
+                (etag(&asked), asked.headers().get("content-encoding")),
+                (etag(&plain), None)
+            );
+            assert_eq!(asked.headers()["vary"], "Accept-Encoding");
+        }
+        drop(release);
+        occupied.await.expect("it ends");
+        let packed = packed(&scene, "/openapi.json").await;
+        assert_eq!(packed.headers()["content-encoding"], "gzip");
+        assert_eq!(packed.headers()["vary"], "Accept-Encoding");
+        assert_eq!(packed.headers()["content-type"], plain.headers()["content-type"]);
+        assert!(packed.body().len() < plain.body().len() / 10);
+        assert_eq!(unpacked(packed.body()), plain.body()[..]);
+        // Whoever has either of them has what there is.
+        assert_eq!(etag(&packed), format!("W/{}", etag(&plain)));
+        for (accepted, sent) in [("gzip", &packed), ("identity", &plain)] {
+            for known in [&packed, &plain] {
+                let headers = [("accept-encoding", accepted), ("if-none-match", etag(known))];
+                let again = scene.ask("GET", "/openapi.json", &headers).await;
+                assert_eq!((again.status().as_u16(), again.body().len()), (304, 0));
+                assert_eq!(etag(&again), etag(sent));
+                assert_eq!(again.headers()["vary"], "Accept-Encoding");
+            }
+        }
+        let others = scene.ask("GET", "/openapi.json", &[("accept-encoding", "br")]).await;
+        assert_eq!((others.body(), others.headers().get("content-encoding")), (plain.body(), None));
+    });
+}
+
+#[test]
+fn what_changed_is_packed_anew() {
+    on_two_threads(async {
+        let tools = |count| (0..count).map(|index| tool(&format!("other_{index}"))).collect();
+        let swap = Step::NotifyToolsChanged(tools(2 * MANY));
+        let swapping = long(MANY).on_call("swap", vec![vec![swap, Step::Text("done".into())]]);
+        let swapping = swapping.tool(tool("swap"));
+        let (_upstream, scene) = one(swapping).await;
+        let before = packed(&scene, "/one/openapi.json").await;
+        assert_eq!(scene.post("/one/swap", &json!({})).await.status, 200);
+        scene
+            .until(|snapshot| {
+                let view = &snapshot.upstream("one").expect("it is there").view;
+                view.catalog.as_ref().is_some_and(|catalog| catalog.tool("other_0").is_some())
+            })
+            .await;
+        let after = packed(&scene, "/one/openapi.json").await;
+        assert_ne!(etag(&after), etag(&before));
+        let plain = scene.ask("GET", "/one/openapi.json", &[]).await;
+        assert_eq!(unpacked(after.body()), plain.body()[..]);
+    });
+}
+
+#[tokio::test]
+async fn a_short_document_is_sent_as_it_is() {
+    let (_upstream, scene) = one(echo()).await;
+    for _ in 0..3 {
+        let asked = scene.ask("GET", "/openapi.json", &[("accept-encoding", "gzip")]).await;
+        assert_eq!(asked.headers().get("content-encoding"), None);
+        assert!(etag(&asked).starts_with('"'));
+        let known = [("accept-encoding", "gzip"), ("if-none-match", etag(&asked))];
+        let again = scene.ask("GET", "/openapi.json", &known).await;
+        assert_eq!((again.status().as_u16(), etag(&again)), (304, etag(&asked)));
+    }
 }

@@ -9,7 +9,7 @@ fn gated(etag: &str) -> (SyncSender<()>, impl FnOnce() -> Document + Send + 'sta
     let etag = etag.to_owned();
     let write = move || {
         let _released = released.recv();
-        Document { bytes: etag.clone().into(), etag }
+        Document::new(etag.clone().into(), etag)
     };
     (release, write)
 }
