@@ -2,6 +2,7 @@ use std::sync::OnceLock;
 
 use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition, ToolPolicy};
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{advance, sleep};
 
@@ -328,4 +329,48 @@ async fn who_is_turned_away_is_told_when_its_turn_would_have_come() {
         callers.call("a", "free", MINUTE, MINUTE).await;
     }
     assert_eq!(rooms.come_back_in(), COME_BACK_MAX);
+}
+
+/// What became of a call, and when, in milliseconds from its coming.
+type Fate = Result<u128, (ShedReason, u128)>;
+
+/// One of an upstream that works on 16 at once for 5 ms each, and has the others wait.
+async fn call_queueing(rooms: Arc<Rooms>, workers: Arc<Semaphore>) -> Fate {
+    let came = Instant::now();
+    let place = rooms.enter(ticket("free", &ANYBODY, millis(250))).await;
+    let place = place.map_err(|reason| (reason, came.elapsed().as_millis()))?;
+    let worker = workers.acquire().await.expect("it is never closed");
+    sleep(millis(5)).await;
+    drop(worker);
+    place.settle(Instant::now(), Feedback::Answered);
+    Ok(came.elapsed().as_millis())
+}
+
+/// So many calls in each of so many milliseconds.
+async fn load_queueing(rooms: &Arc<Rooms>, per_milli: u32, length: u64) -> Vec<Fate> {
+    let (workers, mut calls) = (Arc::new(Semaphore::new(16)), JoinSet::new());
+    for _ in 0..length {
+        for _ in 0..per_milli {
+            calls.spawn(call_queueing(Arc::clone(rooms), Arc::clone(&workers)));
+        }
+        sleep(millis(1)).await;
+    }
+    calls.join_all().await
+}
+
+/// The upstream bears 3.2 calls in a millisecond.
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_queues_without_end_has_a_short_line_before_it() {
+    let rooms = rooms(load(1024));
+    load_queueing(&rooms, 2, 500).await;
+    assert_eq!(rooms.all.bound(), 1024);
+    load_queueing(&rooms, 10, 1000).await;
+    assert!((17..=32).contains(&rooms.all.bound()), "{}", rooms.all.bound());
+    let fates = load_queueing(&rooms, 10, 1000).await;
+    let good: Vec<u128> = fates.iter().filter_map(|fate| fate.ok()).collect();
+    assert!(good.len() >= 3000, "{}", good.len());
+    let slow = good.iter().filter(|took| **took > 20).count();
+    assert!(slow * 100 <= good.len(), "{slow} of {}", good.len());
+    let late = fates.iter().filter(|fate| matches!(fate, Err((_, after)) if *after > 1)).count();
+    assert_eq!(late, 0, "who is turned away is told at once");
 }

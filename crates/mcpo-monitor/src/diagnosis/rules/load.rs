@@ -47,7 +47,7 @@ pub(super) const LIMIT_LEARNT_LOW: Rule = Rule {
     id: "limit_learnt_low",
     severity: Severity::Warning,
     title: "a server takes far fewer calls at once than it is configured for",
-    when: "It refused calls or let them time out, so that it is sent at most half as many at once as `maxConcurrent` says; and calls wait for it, or ten or more of the last five minutes were turned away.",
+    when: "It refused calls, let them time out or made them wait for each other, so that it is sent at most half as many at once as `maxConcurrent` says; and calls wait for it, or ten or more of the last five minutes were turned away.",
     fix: &[
         "See in the log of `{server}` what it runs out of: its own limit of calls, memory, what it calls itself. The number rises by itself once it does well again.",
         "If it can never take more, set `maxConcurrent` of `{server}` to what it takes.",
