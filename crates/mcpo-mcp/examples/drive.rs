@@ -15,7 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-const ARGUMENTS: &[u8] = br#"{"text":"a text of some length, as calls have them","count":3}"#;
+const ARGUMENTS: &[u8] = br#"{"message":"a text of some length, as calls have them"}"#;
 
 #[tokio::main]
 async fn main() {

@@ -12,7 +12,7 @@ use crate::answer::Answer;
 use crate::error::{Cause, RequestError};
 use crate::frame::METHOD_NOT_FOUND;
 use crate::multiplex::{Manner, Multiplexer, Request};
-use crate::protocol::{self, Dialect, Discovery, Introduction, Pager, trace_members};
+use crate::protocol::{self, Dialect, Discovery, Introduction, Pager, in_quotes, trace_members};
 use crate::session::ConnectOptions;
 
 /// A subscription is asked for anew at least this often: an upstream that forgot it is found out.
@@ -98,7 +98,7 @@ impl Conversation {
         deadline: Instant,
         trace: Option<&TraceContext>,
     ) -> Result<Answer, RequestError> {
-        let name = serde_json::to_string(name).expect("a string is JSON");
+        let name = in_quotes(name);
         let trace = trace.map(trace_members);
         let params = self.dialect.call_tool(&name, arguments, trace.as_deref());
         let answer = self.ask("tools/call", &params, deadline).await?;

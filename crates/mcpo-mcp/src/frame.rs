@@ -1,8 +1,8 @@
 //! JSON-RPC frames: written around raw parameters, read without touching raw results.
 
-use std::fmt::Write;
+mod answer;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -43,7 +43,7 @@ pub enum Message<'a> {
 #[derive(Debug)]
 pub enum Reply<'a> {
     /// Its `result`, raw; `null` is a result.
-    Result(&'a RawValue),
+    Result(&'a str),
     /// Its `error`.
     Error(RpcError),
     /// It has an id and no meaning; why.
@@ -102,6 +102,11 @@ impl<'a> Message<'a> {
             // Serde would read an array as the members in order.
             return Err(FrameError::Shapeless);
         }
+        if let Ok(text) = std::str::from_utf8(text)
+            && let Some((id, result)) = answer::plain_answer(text)
+        {
+            return Ok(Self::Response { id: Some(id), reply: Reply::Result(result) });
+        }
         let envelope: Envelope<'a> = serde_json::from_slice(text)?;
         let id = envelope.id.filter(|id| id.get() != "null");
         if let Some(method) = envelope.method {
@@ -112,7 +117,7 @@ impl<'a> Message<'a> {
         }
         let id = id.and_then(our_id);
         let reply = match (envelope.result, envelope.error) {
-            (Some(result), None) => Reply::Result(result),
+            (Some(result), None) => Reply::Result(result.get()),
             (None, Some(error)) => Reply::Error(read_error(error)),
             // JSON-RPC 1.0 sent both always, one of them null.
             (Some(result), Some(error)) if result.get() == "null" => {
@@ -184,45 +189,49 @@ pub fn split_batch(text: &[u8]) -> Result<Vec<&RawValue>, FrameError> {
 const FRAME_BYTES: usize = 80;
 
 /// A request: `{"jsonrpc":"2.0","id":ID,"method":"METHOD","params":PARAMS}`, without line breaks
-/// (JSON holds raw ones only between tokens, so a blank does as well).
+/// (JSON holds raw ones only between tokens, so a blank does as well), and with room for one.
 #[must_use]
-pub fn request(id: u64, method: &str, params: &[&[u8]]) -> BytesMut {
-    let size: usize = params.iter().map(|part| part.len()).sum();
-    let mut frame = BytesMut::with_capacity(size + method.len() + FRAME_BYTES);
-    frame.put_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+pub fn request(id: u64, method: &str, params: &[&[u8]]) -> Vec<u8> {
+    let mut frame = room_for(method, params);
+    frame.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
     // Writing a number into a buffer that grows cannot fail.
-    let _ = write!(frame, "{id}");
+    let _ = serde_json::to_writer(&mut frame, &id);
     put_method_and_params(&mut frame, method, params);
     frame
 }
 
-/// A notification.
+/// A notification, like [`request`] in all else.
 #[must_use]
-pub fn notification(method: &str, params: &[&[u8]]) -> BytesMut {
-    let mut frame = BytesMut::with_capacity(128);
-    frame.put_slice(b"{\"jsonrpc\":\"2.0\"");
+pub fn notification(method: &str, params: &[&[u8]]) -> Vec<u8> {
+    let mut frame = room_for(method, params);
+    frame.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
     put_method_and_params(&mut frame, method, params);
     frame
 }
 
-fn put_method_and_params(frame: &mut BytesMut, method: &str, params: &[&[u8]]) {
-    frame.put_slice(b",\"method\":\"");
-    frame.put_slice(method.as_bytes());
-    frame.put_slice(b"\"");
-    if !params.is_empty() {
-        frame.put_slice(b",\"params\":");
-        for part in params {
-            put_on_one_line(frame, part);
-        }
-    }
-    frame.put_slice(b"}");
+fn room_for(method: &str, params: &[&[u8]]) -> Vec<u8> {
+    let size: usize = params.iter().map(|part| part.len()).sum();
+    Vec::with_capacity(size + method.len() + FRAME_BYTES)
 }
 
-fn put_on_one_line(frame: &mut BytesMut, part: &[u8]) {
-    let start = frame.len();
-    frame.put_slice(part);
-    if memchr::memchr2(b'\n', b'\r', part).is_some() {
-        for byte in &mut frame[start..] {
+fn put_method_and_params(frame: &mut Vec<u8>, method: &str, params: &[&[u8]]) {
+    frame.extend_from_slice(b",\"method\":\"");
+    frame.extend_from_slice(method.as_bytes());
+    frame.push(b'"');
+    if !params.is_empty() {
+        frame.extend_from_slice(b",\"params\":");
+        let start = frame.len();
+        for part in params {
+            frame.extend_from_slice(part);
+        }
+        put_on_one_line(&mut frame[start..]);
+    }
+    frame.push(b'}');
+}
+
+fn put_on_one_line(text: &mut [u8]) {
+    if memchr::memchr2(b'\n', b'\r', text).is_some() {
+        for byte in text {
             if *byte == b'\n' || *byte == b'\r' {
                 *byte = b' ';
             }

@@ -2,6 +2,7 @@
 //! protocol eras, three transports. Knows nothing of pools, retries or HTTP servers.
 
 pub mod answer;
+mod by_id;
 mod conversation;
 pub mod custom;
 pub mod endpoint;

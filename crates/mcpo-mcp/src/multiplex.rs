@@ -2,20 +2,22 @@
 //! for which, and knows of each request whether a byte of it can have left. Knows no transport:
 //! one takes frames out of the [`Outbox`] and hands what comes in to [`Multiplexer::receive`].
 
+mod alarm;
 mod outbox;
 mod waiting;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::answer::Answer;
+use crate::by_id::ById;
 use crate::error::{Cause, RequestError, Sent};
 use crate::frame::{self, FrameError, Message, Reply};
 use crate::inbound::Inbound;
@@ -63,7 +65,7 @@ pub(crate) struct Outgoing {
     /// The request that it is; `None` for notifications and replies.
     pub(crate) id: Option<u64>,
     /// One JSON value without line breaks, with room for one behind it.
-    pub(crate) frame: BytesMut,
+    pub(crate) frame: Vec<u8>,
 }
 
 /// What went past without meaning anything to anybody.
@@ -85,11 +87,18 @@ struct Shared {
     closing: Notify,
     inbound: Inbound,
     counts: Counts,
+    /// Told when the alarm of the table is to ring earlier than it was.
+    sooner: Arc<Notify>,
+    /// [`alarm::keep`].
+    _alarm: JoinSet<()>,
 }
 
 #[derive(Debug, Default)]
 struct Table {
-    pending: HashMap<u64, Pending>,
+    pending: ById<Pending>,
+    /// When to look for requests whose deadline is over: never later than the first deadline of
+    /// all, and mostly earlier, since most of those that it was set for have been answered.
+    alarm: Option<Instant>,
     /// Set once; no request is taken after it.
     ended: Option<Cause>,
 }
@@ -100,15 +109,19 @@ struct Pending {
     /// `false`: it waits in the queue, and no byte of it has left.
     written: bool,
     manner: Manner,
+    deadline: Instant,
 }
 
 // === impl Multiplexer ===
 
 impl Multiplexer {
     /// A new stream, and the queue that its writer empties.
+    ///
+    /// Must be called within a runtime.
     pub(crate) fn new() -> (Self, Outbox) {
         let (queue, receiver) = mpsc::channel(QUEUE_FRAMES_MAX);
-        let shared = Arc::new(Shared {
+        let sooner = Arc::new(Notify::new());
+        let shared = Arc::new_cyclic(|shared| Shared {
             // Not 0: some upstreams take that for no id.
             next_id: AtomicU64::new(1),
             table: Mutex::default(),
@@ -116,6 +129,8 @@ impl Multiplexer {
             closing: Notify::new(),
             inbound: Inbound::new(),
             counts: Counts::default(),
+            sooner: Arc::clone(&sooner),
+            _alarm: [alarm::keep(Weak::clone(shared), sooner)].into_iter().collect(),
         });
         let outbox = Outbox::new(Arc::clone(&shared), receiver);
         (Self { shared }, outbox)
@@ -132,9 +147,9 @@ impl Multiplexer {
         let permit = self.room(request.deadline).await?;
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let frame = frame::request(id, request.method, request.params);
-        let waiting = self.register(id, request.manner)?;
+        let waiting = self.register(id, &request)?;
         permit.send(Outgoing { id: Some(id), frame });
-        waiting.answer(request.deadline).await
+        waiting.answer().await
     }
 
     /// Sends a notification; waits for room in the queue until the deadline.
@@ -293,7 +308,8 @@ impl Multiplexer {
         )
     }
 
-    fn register(&self, id: u64, manner: Manner) -> Result<Waiting<'_>, RequestError> {
+    fn register(&self, id: u64, request: &Request<'_>) -> Result<Waiting<'_>, RequestError> {
+        let &Request { manner, deadline, .. } = request;
         let (answer, receiver) = oneshot::channel();
         let mut table = self.shared.table();
         if let Some(cause) = &table.ended {
@@ -302,8 +318,15 @@ impl Multiplexer {
         if table.pending.len() >= REQUESTS_PENDING_MAX {
             return Err(RequestError::not_sent(Cause::Full { waiting: REQUESTS_PENDING_MAX }));
         }
-        table.pending.insert(id, Pending { answer, written: false, manner });
-        Ok(Waiting::new(&self.shared, id, receiver))
+        let is_sooner = table.alarm.is_none_or(|alarm| deadline < alarm);
+        if is_sooner {
+            if deadline <= Instant::now() {
+                return Err(RequestError::not_sent(Cause::Deadline));
+            }
+            table.alarm = Some(deadline);
+        }
+        table.pending.insert(id, Pending { answer, written: false, manner, deadline });
+        Ok(Waiting::new(&self.shared, id, receiver, is_sooner))
     }
 
     fn receive_one(&self, whole: &Bytes, text: &[u8]) -> Result<(), FrameError> {
@@ -311,7 +334,7 @@ impl Multiplexer {
             Message::Response { id, reply } => self.shared.on_response(whole, id, reply),
             Message::Request { id, method } => {
                 if let Some(reply) = self.shared.inbound.on_request(id, &method) {
-                    self.shared.queue_or_drop(BytesMut::from(reply));
+                    self.shared.queue_or_drop(reply.into());
                 }
             }
             Message::Notification { method, params } => {
@@ -354,7 +377,7 @@ impl Shared {
             return;
         };
         let answer = match reply {
-            Reply::Result(raw) => Ok(Answer::Result(whole.slice_ref(raw.get().as_bytes()))),
+            Reply::Result(result) => Ok(Answer::Result(whole.slice_ref(result.as_bytes()))),
             Reply::Error(error) => Ok(Answer::Error(error)),
             Reply::Nonsense(why) => Err(RequestError::maybe_sent(Cause::Malformed(why.to_owned()))),
         };
@@ -409,18 +432,24 @@ impl Shared {
         }
     }
 
-    /// Takes a request back. `None`: it has been answered.
-    fn give_up(&self, id: u64, reason: &str) -> Option<Sent> {
-        let pending = self.table().pending.remove(&id)?;
+    /// Takes a request back, unless it has been answered.
+    fn give_up(&self, id: u64) {
+        let pending = self.table().pending.remove(&id);
+        if let Some(pending) = pending {
+            self.cancel(id, &pending, "the caller is gone");
+        }
+    }
+
+    /// Tells the upstream that nobody waits for it any more.
+    fn cancel(&self, id: u64, pending: &Pending, reason: &str) {
         if pending.written && pending.manner != Manner::Handshake {
             let params = format!("{{\"requestId\":{id},\"reason\":\"{reason}\"}}");
             self.queue_or_drop(frame::notification(CANCELLED, &[params.as_bytes()]));
         }
-        Some(pending.sent())
     }
 
     /// For what nobody waits for: an upstream that does not read misses it.
-    fn queue_or_drop(&self, frame: BytesMut) {
+    fn queue_or_drop(&self, frame: Vec<u8>) {
         if self.queue.try_send(Outgoing { id: None, frame }).is_err() {
             self.counts.dropped.fetch_add(1, Ordering::Relaxed);
         }

@@ -3,6 +3,8 @@
 
 mod pager;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use mcpo_core::catalog::ServerIdentity;
 use mcpo_core::trace::{TRACEPARENT, TRACESTATE, TraceContext};
@@ -73,8 +75,8 @@ impl Dialect {
         Self::Modern { meta: Bytes::from(meta.to_string()) }
     }
 
-    /// The parameters of `tools/call`, in parts to be written one after the other. `name` is a JSON
-    /// string, `arguments` a JSON object; no arguments at all become `{}`. `trace` is
+    /// The parameters of `tools/call`, in parts to be written one after the other. `name` is
+    /// [`in_quotes`], `arguments` a JSON object; no arguments at all become `{}`. `trace` is
     /// [`trace_members`].
     pub(crate) fn call_tool<'a>(
         &'a self,
@@ -85,9 +87,9 @@ impl Dialect {
         let arguments = if arguments.is_empty() { b"{}" } else { arguments };
         let [key, meta, more, close] = self.meta_with(trace.map(str::as_bytes));
         [
-            b"{\"name\":",
+            b"{\"name\":\"",
             name.as_bytes(),
-            b",\"arguments\":",
+            b"\",\"arguments\":",
             arguments,
             key,
             meta,
@@ -156,6 +158,17 @@ impl Dialect {
             Self::Modern { meta } => (b",\"_meta\":", meta),
         }
     }
+}
+
+/// A text as it stands between the quotes of a JSON string.
+pub(crate) fn in_quotes(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        return Cow::Borrowed(text);
+    }
+    let mut quoted = Value::from(text).to_string();
+    quoted.pop();
+    quoted.remove(0);
+    Cow::Owned(quoted)
 }
 
 /// What tells in `_meta` which trace a request belongs to: members as JSON, each after a comma. The

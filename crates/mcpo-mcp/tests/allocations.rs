@@ -14,12 +14,12 @@ use tokio::time::Instant;
 
 const CALLS: u64 = 64;
 
-/// The frame (three with what shares it), the tool's name, who waits and whether it was sent; the
+/// The frame (two with what shares it), who waits and whether it was sent; the
 /// headers of the request and of the answer, two each; hyper's note of who waits, its channel of
 /// the body (three), and room for the next read.
-const HTTP_ALLOCATIONS_MAX: u64 = 15;
-/// The frame, the tool's name, who waits, and what shares the read buffer.
-const STDIO_ALLOCATIONS_MAX: u64 = 4;
+const HTTP_ALLOCATIONS_MAX: u64 = 13;
+/// The frame, who waits, and what shares the read buffer.
+const STDIO_ALLOCATIONS_MAX: u64 = 3;
 
 const INITIALIZED: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"counted","version":"1"}}}"#;
 

@@ -4,7 +4,7 @@ use super::*;
 
 fn reply(text: &str) -> (Option<u64>, String) {
     match Message::parse(text.as_bytes()).expect("it is a message") {
-        Message::Response { id, reply: Reply::Result(result) } => (id, result.get().to_owned()),
+        Message::Response { id, reply: Reply::Result(result) } => (id, result.to_owned()),
         Message::Response { id, reply: Reply::Error(error) } => {
             (id, format!("{}: {}", error.code, error.message))
         }
@@ -114,7 +114,7 @@ fn frames_are_one_line_of_json() {
 fn a_request_has_room_for_its_line_break() {
     let mut frame = request(u64::MAX, "tools/call", &[&[b'1'; 100]]);
     let before = frame.capacity();
-    frame.put_u8(b'\n');
+    frame.push(b'\n');
     assert_eq!(frame.capacity(), before);
 }
 

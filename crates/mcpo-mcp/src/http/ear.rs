@@ -1,13 +1,13 @@
 //! What one HTTP session hears on any of its streams: answers go to who waits for them, requests
 //! get their reply queued, notifications are noted.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::answer::Answer;
+use crate::by_id::ById;
 use crate::error::Cause;
 use crate::frame::{self, FrameError, Message, Reply};
 use crate::http::bounds::OUTBOUND_WAITING_MAX;
@@ -18,7 +18,7 @@ use crate::inbound::Inbound;
 #[derive(Debug)]
 pub(crate) struct Ear {
     pub(crate) inbound: Inbound,
-    waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+    waiting: Mutex<ById<oneshot::Sender<Answer>>>,
     outbound: mpsc::Sender<Bytes>,
     /// Whether requests are answered: the modern era knows none, and forbids replies.
     replies: bool,
@@ -117,9 +117,7 @@ impl Ear {
         match message {
             Message::Response { id, reply } => {
                 let answer = match reply {
-                    Reply::Result(result) => {
-                        Answer::Result(text.slice_ref(result.get().as_bytes()))
-                    }
+                    Reply::Result(result) => Answer::Result(text.slice_ref(result.as_bytes())),
                     Reply::Error(error) => Answer::Error(error),
                     Reply::Nonsense(why) => return Heard::Nonsense(why),
                 };
@@ -149,7 +147,7 @@ impl Ear {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Answer>>> {
+    fn lock(&self) -> MutexGuard<'_, ById<oneshot::Sender<Answer>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

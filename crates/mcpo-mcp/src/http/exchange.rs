@@ -78,9 +78,10 @@ impl Plain {
     ) -> Attempt {
         let mut answer = pin!(self.sender.try_send_request(request));
         let answered = std::future::poll_fn(|context| {
-            // What it takes from the wire it passes on: then there is nothing to be woken for.
             drive(&mut self.connection, context);
-            answer.as_mut().poll(context)
+            // Only what was just driven can have answered: it is asked at once, and must not wake
+            // the very task that drives it.
+            answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         })
         .await;
         match answered {

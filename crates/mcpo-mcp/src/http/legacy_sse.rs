@@ -263,7 +263,7 @@ impl Posting {
         target.multiplexer.begin(id).then(|| Self {
             target: Arc::clone(target),
             id,
-            body: frame.freeze(),
+            body: frame.into(),
             handed_over: HandedOver::default(),
         })
     }

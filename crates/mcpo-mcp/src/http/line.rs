@@ -40,6 +40,7 @@ pub(crate) struct Line {
     pub(crate) ear: Ear,
     /// Of every POST.
     headers: HeaderMap,
+    has_session: bool,
     next_id: AtomicU64,
     state: watch::Sender<State>,
 }
@@ -98,16 +99,18 @@ impl Line {
         let (ear, outbound) = Ear::new(era == LineEra::Legacy);
         // Not 0: some upstreams take that for no id.
         let next_id = AtomicU64::new(1);
-        (Self { peer, ear, headers, next_id, state: watch::Sender::new(State::Open) }, outbound)
+        let state = watch::Sender::new(State::Open);
+        (Self { peer, ear, headers, has_session: false, next_id, state }, outbound)
     }
 
     /// Sends a header with every request from now on.
     pub(crate) fn always_send(&mut self, name: HeaderName, value: HeaderValue) {
+        self.has_session |= name == SESSION_ID;
         self.headers.insert(name, value);
     }
 
-    pub(crate) fn has_session(&self) -> bool {
-        self.headers.contains_key(SESSION_ID)
+    pub(crate) const fn has_session(&self) -> bool {
+        self.has_session
     }
 
     /// Makes a request and waits for its answer.
@@ -117,7 +120,7 @@ impl Line {
         self.ask(request).await.map(|(answer, _)| answer)
     }
 
-    /// [`Line::request`], with the session id that came with the answer.
+    /// [`Line::request`], with the session id that came with the answer, where there is none yet.
     pub(crate) async fn ask(
         &self,
         request: Request<'_>,
@@ -126,7 +129,7 @@ impl Line {
         let mut waiting = self.ear.wait_for(id);
         // Only now: whoever abandons the line after this gives up the waiting as well.
         self.still_open()?;
-        let body = frame::request(id, request.method, request.params).freeze();
+        let body = Bytes::from(frame::request(id, request.method, request.params));
         let mut care =
             Care { line: self, id, manner: request.manner, handed_over: HandedOver::default() };
         let handed_over = care.handed_over.clone();
@@ -160,7 +163,8 @@ impl Line {
         let headers = merged.as_ref().unwrap_or(&self.headers);
         let post = Outgoing { method: Method::POST, headers, body: Some(body), handed_over };
         let response = self.peer.send(post).await?;
-        let session = response.headers().get(SESSION_ID).cloned();
+        let session =
+            if self.has_session { None } else { response.headers().get(SESSION_ID).cloned() };
         let read = read(response, &self.ear, id, self.has_session())
             .await
             .map_err(RequestError::maybe_sent)?;
@@ -347,9 +351,8 @@ impl Drop for Care<'_> {
                 "{{\"requestId\":{},\"reason\":\"nobody waits for it any more\"}}",
                 self.id
             );
-            self.line
-                .ear
-                .say(frame::notification("notifications/cancelled", &[params.as_bytes()]).freeze());
+            let frame = frame::notification("notifications/cancelled", &[params.as_bytes()]);
+            self.line.ear.say(frame.into());
         }
     }
 }

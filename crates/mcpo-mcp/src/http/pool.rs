@@ -152,13 +152,14 @@ impl Pool {
         handed_over: &HandedOver,
     ) -> Result<Response, RequestError> {
         // Each turn takes one of the bounded number of connections that there are, or makes one.
-        while let Some(connection) = self.take() {
-            let mut asked = Asked { pool: self, at: Instant::now(), is_over: false };
+        let mut now = Instant::now();
+        while let Some(connection) = self.take(now) {
+            let mut asked = Asked { pool: self, at: now, is_over: false };
             let attempt = self.send_on(connection, &compose).await;
             asked.is_over = true;
             match attempt {
                 Attempt::Answered(response) => return Ok(response),
-                Attempt::Untouched(_) => {}
+                Attempt::Untouched(_) => now = Instant::now(),
                 Attempt::Failed(error) => return Err(failure(&error, handed_over)),
             }
         }
@@ -182,8 +183,7 @@ impl Pool {
         }
     }
 
-    fn take(&self) -> Option<Connection> {
-        let now = Instant::now();
+    fn take(&self, now: Instant) -> Option<Connection> {
         let mut kept = self.kept();
         if let Some(stream) = kept.stream(now) {
             return Some(Connection::Shared(stream));

@@ -114,7 +114,8 @@ fn cut_or_malformed(error: &FrameError, body: &[u8]) -> Cause {
 /// broken one looks whole.
 fn ends_with_its_connection(response: &Response) -> bool {
     let headers = response.headers();
-    response.version() <= Version::HTTP_11
+    response.content_length().is_none()
+        && response.version() <= Version::HTTP_11
         && !headers.contains_key(CONTENT_LENGTH)
         && !headers.contains_key(TRANSFER_ENCODING)
 }

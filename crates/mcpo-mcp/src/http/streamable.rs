@@ -23,7 +23,7 @@ use crate::http::peer::Peer;
 use crate::http::refusal::{is_session_lost, names_lost_session};
 use crate::http::{HttpConnected, listen};
 use crate::protocol::{
-    self, Dialect, Discovery, Introduction, Pager, UNSUPPORTED_VERSION, trace_members,
+    self, Dialect, Discovery, Introduction, Pager, UNSUPPORTED_VERSION, in_quotes, trace_members,
 };
 use crate::session::ConnectOptions;
 
@@ -92,7 +92,7 @@ pub(crate) async fn initialize(
     if let Ok(version) = HeaderValue::from_str(&introduction.identity.protocol_version) {
         line.always_send(PROTOCOL_VERSION, version);
     }
-    let initialized = crate::frame::notification("notifications/initialized", &[]).freeze();
+    let initialized = crate::frame::notification("notifications/initialized", &[]).into();
     let status = line.post(initialized).await?;
     if !status.is_success() {
         // It said yes to `initialize`; if it means no, the first request will tell.
@@ -218,7 +218,7 @@ impl Session {
         if let Some(trace) = trace {
             show_trace(trace, &mut headers);
         }
-        let name = serde_json::to_string(name).expect("a string is JSON");
+        let name = in_quotes(name);
         let trace = trace.map(trace_members);
         let params = self.dialect.call_tool(&name, arguments, trace.as_deref());
         self.ask(CALL, &params, headers, deadline).await

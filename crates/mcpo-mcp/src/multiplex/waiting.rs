@@ -1,10 +1,9 @@
 //! One caller's side of a pending request: whatever ends the wait, nothing of it is left behind.
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
 
 use crate::answer::Answer;
-use crate::error::{Cause, RequestError, Sent};
+use crate::error::{Cause, RequestError};
 use crate::multiplex::Shared;
 
 /// Gives its request up when dropped before the answer.
@@ -13,6 +12,8 @@ pub(super) struct Waiting<'a> {
     shared: &'a Shared,
     id: u64,
     receiver: oneshot::Receiver<Result<Answer, RequestError>>,
+    /// The alarm was set for it.
+    is_soonest: bool,
     answered: bool,
 }
 
@@ -21,32 +22,27 @@ impl<'a> Waiting<'a> {
         shared: &'a Shared,
         id: u64,
         receiver: oneshot::Receiver<Result<Answer, RequestError>>,
+        is_soonest: bool,
     ) -> Self {
-        Self { shared, id, receiver, answered: false }
+        Self { shared, id, receiver, is_soonest, answered: false }
     }
 
-    pub(super) async fn answer(mut self, deadline: Instant) -> Result<Answer, RequestError> {
-        let received = timeout_at(deadline, &mut self.receiver).await;
-        self.answered = true;
-        match received {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(RequestError::maybe_sent(Cause::Closed)),
-            Err(_) => match self.shared.give_up(self.id, "the deadline is over") {
-                Some(sent) => Err(RequestError { sent, cause: Cause::Deadline }),
-                // It was answered between the deadline and now.
-                None => self
-                    .receiver
-                    .try_recv()
-                    .unwrap_or(Err(RequestError { sent: Sent::Maybe, cause: Cause::Deadline })),
-            },
+    /// The answer, or that the deadline is over, whichever comes first.
+    pub(super) async fn answer(mut self) -> Result<Answer, RequestError> {
+        if self.is_soonest {
+            // Only now, behind the writer: what is queued in time goes out first.
+            self.shared.sooner.notify_one();
         }
+        let received = (&mut self.receiver).await;
+        self.answered = true;
+        received.unwrap_or(Err(RequestError::maybe_sent(Cause::Closed)))
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if !self.answered {
-            self.shared.give_up(self.id, "the caller is gone");
+            self.shared.give_up(self.id);
         }
     }
 }

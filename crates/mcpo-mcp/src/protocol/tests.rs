@@ -24,16 +24,16 @@ fn json(parts: &[&[u8]]) -> Value {
 #[test]
 fn arguments_go_out_byte_for_byte() {
     let arguments = br#"{ "n" : 1.10 , "big":123456789012345678901234567890}"#;
-    let legacy = Dialect::Legacy.call_tool("\"a\\\"b\"", arguments, None).concat();
+    let legacy = Dialect::Legacy.call_tool(&in_quotes("a\"b"), arguments, None).concat();
     assert_eq!(
         legacy,
         [b"{\"name\":\"a\\\"b\",\"arguments\":".as_slice(), arguments, b"}"].concat()
     );
     let modern = Dialect::modern(&options());
-    let parts = modern.call_tool("\"a\"", arguments, None);
+    let parts = modern.call_tool("a", arguments, None);
     assert!(memchr::memmem::find(&parts.concat(), arguments).is_some());
     assert_eq!(json(&parts)["_meta"]["io.modelcontextprotocol/protocolVersion"], MODERN);
-    assert_eq!(json(&modern.call_tool("\"a\"", b"", None))["arguments"], json!({}));
+    assert_eq!(json(&modern.call_tool("a", b"", None))["arguments"], json!({}));
 }
 
 #[test]
@@ -41,17 +41,17 @@ fn a_trace_is_told_beside_what_meta_holds_anyway() {
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let trace = |state: &'static [u8]| TraceContext::parse(parent.as_bytes(), [state]).unwrap();
     let modern = Dialect::modern(&options());
-    let plain = json(&modern.call_tool("\"a\"", b"", None));
+    let plain = json(&modern.call_tool("a", b"", None));
     for state in [&b""[..], b"a=\"\\,b=1"] {
         let members = trace_members(&trace(state));
-        let said = json(&Dialect::Legacy.call_tool("\"a\"", b"", Some(&members)));
+        let said = json(&Dialect::Legacy.call_tool("a", b"", Some(&members)));
         let mut expected = json!({ "traceparent": parent });
         if !state.is_empty() {
             expected["tracestate"] = std::str::from_utf8(state).unwrap().into();
         }
         assert_eq!(said, json!({ "name": "a", "arguments": {}, "_meta": expected }));
 
-        let mut said = json(&modern.call_tool("\"a\"", b"", Some(&members)));
+        let mut said = json(&modern.call_tool("a", b"", Some(&members)));
         let meta = said["_meta"].as_object_mut().unwrap();
         for (key, value) in expected.as_object().unwrap() {
             assert_eq!(meta.shift_remove(key).as_ref(), Some(value));

@@ -218,7 +218,7 @@ async fn a_child_that_never_reads_costs_calls_their_deadline_and_nothing_else() 
     let mut calls = JoinSet::new();
     for _ in 0..100 {
         let (session, large) = (session.clone(), large.clone());
-        let deadline = Instant::now() + Duration::from_millis(300);
+        let deadline = Instant::now() + Duration::from_secs(2);
         calls.spawn(async move { session.call_tool("t", large.as_bytes(), deadline, None).await });
     }
     let answers = timeout(LONG, calls.join_all()).await.expect("every call ends");

@@ -2,7 +2,6 @@
 
 use std::io::{self, IoSlice};
 
-use bytes::BufMut;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::multiplex::{Outbox, Outgoing, QUEUE_FRAMES_MAX};
@@ -19,7 +18,7 @@ pub(super) async fn write_messages(
     let mut batch = Vec::with_capacity(QUEUE_FRAMES_MAX);
     while outbox.next(&mut batch).await {
         for outgoing in &mut batch {
-            outgoing.frame.put_u8(b'\n');
+            outgoing.frame.push(b'\n');
         }
         let (written, result) = write_batch(&mut sink, &batch).await;
         if result.is_err() {
