@@ -124,14 +124,13 @@ async fn main() {
 
 /// Calls every tool at once.
 async fn call_all(directory: &Directory, took: Duration) {
-    let snapshot = directory.load();
+    let snapshot = Arc::clone(&directory.load());
     let names: Vec<_> = (0..TOOLS_PER_SERVER).map(tool_name).collect();
     let calls: Vec<_> = snapshot
         .upstreams()
         .iter()
         .flat_map(|upstream| names.iter().map(|name| upstream.meter().begin(name)))
         .collect();
-    drop(snapshot);
     advance(took).await;
     for call in calls {
         call.end(Ended {

@@ -3,6 +3,7 @@
 //! its two ends.
 
 mod sharing;
+mod shelf;
 mod tool;
 mod upstream;
 

@@ -14,14 +14,16 @@ const CHUNKS: usize = BUCKETS / CHUNK;
 const _: () = assert!(CHUNK == u64::BITS as usize);
 
 /// A [`Sketch`] that many write at once, with the sum and the ends of what it counted. A few relaxed
-/// atomics each time; half a KiB empty, and half a KiB more for each octave that was met.
+/// atomics each time; half a KiB empty, and half a KiB more for each octave that was met. In this
+/// order: what is always written stands beside what its owner has before it.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Recorder {
-    chunks: [OnceLock<Box<Chunk>>; CHUNKS],
     sum_ns: AtomicU64,
     /// `u64::MAX` before the first.
     min_ns: AtomicU64,
     max_ns: AtomicU64,
+    chunks: [OnceLock<Box<Chunk>>; CHUNKS],
 }
 
 #[derive(Debug)]

@@ -259,7 +259,8 @@ impl Play {
 
     /// A call of a tool that takes so long, a tenth of it until it is sent.
     pub(crate) async fn call(&self, server: &str, tool: &str, took: Duration, result: CallResult) {
-        let call = self.upstream(server).meter().begin(tool);
+        let called = self.upstream(server);
+        let call = called.meter().begin(tool);
         sleep(took).await;
         let waited = took / 10;
         let (bytes_in, bytes_out) = (10, 100);

@@ -69,11 +69,14 @@ fn a_call_that_is_dropped_was_cancelled_and_one_that_was_none_counts_as_nothing(
 fn a_call_that_ends_by_a_panic_is_one_of_which_nobody_knows() {
     let meter = Meters::default().of("up");
     let call = meter.begin("tool");
-    let broke = thread::spawn(move || {
-        let _call = call;
-        std::panic::resume_unwind(Box::new(()));
+    let broke = thread::scope(|scope| {
+        let breaks = scope.spawn(move || {
+            let _call = call;
+            std::panic::resume_unwind(Box::new(()));
+        });
+        breaks.join()
     });
-    assert!(broke.join().is_err());
+    assert!(broke.is_err());
     let tool = only(&meter);
     assert_eq!((tool.ended[CallResult::Unknown as usize], total(&tool)), (1, 1));
     assert_eq!(tool.in_flight, 0);
@@ -123,7 +126,7 @@ async fn whatever_is_begun_and_ended_is_what_is_read() {
     for seed in 0..40 {
         let mut dice = fastrand::Rng::with_seed(seed);
         let meter = Meters::default().of("up");
-        let mut open: Vec<(usize, Metered)> = Vec::new();
+        let mut open: Vec<(usize, Metered<'_>)> = Vec::new();
         let (mut ended, mut peak, mut most) = ([[0_u64; 6]; 3], [0; 3], 0);
         for _ in 0..200 {
             if dice.bool() {

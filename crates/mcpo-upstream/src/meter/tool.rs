@@ -3,7 +3,7 @@
 
 use std::array;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use mcpo_core::sketch::Recorder;
@@ -22,19 +22,18 @@ pub(super) struct Gauge {
     peak: AtomicUsize,
 }
 
-/// One tool's numbers.
+/// One tool's numbers, in this order: what every call writes is on lines side by side.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Tool {
     name: Box<str>,
     calls: Gauge,
-    /// All calls of its upstream.
-    in_all: Arc<Gauge>,
     ended: [AtomicU64; CallResult::ALL.len()],
-    durations: Recorder,
     waited_ns: AtomicU64,
     upstream_ns: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
+    durations: Recorder,
     exemplars: OnceLock<Box<Mutex<Exemplars>>>,
 }
 
@@ -67,29 +66,30 @@ impl Gauge {
 // === impl Tool ===
 
 impl Tool {
-    pub(super) fn new(name: &str, in_all: Arc<Gauge>) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         Self {
             name: name.into(),
             calls: Gauge::default(),
-            in_all,
             ended: array::from_fn(|_| AtomicU64::new(0)),
-            durations: Recorder::default(),
             waited_ns: AtomicU64::new(0),
             upstream_ns: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
+            durations: Recorder::default(),
             exemplars: OnceLock::new(),
         }
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn enter(&self) {
-        self.in_all.enter();
         self.calls.enter();
     }
 
     pub(super) fn leave(&self) {
         self.calls.leave();
-        self.in_all.leave();
     }
 
     /// Counts a call that went away.

@@ -1,9 +1,8 @@
 //! The meters of all upstreams, and a call as it is counted.
 
 use std::array;
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use mcpo_core::load::ShedReason;
 use tokio::time::Instant;
 
 use super::sharing::Sharing;
+use super::shelf::Shelf;
 use super::tool::{Gauge, Tool};
 use super::{CallResult, OTHER, TOOL_NAME_BYTES_MAX, TOOLS_IN_ALL_MAX, TOOLS_MAX, UPSTREAMS_MAX};
 use super::{ToolReading, UpstreamReading};
@@ -29,14 +29,14 @@ pub struct Meters {
 pub struct Meter {
     upstream: String,
     sharing: Sharing,
-    calls: Arc<Gauge>,
+    calls: Gauge,
     /// Calls that wait for a place; who waits writes it.
     pub(crate) queued: AtomicUsize,
     /// Calls that may be in flight; who gives places writes it.
     pub(crate) limit: AtomicUsize,
     shed: [AtomicU64; ShedReason::ALL.len()],
-    tools: RwLock<HashMap<Box<str>, Arc<Tool>>>,
-    other: OnceLock<Arc<Tool>>,
+    tools: Shelf,
+    other: OnceLock<Box<Tool>>,
     tools_in_all: Arc<AtomicUsize>,
 }
 
@@ -44,8 +44,9 @@ pub struct Meter {
 /// outcome if that is by a panic.
 #[derive(Debug)]
 #[must_use = "a call that is dropped counts as cancelled"]
-pub struct Metered {
-    tool: Arc<Tool>,
+pub struct Metered<'a> {
+    meter: &'a Meter,
+    tool: &'a Tool,
     began: Instant,
     fate: Fate,
 }
@@ -111,11 +112,11 @@ impl Meter {
         Self {
             upstream: upstream.to_owned(),
             sharing: Sharing::default(),
-            calls: Arc::default(),
+            calls: Gauge::default(),
             queued: AtomicUsize::new(0),
             limit: AtomicUsize::new(0),
             shed: array::from_fn(|_| AtomicU64::new(0)),
-            tools: RwLock::default(),
+            tools: Shelf::default(),
             other: OnceLock::new(),
             tools_in_all,
         }
@@ -134,10 +135,11 @@ impl Meter {
     }
 
     /// Counts a call that begins now.
-    pub fn begin(&self, tool: &str) -> Metered {
-        let tool = self.known(tool).unwrap_or_else(|| self.first_call(tool));
+    pub fn begin(&self, tool: &str) -> Metered<'_> {
+        let tool = self.tools.find(tool).unwrap_or_else(|| self.unknown(tool));
+        self.calls.enter();
         tool.enter();
-        Metered { tool, began: Instant::now(), fate: Fate::Open }
+        Metered { meter: self, tool, began: Instant::now(), fate: Fate::Open }
     }
 
     /// Counts a call that was turned away.
@@ -148,9 +150,8 @@ impl Meter {
     /// All numbers as they stand.
     #[must_use]
     pub fn read(&self) -> UpstreamReading {
-        let tools = self.tools();
-        let mut tools: Vec<ToolReading> =
-            tools.values().chain(self.other.get()).map(|tool| tool.read()).collect();
+        let counted = self.tools.tools().chain(self.other.get().map(|tool| &**tool));
+        let mut tools: Vec<ToolReading> = counted.map(Tool::read).collect();
         tools.sort_by(|one, other| one.tool.cmp(&other.tool));
         UpstreamReading {
             upstream: self.upstream.clone(),
@@ -163,58 +164,37 @@ impl Meter {
         }
     }
 
-    fn tools(&self) -> RwLockReadGuard<'_, HashMap<Box<str>, Arc<Tool>>> {
-        self.tools.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Where the calls of a tool count, unless it is the first of them and there may be room for
-    /// the tool. Nobody waits here but for the first call of another tool.
-    fn known(&self, name: &str) -> Option<Arc<Tool>> {
-        let tools = self.tools();
-        if let Some(tool) = tools.get(name) {
-            return Some(Arc::clone(tool));
-        }
-        let is_full = tools.len() >= TOOLS_MAX
+    /// Where the calls of a tool count that was not called before. Nobody waits here but for the
+    /// first call of another tool.
+    fn unknown(&self, name: &str) -> &Tool {
+        let is_full = self.tools.len() >= TOOLS_MAX
             || self.tools_in_all.load(Ordering::Relaxed) >= TOOLS_IN_ALL_MAX;
-        let is_other = is_full || name == OTHER || name.len() > TOOL_NAME_BYTES_MAX;
-        is_other.then(|| self.other())
-    }
-
-    fn first_call(&self, name: &str) -> Arc<Tool> {
-        let mut tools = self.tools.write().unwrap_or_else(PoisonError::into_inner);
-        // Another call may have been the first.
-        if let Some(tool) = tools.get(name) {
-            return Arc::clone(tool);
-        }
-        let one_more = |count: usize| (count < TOOLS_IN_ALL_MAX).then_some(count + 1);
-        if tools.len() >= TOOLS_MAX
-            || self
-                .tools_in_all
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
-                .is_err()
-        {
+        if is_full || name == OTHER || name.len() > TOOL_NAME_BYTES_MAX {
             return self.other();
         }
-        let tool = Arc::new(Tool::new(name, Arc::clone(&self.calls)));
-        tools.insert(name.into(), Arc::clone(&tool));
-        tool
+        self.tools.find_or_add(name, || self.has_room_in_all()).unwrap_or_else(|| self.other())
     }
 
-    fn other(&self) -> Arc<Tool> {
-        let other = || Arc::new(Tool::new(OTHER, Arc::clone(&self.calls)));
-        Arc::clone(self.other.get_or_init(other))
+    /// Takes room for one more tool among those of all upstreams, if there is any.
+    fn has_room_in_all(&self) -> bool {
+        let one_more = |count: usize| (count < TOOLS_IN_ALL_MAX).then_some(count + 1);
+        self.tools_in_all.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    }
+
+    fn other(&self) -> &Tool {
+        self.other.get_or_init(|| Box::new(Tool::new(OTHER)))
     }
 }
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        self.tools_in_all.fetch_sub(self.tools().len(), Ordering::Relaxed);
+        self.tools_in_all.fetch_sub(self.tools.len(), Ordering::Relaxed);
     }
 }
 
 // === impl Metered ===
 
-impl Metered {
+impl Metered<'_> {
     /// The call ends now.
     pub fn end(mut self, ended: Ended) {
         self.fate = Fate::Ended(ended);
@@ -226,9 +206,10 @@ impl Metered {
     }
 }
 
-impl Drop for Metered {
+impl Drop for Metered<'_> {
     fn drop(&mut self) {
         self.tool.leave();
+        self.meter.calls.leave();
         match &self.fate {
             Fate::Ended(ended) => self.tool.ended(ended, self.began.elapsed()),
             Fate::Open if thread::panicking() => {
