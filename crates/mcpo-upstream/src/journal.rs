@@ -3,6 +3,7 @@
 
 mod counters;
 mod line;
+mod repeats;
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,9 @@ use std::time::SystemTime;
 
 use mcpo_core::event::{Event, Level};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+use self::repeats::Repeats;
 use crate::clock::Clock;
 
 pub use counters::{Counters, Histogram, RECOVERY_BUCKETS_SECONDS, UpstreamCounters};
@@ -34,6 +37,7 @@ pub struct Entry {
 #[derive(Debug, Default)]
 pub struct Journal {
     pages: Mutex<Pages>,
+    repeats: Mutex<Repeats>,
     newest: watch::Sender<u64>,
     clock: Clock,
 }
@@ -61,7 +65,7 @@ impl Journal {
 
     /// Tells one event. A call on the healthy path tells none.
     pub fn record(&self, event: &Event) {
-        line::log(event);
+        self.log(event);
         let entry = is_kept(event).then(|| event.clone());
         let at = self.clock.now();
         let mut pages = self.pages();
@@ -74,6 +78,20 @@ impl Journal {
         }
         pages.entries.push_back(Entry { seq, at, event });
         self.newest.send_replace(seq);
+    }
+
+    /// Writes its line, unless it repeats what was just written, and what is due of repeated ones.
+    fn log(&self, event: &Event) {
+        let (has_line, sums) = {
+            let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            let sums = repeats.due(now);
+            (repeats.has_line(event, now), sums)
+        };
+        sums.iter().for_each(line::log_sum);
+        if has_line {
+            line::log(event);
+        }
     }
 
     /// At most `limit` entries after that one, the oldest of them first; of one upstream only,

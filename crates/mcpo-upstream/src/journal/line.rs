@@ -3,6 +3,8 @@
 use mcpo_core::event::{Event, Level};
 use mcpo_core::fault::Fault;
 
+use super::repeats::Sum;
+
 // tracing fixes a line's level and fields where the line stands, so the levels share a macro.
 macro_rules! emit {
     ($level:ident, $event:expr) => {
@@ -165,6 +167,17 @@ pub(super) fn log(event: &Event) {
         Level::Info => emit!(info, event),
         Level::Debug => emit!(debug, event),
     }
+}
+
+/// Writes how many failed likewise.
+pub(super) fn log_sum(sum: &Sum) {
+    tracing::warn!(
+        upstream = sum.upstream,
+        fault = sum.fault.name(),
+        count = sum.count,
+        over_ms = millis(sum.over),
+        "more calls failed likewise"
+    );
 }
 
 fn detail(fault: &Fault) -> &str {
