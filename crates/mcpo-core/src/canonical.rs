@@ -341,12 +341,14 @@ impl<'t> Reader<'t> {
         self.at += 1;
         loop {
             let rest = &self.text[self.at..];
-            let stop = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
-            self.at += stop + 1;
-            if rest[stop] == b'"' {
-                return Some(());
+            let plain = plain_length(rest)?;
+            self.at += plain + 1;
+            match rest[plain] {
+                b'"' => return Some(()),
+                b'\\' => self.at += 1,
+                // A control character, which no JSON has there.
+                _ => {}
             }
-            self.at += 1;
             if self.at > self.text.len() {
                 return None;
             }
