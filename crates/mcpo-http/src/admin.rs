@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Method;
 use http::request::Parts;
-use http::{Method, Request};
 use http_body::Body;
 use mcpo_policy::pipeline::Pipeline;
 use mcpo_upstream::directory::{Directory, Upstream};
@@ -95,13 +95,12 @@ impl Admin {
         &self,
         gate: &Gate,
         path: &str,
-        request: Request<B>,
+        (parts, body): (&Parts, B),
         peer: IpAddr,
     ) -> Answer
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let (parts, body) = request.into_parts();
         let told = self.answered(gate, path, (parts, body), peer).await;
         private(told.unwrap_or_else(|problem| problem.answer()))
     }
@@ -110,7 +109,7 @@ impl Admin {
         &self,
         gate: &Gate,
         path: &str,
-        (parts, body): (Parts, B),
+        (parts, body): (&Parts, B),
         peer: IpAddr,
     ) -> Result<Answer, Problem>
     where
@@ -118,8 +117,8 @@ impl Admin {
     {
         let ask = Ask::find(path);
         match ask {
-            Some(Ask::Login | Ask::Logout) => login::admit(gate, &parts, peer)?,
-            Some(_) | None => guard::admit(gate, &parts, peer)?,
+            Some(Ask::Login | Ask::Logout) => login::admit(gate, parts, peer)?,
+            Some(_) | None => guard::admit(gate, parts, peer)?,
         }
         let ask = ask.ok_or(Problem::NotFound)?;
         ask.check(&parts.method)?;
@@ -153,14 +152,14 @@ impl Admin {
                 Query::read(sent, &[])?;
                 self.insight.picture()
             }
-            Ask::Live => self.insight.live(&parts, gate.login_of(Shown::from(&parts))),
-            Ask::Cache if Shown::from(&parts).only_looks() => {
+            Ask::Live => self.insight.live(parts, gate.login_of(Shown::from(parts))),
+            Ask::Cache if Shown::from(parts).only_looks() => {
                 Query::read(sent, &[])?;
                 Ok(json(&cache::reading(&self.pipeline.gauge().cache())))
             }
             Ask::Cache => Ok(json(&cache::purge(&self.pipeline, &snapshot, sent)?)),
-            Ask::Login => login::begin(gate, &parts, &read.bytes, &self.cookie_path),
-            Ask::Logout => Ok(login::end(gate, &parts, &self.cookie_path)),
+            Ask::Login => login::begin(gate, parts, &read.bytes, &self.cookie_path),
+            Ask::Logout => Ok(login::end(gate, parts, &self.cookie_path)),
         }
     }
 

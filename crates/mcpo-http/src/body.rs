@@ -1,9 +1,12 @@
 //! Reads the body of a request: once, within bounds of bytes and of time, and of what all bodies
 //! take together.
 
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::poll;
 use http::HeaderMap;
 use http::header::EXPECT;
 use http_body::Body;
@@ -72,15 +75,25 @@ impl Bodies {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let read = timeout_at(deadline, self.collect(&mut body))
-            .await
-            .unwrap_or(Err(Problem::BodyTooSlow));
+        let read = self.collect_until(deadline, &mut body).await;
         // Who asks before sending has not sent yet, and would be told to go on.
         if matches!(read, Err(Problem::BodyTooLarge { .. })) && !headers.contains_key(EXPECT) {
             // The answer is the same, however much could be thrown away.
             let _late = timeout(THROWN_AWAY_TIME_MAX, throw_away(&mut body)).await;
         }
         read
+    }
+
+    /// Most bodies came with their heads, and need no timer.
+    async fn collect_until<B>(&self, deadline: Instant, body: &mut B) -> Result<Whole<'_>, Problem>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let mut collected = pin!(self.collect(body));
+        if let Poll::Ready(read) = poll!(&mut collected) {
+            return read;
+        }
+        timeout_at(deadline, collected).await.unwrap_or(Err(Problem::BodyTooSlow))
     }
 
     async fn collect<B>(&self, body: &mut B) -> Result<Whole<'_>, Problem>

@@ -34,6 +34,7 @@ use crate::identity::identity;
 use crate::problem::Problem;
 use crate::rate_limit;
 use crate::reply::{self, is_error, tell};
+use crate::sent::{Seldom, Sent};
 use traced::Traced;
 
 const TOOL_TIMEOUT: HeaderName = HeaderName::from_static("x-tool-timeout");
@@ -54,7 +55,7 @@ pub(crate) struct Target<'a> {
 #[derive(Debug)]
 struct Asked<'a> {
     target: Target<'a>,
-    headers: &'a HeaderMap,
+    sent: Sent<'a>,
     identity: Identity,
     trace: Option<TraceContext>,
 }
@@ -95,18 +96,18 @@ impl Calls {
     /// before anything of its body is read.
     ///
     /// Cancel-safe: dropping it cancels the call.
-    pub(crate) async fn call<B>(&self, target: Target<'_>, headers: &HeaderMap, body: B) -> Called
+    pub(crate) async fn call<B>(&self, target: Target<'_>, sent: Sent<'_>, body: B) -> Called
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let caller = trace(headers);
+        let caller = sent.with(Seldom::Trace).and_then(trace);
         let mut traced = Traced::begin(&self.monitor, target, caller.as_ref());
         // Where nothing is recorded here, the upstream's parent is the caller.
         let trace = traced.as_ref().map(|traced| traced.context().clone()).or(caller);
-        let called = match self.admitted(target, headers) {
+        let called = match self.admitted(target, sent.headers) {
             Err(problem) => not_made(&problem),
             Ok((identity, quota)) => {
-                let asked = Asked { target, headers, identity, trace };
+                let asked = Asked { target, sent, identity, trace };
                 let mut called = self.read_and_made(asked, body, traced.as_mut()).await;
                 if let Some(quota) = quota {
                     rate_limit::tell(&mut called.answer, &quota);
@@ -141,10 +142,10 @@ impl Calls {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let headers = asked.headers;
+        let wants_raw = asked.sent.with(Seldom::Accept).is_some_and(wants_raw);
         match self.prepare(asked, body).await {
             Err(problem) => not_made(&problem),
-            Ok((call, _room)) => self.made(call, wants_raw(headers), traced).await,
+            Ok((call, _room)) => self.made(call, wants_raw, traced).await,
         }
     }
 
@@ -195,12 +196,20 @@ impl Calls {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let Asked { target: Target { upstream, tool }, headers, identity, trace } = asked;
+        let Asked { target: Target { upstream, tool }, sent, identity, trace } = asked;
+        let headers = sent.headers;
         let set = tool.timeout.or(upstream.view.timeout);
-        let timeout = timeout(&self.limits, set, headers)?;
-        let is_hurried = timeout < usual(&self.limits, set);
-        let idempotency_key = idempotency_key(headers)?;
-        let freshness = freshness(headers);
+        let usual = usual(&self.limits, set);
+        let timeout = match sent.with(Seldom::Timeout) {
+            Some(headers) => timeout(&self.limits, set, headers)?,
+            None => usual,
+        };
+        let is_hurried = timeout < usual;
+        let idempotency_key = match sent.with(Seldom::IdempotencyKey) {
+            Some(headers) => idempotency_key(headers)?,
+            None => None,
+        };
+        let freshness = sent.with(Seldom::CacheControl).map(freshness).unwrap_or_default();
         if freshness.only_if_kept && (idempotency_key.is_some() || !may_be_kept(tool)) {
             return Err(Problem::NotKept);
         }

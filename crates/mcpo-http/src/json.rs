@@ -40,6 +40,25 @@ pub(crate) const fn may_start(byte: u8) -> bool {
     matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
 }
 
+/// The JSON string with which a text begins, with its quotes, and what stands behind it.
+pub(crate) fn split_string(text: &str) -> Option<(&str, &str)> {
+    split(text, |scan| scan.string())
+}
+
+/// The value with which a text begins that fits common readers, and what stands behind it.
+pub(crate) fn split_value(text: &str) -> Option<(&str, &str)> {
+    split(text, |scan| scan.value()).map(|(value, rest)| (value.trim_ascii_start(), rest))
+}
+
+fn split<'t>(
+    text: &'t str,
+    pass: impl FnOnce(&mut Scan<'_, Plain<'t>>) -> Option<()>,
+) -> Option<(&'t str, &'t str)> {
+    let mut plain = Plain { bytes: text.as_bytes(), at: 0, token_at: 0 };
+    pass(&mut Scan { source: &mut plain })?;
+    text.split_at_checked(plain.at)
+}
+
 /// What stands between the quotes of a string token, escapes and all; `None` if it is no string.
 pub(crate) fn inside(token: &str) -> Option<&str> {
     token.strip_prefix('"')?.strip_suffix('"')
@@ -74,9 +93,12 @@ impl Source for Plain<'_> {
     }
 
     fn pass_plain(&mut self) {
-        let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
         let rest = &self.bytes[self.at..];
-        self.at += rest.iter().position(is_special).unwrap_or(rest.len());
+        let plain = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+        // Without an early exit this becomes vector instructions; most texts have none.
+        let has_control = rest[..plain].iter().fold(false, |found, &byte| found | (byte < 0x20));
+        let controlled = || rest.iter().position(|&byte| byte < 0x20);
+        self.at += if has_control { controlled().unwrap_or(plain) } else { plain };
     }
 
     fn begin_token(&mut self) {

@@ -26,6 +26,7 @@ mod remote;
 mod reply;
 mod request_id;
 mod route;
+mod sent;
 mod serve;
 mod shown;
 mod standing;

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::json::{inside, is_readable, is_readable_from, may_start, push_string};
+use crate::json::{
+    inside, is_readable, is_readable_from, may_start, push_string, split_string, split_value,
+};
 use crate::pieces::{PIECE_BYTES_MAX, Pieces};
 use crate::unescape::Unescaped;
 
@@ -65,6 +67,13 @@ struct Item<'a> {
     blob: Option<&'a RawValue>,
 }
 
+/// What a glance shows of a result that did not fail.
+struct Glance<'a> {
+    /// A string token.
+    text: &'a str,
+    structured: Option<&'a str>,
+}
+
 /// What an item comes out as.
 enum Shown<'a> {
     Text(&'a str),
@@ -81,6 +90,13 @@ const NO_WORDS: &str = "Unknown tool execution error";
 /// Reads a result. `prefers_structured` says that the tool declares the shape of its
 /// `structuredContent`.
 pub(crate) fn tell(result: &Bytes, prefers_structured: bool) -> Told {
+    if let Some(Glance { text, structured }) = glance(result) {
+        let told = match structured.filter(|_| prefers_structured) {
+            Some(structured) => Said::Whole(slice_of(result, structured)),
+            None => said(result, &[Shown::Text(text)]),
+        };
+        return Told::Value(told);
+    }
     let Ok(parts) = serde_json::from_slice::<ToolResult<'_>>(result) else { return Told::Nonsense };
     let items: Vec<Shown<'_>> = parts.content.iter().flatten().map(|item| show(item)).collect();
     if parts.is_error.is_some_and(|flag| flag.get() == "true") {
@@ -92,6 +108,26 @@ pub(crate) fn tell(result: &Bytes, prefers_structured: bool) -> Told {
         return Told::Value(Said::Whole(slice_of(result, structured.get())));
     }
     Told::Value(said(result, &items))
+}
+
+/// The parts of the most usual result, which is written by machines and always in one of a few ways:
+/// one text, and perhaps the same structured. Of others it says nothing.
+fn glance(result: &[u8]) -> Option<Glance<'_>> {
+    let rest = str::from_utf8(result).ok()?.strip_prefix(r#"{"content":[{"#)?;
+    let (text, rest) = match rest.strip_prefix(r#""type":"text","text":"#) {
+        Some(rest) => split_string(rest)?,
+        None => {
+            let (text, rest) = split_string(rest.strip_prefix(r#""text":"#)?)?;
+            (text, rest.strip_prefix(r#","type":"text""#)?)
+        }
+    };
+    let rest = rest.strip_prefix("}]")?;
+    let some = |value| (value != "null").then_some(value);
+    let (structured, rest) = match rest.strip_prefix(r#","structuredContent":"#) {
+        Some(rest) => split_value(rest).map(|(value, rest)| (some(value), rest))?,
+        None => (None, rest),
+    };
+    matches!(rest, "}" | r#","isError":false}"#).then_some(Glance { text, structured })
 }
 
 /// The one item, or a list of them. What is short is written at once.

@@ -191,6 +191,9 @@ fn callee<'s>(upstream: Option<&'s Upstream>, rest: &str) -> Option<Callee<'s>> 
 }
 
 fn decoded(piece: &str) -> Option<Cow<'_, str>> {
+    if memchr::memchr(b'%', piece.as_bytes()).is_none() {
+        return Some(Cow::Borrowed(piece));
+    }
     percent_decode_str(piece).decode_utf8().ok()
 }
 

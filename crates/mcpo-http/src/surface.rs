@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{ACCEPT, LOCATION};
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
 use mcpo_config::{Access, Limits, Load, Mode, Site};
@@ -22,7 +24,7 @@ use crate::access::Gate;
 use crate::admin::Admin;
 use crate::answer::{Answer, Content, empty, put};
 use crate::call::{Calls, Target, not_ready};
-use crate::cors::Cors;
+use crate::cors::{Cors, Permit};
 use crate::documents::Documents;
 use crate::health;
 use crate::insight::{Ask, Insight};
@@ -30,6 +32,7 @@ use crate::pages;
 use crate::problem::Problem;
 use crate::request_id::{REQUEST_ID, RequestIds};
 use crate::route::{Callee, Found, Page, Probe, Routes};
+use crate::sent::{Seldom, Sent};
 use crate::shown::Shown;
 
 /// How long a call waits for an upstream that is just being started: most children are up in a
@@ -72,6 +75,14 @@ pub struct Surface {
 struct Seen {
     first: Arc<Snapshot>,
     later: OnceLock<Arc<Snapshot>>,
+}
+
+/// A request without its body.
+#[derive(Debug, Clone, Copy)]
+struct Asked<'r> {
+    parts: &'r Parts,
+    sent: Sent<'r>,
+    peer: IpAddr,
 }
 
 /// What is told of a request beside its answer. Empty where there is nothing to say.
@@ -127,13 +138,17 @@ impl Surface {
         B: Body<Data = Bytes> + Unpin,
     {
         let started = Instant::now();
-        let method = request.method().clone();
-        let request_id = self.request_ids.of(request.headers());
+        let (parts, body) = request.into_parts();
+        let asked = Asked { parts: &parts, sent: Sent::new(&parts.headers), peer };
+        let request_id = match asked.sent.with(Seldom::RequestId) {
+            Some(headers) => self.request_ids.of(headers),
+            None => self.request_ids.fresh(),
+        };
         let seen = Seen::now(&self.directory);
         let mut line = Line::default();
         // What a panic leaves half done is dropped with the future; what requests share is counters
         // and locks that do not mind.
-        let handled = AssertUnwindSafe(self.handled(request, peer, &seen, &mut line));
+        let handled = AssertUnwindSafe(self.handled(asked, body, &seen, &mut line));
         let mut answer = match handled.catch_unwind().await {
             Ok(answer) => answer,
             Err(_told_by_the_panic) => {
@@ -146,7 +161,7 @@ impl Surface {
         };
         if self.monitor.is_enabled() {
             let (status, took) = (answer.status().as_u16(), started.elapsed());
-            self.monitor.requests().record(line.route, &method, status, took);
+            self.monitor.requests().record(line.route, &parts.method, status, took);
         }
         line.write(request_id.to_str().unwrap_or_default(), answer.status(), started);
         answer.headers_mut().insert(REQUEST_ID, request_id);
@@ -155,51 +170,61 @@ impl Surface {
 
     async fn handled<'s, B>(
         &'s self,
-        request: Request<B>,
-        peer: IpAddr,
+        asked: Asked<'_>,
+        body: B,
         seen: &'s Seen,
         line: &mut Line<'s>,
     ) -> Answer
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        if let Some(rest) = self.routes.admin(request.uri().path()) {
-            let rest = rest.to_owned();
+        let Asked { parts, sent, peer } = asked;
+        let path = parts.uri.path();
+        // What is asked for seldom is in a box of its own, as a call is.
+        if let Some(rest) = self.routes.admin(path) {
             line.route = Route::Admin;
             // Pages of other sites have no business there, whatever they may call.
-            return self.admin.answer(&self.gate, &rest, request, peer).await;
+            return Box::pin(self.admin.answer(&self.gate, rest, (parts, body), peer)).await;
         }
         let mut snapshot = &seen.first;
-        let mut found = self.routes.find(snapshot, request.uri().path());
-        line.route = counted(&found, request.method());
+        let mut found = self.routes.find(snapshot, path);
+        line.route = counted(&found, &parts.method);
         if let Some(Page::Insight(ask)) = found.page
-            && Ask::is_meant(request.method(), request.headers())
+            && Ask::is_meant(&parts.method, &parts.headers)
         {
             // Pages of other origins read nothing of it, whatever they may call.
-            let (parts, _body) = request.into_parts();
-            return self.insight.answer(&self.gate, ask, &parts, peer).await;
+            return Box::pin(self.insight.answer(&self.gate, ask, parts, peer)).await;
         }
-        if let Some(answer) = self.cors.preflight(request.method(), request.headers()) {
+        let crossing = sent.with(Seldom::Origin);
+        if let Some(answer) =
+            crossing.and_then(|headers| self.cors.preflight(&parts.method, headers))
+        {
             return answer;
         }
-        let permit = self.cors.permit(request.headers());
-        if (found.is_starting() || found.dormant().is_some()) && self.may_call(&request) {
-            if let Some(dormant) = found.dormant() {
-                woken(dormant).await;
-            }
-            let later = self.settled(request.uri().path()).await;
+        let permit = crossing.map_or_else(Permit::default, |headers| self.cors.permit(headers));
+        if (found.is_starting() || found.dormant().is_some()) && self.may_call(parts) {
+            let later = Box::pin(self.started(found.dormant(), path)).await;
             snapshot = seen.later.get_or_init(|| later);
-            found = self.routes.find(snapshot, request.uri().path());
-            line.route = counted(&found, request.method());
+            found = self.routes.find(snapshot, path);
+            line.route = counted(&found, &parts.method);
         }
-        let answer = self.answer(snapshot, found, request, line).await;
+        let answer = self.answer((snapshot, found), asked, body, line).await;
         let mut answer = answer.unwrap_or_else(|problem| problem.answer());
         permit.apply(&mut answer);
         answer
     }
 
-    fn may_call<B>(&self, request: &Request<B>) -> bool {
-        request.method() == Method::POST && self.gate.call(Shown::from(request)).is_ok()
+    fn may_call(&self, parts: &Parts) -> bool {
+        parts.method == Method::POST && self.gate.call(Shown::from(parts)).is_ok()
+    }
+
+    /// The snapshot in which the upstream behind a path has had the time to start; one that waits to
+    /// be called is called first.
+    async fn started(&self, dormant: Option<&Upstream>, path: &str) -> Arc<Snapshot> {
+        if let Some(dormant) = dormant {
+            woken(dormant).await;
+        }
+        self.settled(path).await
     }
 
     /// The snapshot in which the upstream behind a path is through with its first start, or the
@@ -219,21 +244,21 @@ impl Surface {
 
     async fn answer<'s, B>(
         &self,
-        snapshot: &'s Snapshot,
-        found: Found<'s>,
-        request: Request<B>,
+        (snapshot, found): (&'s Snapshot, Found<'s>),
+        asked: Asked<'_>,
+        body: B,
         line: &mut Line<'s>,
     ) -> Result<Answer, Problem>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let (parts, body) = request.into_parts();
+        let parts = asked.parts;
         let Found { page, callee } = found;
         let looks = matches!(parts.method, Method::GET | Method::HEAD);
         if let Some(Page::Probe(probe)) = page
             && looks
         {
-            return Ok(self.probe(snapshot, probe, &parts));
+            return Ok(self.probe(snapshot, probe, parts));
         }
         if let Some(Page::Dashboard(file)) = page
             && looks
@@ -241,20 +266,22 @@ impl Surface {
             return Ok(file.answer(&parts.headers));
         }
         if parts.method != Method::OPTIONS {
-            self.gate.look(Shown::from(&parts))?;
+            self.gate.look(Shown::from(parts))?;
         }
         match (page, callee) {
-            (Some(page), _) if looks => Ok(self.page(snapshot, page, &parts.headers).await),
+            (Some(page), _) if looks => {
+                Ok(Box::pin(self.page(snapshot, page, &parts.headers)).await)
+            }
             (_, Some(callee)) if parts.method == Method::POST => {
-                self.gate.call(Shown::from(&parts))?;
+                self.gate.call(Shown::from(parts))?;
                 match callee {
                     Callee::Unready(upstream) => Err(not_ready(upstream)),
                     Callee::Tool(upstream, tool) => {
-                        Ok(self.call(Target { upstream, tool }, &parts.headers, body, line).await)
+                        Ok(self.call(Target { upstream, tool }, asked.sent, body, line).await)
                     }
                 }
             }
-            (None, None | Some(Callee::Unready(_))) => self.elsewhere(snapshot, &parts),
+            (None, None | Some(Callee::Unready(_))) => self.elsewhere(snapshot, parts),
             (Some(_), Some(Callee::Tool(..))) => Err(not_allowed("GET, HEAD, POST")),
             (Some(_), None | Some(Callee::Unready(_))) => Err(not_allowed("GET, HEAD")),
             (None, Some(Callee::Tool(..))) => Err(not_allowed("POST")),
@@ -264,7 +291,7 @@ impl Surface {
     async fn call<'s, B>(
         &self,
         target: Target<'s>,
-        headers: &HeaderMap,
+        sent: Sent<'_>,
         body: B,
         line: &mut Line<'s>,
     ) -> Answer
@@ -275,7 +302,7 @@ impl Surface {
         line.tool = &target.tool.definition.name;
         // In a box of its own: a connection keeps room for the future of a request also while it has
         // none, and that of a call is by far the largest.
-        let called = Box::pin(self.calls.call(target, headers, body)).await;
+        let called = in_box(|| self.calls.call(target, sent, body)).await;
         line.outcome = called.outcome;
         called.answer
     }
@@ -291,7 +318,7 @@ impl Surface {
         }
     }
 
-    fn probe(&self, snapshot: &Snapshot, probe: Probe, parts: &http::request::Parts) -> Answer {
+    fn probe(&self, snapshot: &Snapshot, probe: Probe, parts: &Parts) -> Answer {
         let with_names = self.gate.look(Shown::from(parts)).is_ok();
         match probe {
             Probe::Live => health::live(),
@@ -304,11 +331,7 @@ impl Surface {
 
     /// What is not there may be there under another path: without a slash at the end; and a
     /// person who opens the root in a browser wants the documentation.
-    fn elsewhere(
-        &self,
-        snapshot: &Snapshot,
-        parts: &http::request::Parts,
-    ) -> Result<Answer, Problem> {
+    fn elsewhere(&self, snapshot: &Snapshot, parts: &Parts) -> Result<Answer, Problem> {
         let path = parts.uri.path();
         let accepts =
             parts.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
@@ -351,6 +374,11 @@ async fn woken(upstream: &Upstream) {
         let _through = views.wait_for(|view| !matches!(view.state, State::Starting { .. })).await;
     };
     let _in_time = timeout(FIRST_START_TIME_MAX, settled).await;
+}
+
+/// A large future is made in its box, and so never copied.
+fn in_box<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
+    Box::into_pin(Box::write(Box::new_uninit(), make()))
 }
 
 const fn not_allowed(allow: &'static str) -> Problem {

@@ -5,10 +5,11 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 /// HTTP/2's answers to pings and settings are smaller than this; they are no sign that a downstream
@@ -38,6 +39,8 @@ pub(crate) struct Activity {
     requests_in_flight: AtomicU32,
     /// When something last happened, in milliseconds after `began`; 0 before the first request.
     last_ms: AtomicU64,
+    /// A request has just ended; what is written first after it is its answer.
+    has_ended: AtomicBool,
     /// Whether something was told live on it.
     has_viewed: AtomicBool,
 }
@@ -52,6 +55,8 @@ pub(crate) struct Watched<S> {
     socket: S,
     activity: Arc<Activity>,
     idle: Pin<Box<Sleep>>,
+    /// Whom the timer wakes.
+    idler: Option<Waker>,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
@@ -64,6 +69,7 @@ impl Activity {
             patience,
             requests_in_flight: AtomicU32::new(0),
             last_ms: AtomicU64::new(0),
+            has_ended: AtomicBool::new(false),
             has_viewed: AtomicBool::new(false),
         })
     }
@@ -94,6 +100,16 @@ impl Activity {
         }
     }
 
+    /// Something of an answer was taken. An answer is written as soon as its request has ended,
+    /// when the clock has just been read.
+    fn write(&self) {
+        if self.has_ended.load(Ordering::Relaxed) {
+            self.has_ended.store(false, Ordering::Relaxed);
+        } else {
+            self.touch();
+        }
+    }
+
     fn touch(&self) {
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_ms.store(now.max(1), Ordering::Relaxed);
@@ -114,6 +130,7 @@ impl Activity {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.touch();
+        self.0.has_ended.store(true, Ordering::Relaxed);
         self.0.requests_in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -123,18 +140,26 @@ impl Drop for InFlight {
 impl<S> Watched<S> {
     pub(crate) fn new(socket: S, activity: Arc<Activity>) -> Self {
         let idle = Box::pin(sleep_until(activity.idle_at()));
-        Self { socket, activity, idle, stalled: None }
+        Self { socket, activity, idle, idler: None, stalled: None }
     }
 
     /// Whether the connection has been idle for too long. The timer is moved only when it goes
-    /// off, so that a request costs none.
+    /// off, and asked only then and when somebody else waits, so that a request costs none.
     fn is_idle(&mut self, cx: &mut Context<'_>) -> bool {
-        while self.idle.as_mut().poll(cx).is_ready() {
+        let knows = self.idler.as_ref().is_some_and(|idler| idler.will_wake(cx.waker()));
+        if knows && !self.idle.is_elapsed() {
+            return false;
+        }
+        // Whoever has used up its turn would not get to be woken by the timer.
+        while Pin::new(&mut unconstrained(self.idle.as_mut())).poll(cx).is_ready() {
             let due = self.activity.idle_at();
             if due <= Instant::now() {
                 return true;
             }
             self.idle.as_mut().reset(due);
+        }
+        if !knows {
+            self.idler = Some(cx.waker().clone());
         }
         false
     }
@@ -147,7 +172,7 @@ impl<S> Watched<S> {
         if let Poll::Ready(progress) = &written {
             self.stalled = None;
             if progress.as_ref().is_ok_and(|&bytes| bytes > CONTROL_BYTES_MAX) {
-                self.activity.touch();
+                self.activity.write();
             }
             return written;
         }

@@ -38,7 +38,7 @@ use tokio::time::{Instant, timeout};
 /// How often a healthy call allocates between the request's head and the answer's last byte, the
 /// upstream's own share (a boxed future) included. Whoever saves one lowers this; whoever needs one
 /// more says in the commit what it buys. It was counted in a debug build.
-const ALLOCATIONS_PER_CALL_MAX: u64 = 8;
+const ALLOCATIONS_PER_CALL_MAX: u64 = 5;
 
 /// What a connection keeps for the future of a request while it has none, in bytes: the call itself
 /// is in a box. It was counted in a debug build, where futures are largest.

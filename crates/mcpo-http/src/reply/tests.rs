@@ -271,3 +271,54 @@ proptest::proptest! {
         proptest::prop_assert_eq!(in_pieces(&result), value(&result));
     }
 }
+
+#[test]
+fn a_glance_sees_what_reading_all_of_it_shows() {
+    let texts = [
+        r#""plain""#,
+        r#""""#,
+        r#"" {\"a\": [1, 2]}""#,
+        r#""12""#,
+        r#""\ud83d\ude00\n\u0041""#,
+        r#""\ud800""#,
+        r#""\x""#,
+        "\"\n\"",
+        r#""open"#,
+        "7",
+        "null",
+    ];
+    let ends = [
+        "}]}",
+        r#"}],"isError":false}"#,
+        r#"}],"isError":true}"#,
+        r#"}],"isError":false"#,
+        r#"}],"structuredContent":{"result":"a","n":[1.5e3,{}]}}"#,
+        r#"}],"structuredContent":null,"isError":false}"#,
+        r#"}],"structuredContent": 1 ,"isError":false}"#,
+        r#"}],"structuredContent":1e999}"#,
+        r#"}],"structuredContent":1,"structuredContent":2}"#,
+        r#"}],"structuredContent":nul}"#,
+        r#"},{"type":"text","text":"b"}]}"#,
+        r#","annotations":{}}]}"#,
+        "}]}}",
+        "",
+    ];
+    let mut seen = 0;
+    for (text, end) in texts.iter().flat_map(|text| ends.map(|end| (text, end))) {
+        let usual = format!(r#"{{"content":[{{"type":"text","text":{text}{end}"#);
+        let sorted = format!(r#"{{"content":[{{"text":{text},"type":"text"{end}"#);
+        seen += u32::from(glance(usual.as_bytes()).is_some());
+        for result in [usual, sorted] {
+            // A glance sees nothing where there are blanks.
+            let blank = Bytes::from(result.replacen('{', "{ ", 1));
+            assert!(glance(&blank).is_none());
+            let result = Bytes::from(result);
+            for prefers_structured in [false, true] {
+                let (short, long) =
+                    (tell(&result, prefers_structured), tell(&blank, prefers_structured));
+                assert_eq!(short, long, "{result:?}");
+            }
+        }
+    }
+    assert_eq!(seen, 6 * 4, "the usual results are seen at a glance");
+}

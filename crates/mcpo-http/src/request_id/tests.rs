@@ -20,3 +20,14 @@ fn no_two_ids_are_the_same() {
     assert_ne!(ids.of(&HeaderMap::new()), ids.of(&HeaderMap::new()));
     assert_ne!(ids.of(&HeaderMap::new()), RequestIds::new().of(&HeaderMap::new()));
 }
+
+#[test]
+fn a_new_name_is_a_number_behind_what_is_the_same_in_all_of_them() {
+    let ids = RequestIds::new();
+    let prefix = ids.fresh().to_str().unwrap().strip_suffix('1').unwrap().to_owned();
+    assert_eq!((prefix.len(), prefix.find('-')), (PREFIX_BYTES, Some(PREFIX_BYTES - 1)));
+    for number in [0, 1, 15, 16, 0xff, 0x100, u64::MAX] {
+        ids.next.store(number, Ordering::Relaxed);
+        assert_eq!(ids.fresh(), format!("{prefix}{number:x}"));
+    }
+}
