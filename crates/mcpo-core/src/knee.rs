@@ -475,8 +475,12 @@ fn change(before: &[Mean; TOOLS], now: &[Mean; TOOLS]) -> Change {
 
 /// Of one tool, the calls at this level, and all those at a quarter of it and less.
 fn few_and_many(levels: &[Mean; LEVELS], level: usize) -> Option<(Mean, Mean)> {
-    let (few, many) = (mean_of(&levels[..level.saturating_sub(1)]), levels[level]);
-    (few.calls >= CALLS_MIN && many.calls >= CALLS_MIN).then_some((few, many))
+    let many = levels[level];
+    if many.calls < CALLS_MIN {
+        return None;
+    }
+    let few = mean_of(&levels[..level.saturating_sub(1)]);
+    (few.calls >= CALLS_MIN).then_some((few, many))
 }
 
 fn level(in_flight: usize) -> usize {

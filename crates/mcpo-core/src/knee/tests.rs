@@ -1,5 +1,7 @@
 mod world;
 
+use proptest::prelude::*;
+
 use super::*;
 use world::{Call, Dice, MILLI, Tally, World};
 
@@ -177,5 +179,31 @@ fn bursts_of_slow_arguments_limit_for_moments_only() {
             Call { tool: 0, work: dice.heavy(usual, 0.5) as u64 }
         });
         assert!(share <= 0.1, "{seed}: {share}");
+    }
+}
+
+proptest! {
+    /// Whatever it is told, also what cannot be, one call may be sent, and in the end all are.
+    #[test]
+    fn one_call_may_always_be_sent(
+        answers in prop::collection::vec((0usize..20, 0u64..8, 0usize..3000, 0u32..40, 0u64..20_000), 0..2000),
+    ) {
+        let mut now = origin();
+        let mut knee = Knee::new(now);
+        let mut sent = 0;
+        for (tool, out, in_flight, octaves, step) in answers {
+            (sent, now) = (sent + 1, now + Duration::from_micros(step));
+            let took = Duration::from_micros(1 << octaves);
+            let answer = Answer { tool, number: sent - out.min(sent), in_flight, took };
+            let limit = knee.answered(answer, Load { sent, in_flight, max: 1024 }, now);
+            prop_assert!(limit >= 1);
+        }
+        for _ in 0..3 {
+            now += Duration::from_secs(20_000_000);
+            let took = Duration::from_millis(1);
+            let answer = Answer { tool: 0, number: sent, in_flight: 1, took };
+            knee.answered(answer, Load { sent, in_flight: 1, max: 1024 }, now);
+        }
+        prop_assert_eq!(knee.limit, usize::MAX);
     }
 }
