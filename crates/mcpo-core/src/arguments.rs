@@ -27,7 +27,8 @@ use plan::Plan;
 use problem::{missing, not_an_object};
 use verdict::Verdict;
 
-/// How the arguments of one tool are checked. Compiled once per catalog.
+/// How the arguments of one tool are checked. Compiled once per catalog, and what few calls need
+/// once more, by the first of them.
 #[derive(Debug)]
 pub struct ArgumentCheck {
     rules: Option<Rules>,
@@ -152,11 +153,12 @@ impl Rules {
         if !plan.is_bounded() {
             return Err("it refers to itself without end".into());
         }
-        let compiled = Verdict::compile(schema)?;
+        let mut compiled = Verdict::compile(schema)?;
         let mut notes = plan.settle_defaults(&compiled);
-        notes.extend(compiled.notes);
+        notes.append(&mut compiled.notes);
         let glance = Glance::new(&plan, schema);
-        Ok((Self { plan, glance, verdict: compiled.verdict }, notes))
+        let verdict = if glance.is_whole() { compiled.rarely_needed() } else { compiled.verdict };
+        Ok((Self { plan, glance, verdict }, notes))
     }
 
     /// Decides what did not simply pass: what the schema accepts as it came goes as it came, the

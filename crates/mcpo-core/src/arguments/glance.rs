@@ -111,6 +111,11 @@ impl Glance {
         glance
     }
 
+    /// Whether every body that needs no coercion passes here: the schema says nothing more.
+    pub(super) fn is_whole(&self) -> bool {
+        self.rules.iter().all(|rule| !matches!(rule.shape, Shape::Beyond))
+    }
+
     /// Looks at a body.
     pub(super) fn look(&self, plan: &Plan, body: &[u8]) -> Option<Passes> {
         // A body that is not even an object has little to be looked at.

@@ -1,6 +1,7 @@
 //! The last word on arguments: the server's own schema, compiled once.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator, ValidatorMap};
 use serde_json::Value;
@@ -22,9 +23,21 @@ const PATTERN_BYTES_MAX: usize = 1 << 20;
 /// A schema is mended at this many places before it is given up.
 const MENDS_MAX: usize = 32;
 
-/// A compiled schema.
+/// A schema of no more bytes than this, and without patterns, may be compiled while a call waits
+/// for it: that is done within a millisecond.
+const LATER_BYTES_MAX: usize = 4096;
+
+/// A schema that compiles, compiled when it is needed first at the latest.
 pub(super) struct Verdict {
-    validator: Validator,
+    validator: OnceLock<Validator>,
+    /// What it is compiled of; `None` where that is done.
+    source: Option<Source>,
+}
+
+/// A schema as a text: compiled, or as a value, it takes several times the room.
+struct Source {
+    schema: Box<str>,
+    draft: Draft,
 }
 
 /// A schema that compiled, perhaps after some of its keywords were left out.
@@ -50,7 +63,7 @@ impl Verdict {
         let named = if named == Draft::Unknown { Draft::Draft202012 } else { named };
         for draft in [named, Draft::Draft202012, Draft::Draft7, Draft::Draft4] {
             if let Ok(validator) = options(draft).build(schema) {
-                let verdict = Self { validator };
+                let verdict = Self::now(validator);
                 return Ok(Compiled { verdict, schema: schema.clone(), draft, notes: Vec::new() });
             }
         }
@@ -63,7 +76,7 @@ impl Verdict {
         for _ in 0..MENDS_MAX {
             let error = match options(draft).build(&schema) {
                 Ok(validator) => {
-                    return Ok(Compiled { verdict: Self { validator }, schema, draft, notes });
+                    return Ok(Compiled { verdict: Self::now(validator), schema, draft, notes });
                 }
                 Err(error) => error,
             };
@@ -88,16 +101,25 @@ impl Verdict {
         Err("it has too many mistakes".into())
     }
 
+    fn now(validator: Validator) -> Self {
+        Self { validator: validator.into(), source: None }
+    }
+
+    fn validator(&self) -> &Validator {
+        let later = || self.source.as_ref().expect("what is not compiled has a source").compile();
+        self.validator.get_or_init(later)
+    }
+
     /// Whether the schema accepts the value.
     pub(super) fn accepts(&self, value: &Value) -> bool {
-        self.validator.is_valid(value)
+        self.validator().is_valid(value)
     }
 
     /// What the schema finds wrong with `value`, which came of `raw`. Nothing if it cannot decide:
     /// a pattern that runs wild is no fault of the arguments.
     pub(super) fn problems(&self, value: &Value, raw: &Value, echo: &mut Echo) -> Vec<Problem> {
         let mut teller = Teller { raw, echo, problems: Vec::new() };
-        for error in self.validator.iter_errors(value) {
+        for error in self.validator().iter_errors(value) {
             teller.tell(&error);
         }
         teller.problems
@@ -107,6 +129,38 @@ impl Verdict {
 impl fmt::Debug for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verdict").finish_non_exhaustive()
+    }
+}
+
+// === impl Compiled ===
+
+impl Compiled {
+    /// The verdict, where hardly any call asks for it: it takes less room, and is compiled again by
+    /// the first call that does, unless that may take long. For schemas without patterns.
+    pub(super) fn rarely_needed(self) -> Verdict {
+        match Source::of(&self.schema, self.draft) {
+            Some(source) => Verdict { validator: OnceLock::new(), source: Some(source) },
+            None => self.verdict,
+        }
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    /// Of a schema that compiles in that draft; `None` if it is too long, or nested so deep that it
+    /// is not read again.
+    fn of(schema: &Value, draft: Draft) -> Option<Self> {
+        let text = schema.to_string();
+        let is_same = |again: Value| again == *schema;
+        let is_read =
+            text.len() <= LATER_BYTES_MAX && serde_json::from_str(&text).is_ok_and(is_same);
+        is_read.then(|| Self { schema: text.into(), draft })
+    }
+
+    fn compile(&self) -> Validator {
+        let schema: Value = serde_json::from_str(&self.schema).expect("it was read before");
+        options(self.draft).build(&schema).expect("it compiled before")
     }
 }
 

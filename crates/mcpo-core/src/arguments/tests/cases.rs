@@ -400,3 +400,23 @@ fn a_null_that_says_nothing_is_left_out_and_one_that_is_needed_stays() {
     let schema = json!({"properties": {"a": nullable, "b": nullable, "c": {"$ref": "#/properties/a"}}, "required": ["b"]});
     assert_eq!(checked(&schema, r#"{"a":null,"b":null,"c":null}"#), rewritten(r#"{"b":null}"#));
 }
+
+/// A schema that is too long to be compiled while a call waits is compiled at once; and one that is
+/// nested so deep that it is not read again.
+#[test]
+fn arguments_are_judged_alike_whenever_the_schema_is_compiled() {
+    let bodies: [&[u8]; 5] =
+        [br#"{"n":1}"#, br#"{"n":"2"}"#, br#"{"n":"two"}"#, br#"{"n":11}"#, b"{}"];
+    let schema = |notes: Value| {
+        let n = json!({"type": "integer", "maximum": 10, "examples": [notes]});
+        json!({"type": "object", "properties": {"n": n}, "required": ["n"]})
+    };
+    let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
+    for body in bodies {
+        let later = answer(&schema(json!("short")), body);
+        assert_eq!(answer(&schema(json!("long".repeat(2000))), body), later);
+        assert_eq!(answer(&schema(deep.clone()), body), later);
+    }
+    let answers = bodies.map(|body| answer(&schema(Value::Null), body).0);
+    assert_eq!(answers, [200, 200, 422, 422, 422]);
+}
