@@ -135,7 +135,8 @@ async fn send(
     in_flight.end(now);
     let outcome = classify(answer);
     let noted = live.note(&outcome, now);
-    let is_short = call.is_hurried || began_late(tries.began, at, call.deadline);
+    let is_short = outcome.fault().is_some()
+        && (call.is_hurried || began_late(tries.began, at, call.deadline));
     if was_too_much(&outcome, is_short) {
         place.lost(at, now);
     }

@@ -26,7 +26,7 @@ use refresh::{REFRESHES_WAITING_MAX, Refresh};
 
 use crate::attempt::{Attempts, Concern};
 use crate::cache::{Cache, CacheStatus, CacheWord, Freshness, Kept, Look};
-use crate::coalesce::{Arrival, Epoch, Facts, Flight, Flights};
+use crate::coalesce::{Arrival, Epoch, Facts, Flight, Flights, in_box};
 use crate::pipeline::{Call, PipelineOptions, Report, carry_out};
 use crate::question::{Question, Questions};
 
@@ -140,7 +140,7 @@ impl Carrier {
         if call.freshness.only_if_kept {
             return not_kept(call);
         }
-        Box::pin(carry_out(&self.attempts, call, began, Concern::Nobody)).await
+        in_box(|| carry_out(&self.attempts, call, began, Concern::Nobody)).await
     }
 
     /// Has a call carried out, together with equal ones where that is right, and keeps its answer
@@ -168,7 +168,7 @@ impl Carrier {
             }
         }
         let asked = self.cache.asked();
-        let report = Box::pin(carry_out(&self.attempts, call, began, Concern::Nobody)).await;
+        let report = in_box(|| carry_out(&self.attempts, call, began, Concern::Nobody)).await;
         self.cache.keep(call, question, &report, asked);
         report
     }
@@ -189,7 +189,8 @@ impl Carrier {
         self.flights.board(question, facts, |facts| {
             let is_hurried = call.is_hurried && facts.impatient_at.is_none();
             let errand = Errand::of(call, place, question);
-            Arc::clone(self).fly(errand, facts, at, is_hurried)
+            let carrier = Arc::clone(self);
+            async move { carrier.fly(&errand, &facts, at, is_hurried).await }
         })
     }
 
@@ -210,15 +211,15 @@ impl Carrier {
 
     /// The work of a flight.
     async fn fly(
-        self: Arc<Self>,
-        errand: Errand,
-        facts: Arc<Facts>,
+        &self,
+        errand: &Errand,
+        facts: &Facts,
         began: Instant,
         is_hurried: bool,
     ) -> Report {
         let asked = self.cache.asked();
         let call = errand.call(facts.deadline, is_hurried);
-        let report = carry_out(&self.attempts, &call, began, Concern::Flight(&facts)).await;
+        let report = carry_out(&self.attempts, &call, began, Concern::Flight(facts)).await;
         self.cache.keep(&call, &errand.question, &report, asked);
         report
     }

@@ -169,7 +169,7 @@ impl Flights {
         *number += 1;
         let facts = Arc::new(facts);
         let boarding = Boarding { flights: Arc::clone(self), hash, number: *number };
-        let working = Box::pin(work(Arc::clone(&facts)));
+        let working = in_box(|| work(Arc::clone(&facts)));
         let epoch = facts.epoch;
         let flying = Arc::new(Flying {
             facts,
@@ -205,6 +205,11 @@ impl fmt::Debug for Flights {
     }
 }
 
+/// A large future is made in its box, and so never copied.
+pub(crate) fn in_box<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
+    Box::into_pin(Box::write(Box::new_uninit(), make()))
+}
+
 // === impl Entry ===
 
 impl Entry {
@@ -228,12 +233,19 @@ impl Flying {
     ///
     /// Cancel-safe: the next in line drives it.
     async fn landed(self: &Arc<Self>) -> Option<Report> {
-        let Ok(_seat) = self.seat.acquire().await else {
-            return self.landing.get().cloned().flatten();
+        // The first one has it without a look at the line.
+        let seat = match self.seat.try_acquire() {
+            Ok(seat) => seat,
+            Err(_) => match self.seat.acquire().await {
+                Ok(seat) => seat,
+                Err(_landed) => return self.landing.get().cloned().flatten(),
+            },
         };
         match poll_fn(|cx| self.drive(cx)).await {
             Ok(report) => {
                 self.land(Some(&report));
+                // Nobody wants it any more.
+                seat.forget();
                 Some(report)
             }
             Err(panic) => {

@@ -46,6 +46,40 @@ async fn a_panic_in_a_flight_leaves_nobody_waiting() {
     assert_eq!((panics, others, flights.count()), (1, 9, 0));
 }
 
+/// Whoever drives it may leave, and so may those in line: the work goes on from where it is.
+#[tokio::test(start_paused = true)]
+async fn the_seat_of_one_who_leaves_goes_to_the_next_in_line() {
+    let flights = Arc::new(Flights::new());
+    let begun = Arc::new(AtomicUsize::new(0));
+    let began = Instant::now();
+    let mut waiting = JoinSet::new();
+    let mut aboard = Vec::new();
+    for _ in 0..4 {
+        let begun = Arc::clone(&begun);
+        let flight = flights.board(&question(0), facts(), |_| async move {
+            begun.fetch_add(1, Ordering::Relaxed);
+            sleep(4 * SECOND).await;
+            replied()
+        });
+        let deadline = began + 60 * SECOND;
+        aboard.push(waiting.spawn(flight.expect("there is room").arrive(deadline)));
+    }
+    for leaver in [0, 2, 1] {
+        sleep(SECOND).await;
+        aboard[leaver].abort();
+    }
+    let mut landed = 0;
+    while let Some(ended) = waiting.join_next().await {
+        match ended {
+            Ok(Arrival::Landed(report)) => landed += usize::from(report.shared),
+            Ok(other) => panic!("{other:?}"),
+            Err(ended) => assert!(ended.is_cancelled()),
+        }
+    }
+    assert_eq!((landed, began.elapsed()), (1, 4 * SECOND));
+    assert_eq!((begun.load(Ordering::Relaxed), flights.count()), (1, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_flight_that_is_polled_by_nobody_is_not_joined_once_it_is_dropped() {
     let flights = Arc::new(Flights::new());
