@@ -26,9 +26,6 @@ const SERVICE: HeaderName = HeaderName::from_static("ratelimit");
 /// The longest line: a name of ours, two numbers and what stands between.
 const LINE_BYTES_MAX: usize = 64;
 
-/// The digits of the greatest `u64`.
-const DIGITS_MAX: usize = 20;
-
 /// What is told of a rate, however much of it is left.
 #[derive(Debug, Clone)]
 struct Fixed {
@@ -139,30 +136,20 @@ impl Line {
     }
 
     /// Adds a parameter, and says where its number stands.
-    fn number(&mut self, parameter: &'static str, number: u64) -> Range<usize> {
+    fn number(&mut self, parameter: &'static str, mut number: u64) -> Range<usize> {
         self.0.extend_from_slice(parameter.as_bytes());
         let from = self.0.len();
-        let (digits, first) = digits(number);
-        self.0.extend_from_slice(&digits[first..]);
+        let digits = number.checked_ilog10().map_or(1, |tens| tens as usize + 1);
+        self.0.resize(from + digits, b'0');
+        for digit in self.0[from..].iter_mut().rev() {
+            *digit += u8::try_from(number % 10).unwrap_or_default();
+            number /= 10;
+        }
         from..self.0.len()
     }
 
     fn text(self) -> Bytes {
         self.0.into()
-    }
-}
-
-/// A number's decimal digits, right-aligned, and where the first one is.
-fn digits(mut number: u64) -> ([u8; DIGITS_MAX], usize) {
-    let mut digits = [b'0'; DIGITS_MAX];
-    let mut first = DIGITS_MAX;
-    loop {
-        first -= 1;
-        digits[first] += u8::try_from(number % 10).unwrap_or_default();
-        number /= 10;
-        if number == 0 {
-            return (digits, first);
-        }
     }
 }
 
