@@ -157,7 +157,9 @@ async fn examine(
                 let now = Instant::now();
                 asked_at = Some(now);
                 health.asked(now.into_std(), question);
-                let answer = ask(session, question, now + policy.probe_timeout).await;
+                // In boxes of their own, here and below: an idle session has nothing to ask, and the
+                // room for asking would be most of what its task takes.
+                let answer = Box::pin(ask(session, question, now + policy.probe_timeout)).await;
                 tell(answer.as_ref().err().cloned());
                 match answer {
                     Ok(()) => {
@@ -224,7 +226,7 @@ async fn relist(session: &Session, member: &Member, limit: Duration) -> Fault {
             },
             () = sleep_until_some(again_at) => {}
         }
-        match session.list_tools(Instant::now() + limit).await {
+        match Box::pin(session.list_tools(Instant::now() + limit)).await {
             Ok(tools) => {
                 again_at = None;
                 member.put_list(Ok(tools));
