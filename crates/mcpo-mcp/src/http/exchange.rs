@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, Request, StatusCode, Version};
-use http_body::{Body, Frame};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 
@@ -77,17 +77,11 @@ impl Plain {
         pool: &Arc<Pool>,
     ) -> Attempt {
         let mut answer = pin!(self.sender.try_send_request(request));
-        let mut is_sent = false;
         let answered = std::future::poll_fn(|context| {
-            // The first time, the answer cannot be there yet.
-            if std::mem::replace(&mut is_sent, true) {
-                drive(&mut self.connection, &mut unheard());
-                if let answered @ Poll::Ready(_) = answer.as_mut().poll(&mut unheard()) {
-                    return answered;
-                }
-            }
             drive(&mut self.connection, context);
-            answer.as_mut().poll(&mut unheard())
+            // Only what was just driven can have answered: it is asked at once, and must not wake
+            // the very task that drives it.
+            answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         })
         .await;
         match answered {
@@ -119,13 +113,6 @@ fn idle_max(headers: &HeaderMap) -> Duration {
     timeout.saturating_sub(IDLE_MARGIN).max(timeout / 2).min(IDLE_MAX)
 }
 
-/// Wakes nobody. The parts of a connection wake one another for whatever they pass on, and so the
-/// very task that drives them all, for nothing. What is there is therefore taken unheard, and only
-/// who still waits then leaves word with the wire: nothing moves but by being driven.
-fn unheard() -> Context<'static> {
-    Context::from_waker(Waker::noop())
-}
-
 /// Takes from the wire and gives to it what there is. Without the connection's own end nothing of
 /// what waits for it would be told that it has ended.
 fn drive(
@@ -142,7 +129,7 @@ fn drive(
 /// Throws away what has come of the rest of an answer. `Some(true)`: that was all, and the
 /// connection can be used again; `None`: it cannot.
 pub(super) fn drain(plain: &mut Plain, rest: &mut Incoming) -> Option<bool> {
-    let mut context = unheard();
+    let mut context = Context::from_waker(Waker::noop());
     for _ in 0..DRAINED_PIECES_MAX {
         let mut piece = Pin::new(&mut *rest).poll_frame(&mut context);
         if piece.is_pending() {
@@ -244,7 +231,14 @@ impl Response {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, hyper::Error>>> {
         loop {
-            match ready!(self.poll_piece(context)) {
+            let mut piece = Pin::new(&mut self.body).poll_frame(context);
+            if piece.is_pending()
+                && let Some(plain) = &mut self.plain
+            {
+                drive(&mut plain.connection, context);
+                piece = Pin::new(&mut self.body).poll_frame(context);
+            }
+            match ready!(piece) {
                 Some(Ok(frame)) => {
                     // What is no data is trailers, which mean nothing to MCP.
                     let Ok(data) = frame.into_data() else { continue };
@@ -267,21 +261,6 @@ impl Response {
         }
     }
 
-    fn poll_piece(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let mut body = Pin::new(&mut self.body);
-        let Some(plain) = &mut self.plain else { return body.poll_frame(context) };
-        for waker in [Waker::noop(), context.waker()] {
-            if let piece @ Poll::Ready(_) = body.as_mut().poll_frame(&mut unheard()) {
-                return piece;
-            }
-            drive(&mut plain.connection, &mut Context::from_waker(waker));
-        }
-        body.poll_frame(&mut unheard())
-    }
-
     /// Nothing more is needed of it than its status. The connection can be used again once the
     /// rest has come, and a stream is not reset: servers take many resets for an attack
     /// (CVE-2023-44487) and close the connection with all that is on it.
@@ -299,7 +278,7 @@ impl Response {
     fn release(&mut self) {
         let Some(mut plain) = self.plain.take() else { return };
         // Nobody is to be woken for what happens to it from now on.
-        if plain.is_usable(&mut unheard()) {
+        if plain.is_usable(&mut Context::from_waker(Waker::noop())) {
             self.pool.keep(plain);
         }
     }
