@@ -313,8 +313,9 @@ pub struct Fault {
     pub detail: String,
     /// When the upstream (or our own backoff) says that a new try makes sense.
     pub retry_after: Option<Duration>,
-    /// What the upstream itself answered, where it did; meant for the caller.
-    pub said: Option<Said>,
+    /// What the upstream itself answered, where it did; meant for the caller. It is rare and large,
+    /// and every call's outcome has room for a fault.
+    pub said: Option<Box<Said>>,
     /// How far the connection came, where none was made.
     pub stage: Option<Stage>,
 }

@@ -81,9 +81,9 @@ fn classify_error(sent: Sent, cause: Cause) -> Outcome<Answer> {
     }
 }
 
-fn said(error: RpcError) -> Said {
+fn said(error: RpcError) -> Box<Said> {
     let data = error.data.map(|data| data.get().to_owned());
-    Said { code: error.code, message: error.message, data }
+    Box::new(Said { code: error.code, message: error.message, data })
 }
 
 fn retry_after_of(cause: &Cause) -> Option<std::time::Duration> {

@@ -87,7 +87,7 @@ impl Problem {
             Self::NotReady { upstream, fault, .. } => not_ready(upstream, *fault),
             Self::NoReply { upstream, outcome, fault } => {
                 let code = fault.kind.name();
-                match &fault.said {
+                match fault.said.as_deref() {
                     Some(Said { message, data, .. }) => {
                         refused(message, data.as_deref(), Some((code, *outcome)))
                     }

@@ -87,11 +87,11 @@ async fn errors_of_the_upstream_come_out_as_from_the_original() {
 #[tokio::test]
 async fn an_upstreams_words_about_its_failure_are_kept() {
     let mut fault = Fault::new(FaultKind::ServerError, "JSON-RPC error -32603: inside");
-    fault.said = Some(Said {
+    fault.said = Some(Box::new(Said {
         code: -32603,
         message: "inside".to_owned(),
         data: Some("{\"a\":1.10}".to_owned()),
-    });
+    }));
     let (status, retry_after, body) = told(Problem::NoReply {
         upstream: "time".to_owned(),
         outcome: OutcomeKind::Unknown,
