@@ -101,11 +101,13 @@ impl Activity {
     }
 
     /// Something of an answer was taken. An answer is written as soon as its request has ended,
-    /// when the clock has just been read.
-    fn write(&self) {
-        if self.has_ended.load(Ordering::Relaxed) {
+    /// when the clock has just been read, unless it had to wait for those before it to be taken.
+    fn write(&self, has_waited: bool) {
+        let has_ended = self.has_ended.load(Ordering::Relaxed);
+        if has_ended {
             self.has_ended.store(false, Ordering::Relaxed);
-        } else {
+        }
+        if has_waited || !has_ended {
             self.touch();
         }
     }
@@ -170,9 +172,9 @@ impl<S> Watched<S> {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(progress) = &written {
-            self.stalled = None;
+            let has_waited = self.stalled.take().is_some();
             if progress.as_ref().is_ok_and(|&bytes| bytes > CONTROL_BYTES_MAX) {
-                self.activity.write();
+                self.activity.write(has_waited);
             }
             return written;
         }

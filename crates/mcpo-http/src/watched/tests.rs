@@ -73,6 +73,25 @@ async fn a_write_without_progress_fails_and_progress_starts_the_clock_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_idle_time_starts_when_an_answer_is_taken_however_late() {
+    const ANSWER: [u8; CONTROL_BYTES_MAX + 1] = [b'x'; CONTROL_BYTES_MAX + 1];
+    let (mut downstream, socket) = duplex(ANSWER.len());
+    let began = Instant::now();
+    let activity = Activity::new(PATIENCE);
+    let mut watched = Watched::new(socket, activity.clone());
+    watched.write_all(&ANSWER).await.unwrap();
+    drop(activity.enter());
+    let slow_reader = async {
+        sleep(Duration::from_secs(20)).await;
+        downstream.read_exact(&mut [0; ANSWER.len()]).await.unwrap();
+    };
+    let (written, ()) = tokio::join!(watched.write_all(&ANSWER), slow_reader);
+    written.unwrap();
+    assert_eq!(watched.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(began.elapsed().as_secs(), 20 + PATIENCE.idle.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_without_an_end_is_no_idle_connection_until_it_ends() {
     let (downstream, socket) = duplex(256);
     let (mut taken, began) = (downstream, Instant::now());
