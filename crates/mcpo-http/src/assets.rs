@@ -108,8 +108,10 @@ pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
     let sent = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     sent.flat_map(|list| list.split(',')).any(|coding| {
         let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
-        let quality = quality.trim().strip_prefix("q=").unwrap_or("1");
-        name.trim().eq_ignore_ascii_case("gzip") && quality.parse() != Ok(0.0)
+        let is_refused = quality.split_once('=').is_some_and(|(q, quality)| {
+            q.trim().eq_ignore_ascii_case("q") && quality.trim().parse() == Ok(0.0)
+        });
+        name.trim().eq_ignore_ascii_case("gzip") && !is_refused
     })
 }
 

@@ -26,6 +26,19 @@ async fn every_file_unpacks_for_those_who_cannot() {
     }
 }
 
+#[test]
+fn what_is_packed_goes_to_those_alone_who_unpack_it() {
+    for taken in ["gzip", "GZip", "br,gzip", "gzip;q=0.001", "gzip ; q=1", "identity;q=0, gzip"] {
+        assert!(takes_gzip(&asking(taken)), "{taken}");
+    }
+    for refused in
+        ["", "br", "identity", "gzipped", "gzip;q=0", "gzip; q=0.000", "gzip;Q=0", "gzip;q=0, *"]
+    {
+        assert!(!takes_gzip(&asking(refused)), "{refused}");
+    }
+    assert!(!takes_gzip(&HeaderMap::new()));
+}
+
 #[tokio::test]
 async fn a_file_that_is_known_is_not_sent_again() {
     let asset = asset("redoc.js").unwrap();
