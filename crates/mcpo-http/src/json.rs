@@ -9,7 +9,7 @@ const DEPTH_MAX: u32 = 128;
 /// deeper than [`DEPTH_MAX`], and no fraction or exponent beyond a double. Integers may be of any
 /// length.
 pub(crate) fn is_readable(text: &str) -> bool {
-    is_readable_from(&mut Plain { bytes: text.as_bytes(), at: 0, token_at: 0 })
+    is_readable_from(&mut Plain::new(text))
 }
 
 /// The same of a text that comes from somewhere, to whose end it is read if it is such a value.
@@ -42,21 +42,16 @@ pub(crate) const fn may_start(byte: u8) -> bool {
 
 /// The JSON string with which a text begins, with its quotes, and what stands behind it.
 pub(crate) fn split_string(text: &str) -> Option<(&str, &str)> {
-    split(text, |scan| scan.string())
+    let mut plain = Plain::new(text);
+    Scan { source: &mut plain }.string()?;
+    text.split_at_checked(plain.at)
 }
 
 /// The value with which a text begins that fits common readers, and what stands behind it.
 pub(crate) fn split_value(text: &str) -> Option<(&str, &str)> {
-    split(text, |scan| scan.value()).map(|(value, rest)| (value.trim_ascii_start(), rest))
-}
-
-fn split<'t>(
-    text: &'t str,
-    pass: impl FnOnce(&mut Scan<'_, Plain<'t>>) -> Option<()>,
-) -> Option<(&'t str, &'t str)> {
-    let mut plain = Plain { bytes: text.as_bytes(), at: 0, token_at: 0 };
-    pass(&mut Scan { source: &mut plain })?;
-    text.split_at_checked(plain.at)
+    let mut plain = Plain::new(text);
+    Scan { source: &mut plain }.value()?;
+    text.split_at_checked(plain.at).map(|(value, rest)| (value.trim_ascii_start(), rest))
 }
 
 /// What stands between the quotes of a string token, escapes and all; `None` if it is no string.
@@ -82,6 +77,12 @@ struct Scan<'s, S> {
 }
 
 // === impl Plain ===
+
+impl<'a> Plain<'a> {
+    const fn new(text: &'a str) -> Self {
+        Self { bytes: text.as_bytes(), at: 0, token_at: 0 }
+    }
+}
 
 impl Source for Plain<'_> {
     fn peek(&mut self) -> Option<u8> {
