@@ -29,7 +29,7 @@ use tokio::time::Instant;
 
 use crate::access::Gate;
 use crate::answer::{Answer, json};
-use crate::body::{BODY_TIME_MAX, Bodies};
+use crate::body::Bodies;
 use crate::insight::{Insight, private};
 use crate::problem::Problem;
 use crate::query::Query;
@@ -122,7 +122,7 @@ impl Admin {
         }
         let ask = ask.ok_or(Problem::NotFound)?;
         ask.check(&parts.method)?;
-        let read = self.bodies.read(&parts.headers, body, Instant::now() + BODY_TIME_MAX).await?;
+        let read = self.bodies.read(&parts.headers, body).await?;
         let sent = parts.uri.query();
         let snapshot = Arc::clone(&self.directory.load());
         match ask {

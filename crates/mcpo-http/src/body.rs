@@ -12,12 +12,12 @@ use http::header::EXPECT;
 use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use crate::problem::Problem;
 
 /// How long a body may take to arrive: the largest allowed by default (16 MiB) over 5 Mbit/s.
-pub(crate) const BODY_TIME_MAX: Duration = Duration::from_secs(30);
+const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// How much of a refused body is read and thrown away. A downstream that is cut off while it
 /// writes often does not get to read why.
@@ -60,7 +60,7 @@ impl Bodies {
         Self { limit, pieces: Semaphore::new(BODIES_BYTES_MAX.max(limit) / PIECE_BYTES) }
     }
 
-    /// Reads all of one.
+    /// Reads all of one, if it comes in time.
     ///
     /// Cancel-safe: dropping it drops the body.
     ///
@@ -70,12 +70,11 @@ impl Bodies {
         &self,
         headers: &HeaderMap,
         mut body: B,
-        deadline: Instant,
     ) -> Result<Whole<'_>, Problem>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let read = self.collect_until(deadline, &mut body).await;
+        let read = self.collect_in_time(&mut body).await;
         // Who asks before sending has not sent yet, and would be told to go on.
         if matches!(read, Err(Problem::BodyTooLarge { .. })) && !headers.contains_key(EXPECT) {
             // The answer is the same, however much could be thrown away.
@@ -84,8 +83,8 @@ impl Bodies {
         read
     }
 
-    /// Most bodies came with their heads, and need no timer.
-    async fn collect_until<B>(&self, deadline: Instant, body: &mut B) -> Result<Whole<'_>, Problem>
+    /// Most bodies came with their heads, and need neither clock nor timer.
+    async fn collect_in_time<B>(&self, body: &mut B) -> Result<Whole<'_>, Problem>
     where
         B: Body<Data = Bytes> + Unpin,
     {
@@ -93,7 +92,7 @@ impl Bodies {
         if let Poll::Ready(read) = poll!(&mut collected) {
             return read;
         }
-        timeout_at(deadline, collected).await.unwrap_or(Err(Problem::BodyTooSlow))
+        timeout(BODY_TIME_MAX, collected).await.unwrap_or(Err(Problem::BodyTooSlow))
     }
 
     async fn collect<B>(&self, body: &mut B) -> Result<Whole<'_>, Problem>

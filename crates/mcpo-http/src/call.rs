@@ -26,8 +26,8 @@ use mcpo_upstream::directory::{State, Upstream};
 use mcpo_upstream::meter::{CallResult, Ended, Metered};
 use tokio::time::Instant;
 
-use crate::answer::{Answer, JSON, answer};
-use crate::body::{BODY_TIME_MAX, Bodies, Room};
+use crate::answer::{Answer, Content, JSON, answer_of};
+use crate::body::{Bodies, Room};
 use crate::cache_control::{self, freshness};
 use crate::idempotency_key::{IDEMPOTENT_REPLAYED, idempotency_key};
 use crate::identity::identity;
@@ -51,11 +51,24 @@ pub(crate) struct Target<'a> {
     pub(crate) tool: &'a Tool,
 }
 
+/// The headers of a call's answer where it is told what is left of a rate, but for those of CORS.
+const HEADERS_WITH_RATE_MAX: usize = 12;
+
+/// How a call is told what it came to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Form {
+    /// With the whole result as the upstream wrote it.
+    raw: bool,
+    /// With what is left of a rate.
+    rated: bool,
+}
+
 /// A call that may be made, but for its body.
 #[derive(Debug)]
 struct Asked<'a> {
     target: Target<'a>,
     sent: Sent<'a>,
+    form: Form,
     identity: Identity,
     trace: Option<TraceContext>,
 }
@@ -107,7 +120,8 @@ impl Calls {
         let called = match self.admitted(target, sent.headers) {
             Err(problem) => not_made(&problem),
             Ok((identity, quota)) => {
-                let asked = Asked { target, sent, identity, trace };
+                let form = Form::of(sent, quota.as_ref());
+                let asked = Asked { target, sent, form, identity, trace };
                 let mut called = self.read_and_made(asked, body, traced.as_mut()).await;
                 if let Some(quota) = quota {
                     rate_limit::tell(&mut called.answer, &quota);
@@ -142,15 +156,20 @@ impl Calls {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let wants_raw = asked.sent.with(Seldom::Accept).is_some_and(wants_raw);
+        let form = asked.form;
         match self.prepare(asked, body).await {
             Err(problem) => not_made(&problem),
-            Ok((call, _room)) => self.made(call, wants_raw, traced).await,
+            Ok((call, _room)) => self.made(call, form, traced).await,
         }
     }
 
     /// Makes a call, and counts it.
-    async fn made(&self, call: Call<'_>, raw: bool, mut traced: Option<&mut Traced<'_>>) -> Called {
+    async fn made(
+        &self,
+        call: Call<'_>,
+        form: Form,
+        mut traced: Option<&mut Traced<'_>>,
+    ) -> Called {
         let (upstream, tool) = (call.upstream, call.tool);
         let metered =
             self.monitor.is_enabled().then(|| upstream.meter().begin(&tool.definition.name));
@@ -171,7 +190,7 @@ impl Calls {
         let Report { waited, upstream: in_upstream, attempts, shed, .. } = report;
         let fault = report.outcome.fault().map(|fault| fault.kind);
         let bytes_out = bytes_out(&report);
-        let (called, result) = told(&upstream.view.name, tool, report, raw);
+        let (called, result) = told(&upstream.view.name, tool, report, form);
         if shed.is_some_and(is_no_fault_of_the_upstream) {
             metered.into_iter().for_each(Metered::void);
             traced.into_iter().for_each(Traced::void);
@@ -196,7 +215,7 @@ impl Calls {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let Asked { target: Target { upstream, tool }, sent, identity, trace } = asked;
+        let Asked { target: Target { upstream, tool }, sent, identity, trace, .. } = asked;
         let headers = sent.headers;
         let set = tool.timeout.or(upstream.view.timeout);
         let usual = usual(&self.limits, set);
@@ -213,7 +232,7 @@ impl Calls {
         if freshness.only_if_kept && (idempotency_key.is_some() || !may_be_kept(tool)) {
             return Err(Problem::NotKept);
         }
-        let body = self.bodies.read(headers, body, Instant::now() + BODY_TIME_MAX).await?;
+        let body = self.bodies.read(headers, body).await?;
         let arguments = arguments(tool, headers, body.bytes)?;
         // The tool gets its whole time, however long the body took.
         let deadline = Instant::now() + timeout;
@@ -229,6 +248,21 @@ impl Calls {
             freshness,
         };
         Ok((call, body.room))
+    }
+}
+
+// === impl Form ===
+
+impl Form {
+    fn of(sent: Sent<'_>, quota: Option<&Quota>) -> Self {
+        Self { raw: sent.with(Seldom::Accept).is_some_and(wants_raw), rated: quota.is_some() }
+    }
+
+    /// An answer that holds what the tool said, with room for its headers.
+    fn answer(self, content_type: HeaderValue, body: impl Into<Content>) -> Answer {
+        // Without a rate they fit what a map has room for at first.
+        let room = if self.rated { HEADERS_WITH_RATE_MAX } else { 0 };
+        answer_of(HeaderMap::with_capacity(room), StatusCode::OK, content_type, body)
     }
 }
 
@@ -346,17 +380,17 @@ fn wants_raw(headers: &HeaderMap) -> bool {
 }
 
 /// What a call came to, as an answer and as it is counted.
-fn told(upstream: &str, tool: &Tool, report: Report, raw: bool) -> (Called, CallResult) {
+fn told(upstream: &str, tool: &Tool, report: Report, form: Form) -> (Called, CallResult) {
     let outcome = report.outcome.kind();
     let upstream = || upstream.to_owned();
     let (mut answer, result) = match report.outcome {
-        Outcome::Reply(Said::Result(result)) if raw => {
+        Outcome::Reply(Said::Result(result)) if form.raw => {
             let counts = if is_error(&result) { CallResult::ToolError } else { CallResult::Ok };
-            (answer(StatusCode::OK, HeaderValue::from_static(RAW_RESULT), result), counts)
+            (form.answer(HeaderValue::from_static(RAW_RESULT), result), counts)
         }
         Outcome::Reply(Said::Result(result)) => {
             match tell(&result, tool.definition.output_schema.is_some()) {
-                reply::Told::Value(value) => (answer(StatusCode::OK, JSON, value), CallResult::Ok),
+                reply::Told::Value(value) => (form.answer(JSON, value), CallResult::Ok),
                 reply::Told::Failed { message, content } => {
                     (Problem::ToolFailed { message, content }.answer(), CallResult::ToolError)
                 }

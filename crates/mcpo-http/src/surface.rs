@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{ACCEPT, LOCATION};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use mcpo_config::{Access, Limits, Load, Mode, Site};
 use mcpo_core::outcome::OutcomeKind;
@@ -163,7 +163,7 @@ impl Surface {
             let (status, took) = (answer.status().as_u16(), started.elapsed());
             self.monitor.requests().record(line.route, &parts.method, status, took);
         }
-        line.write(request_id.to_str().unwrap_or_default(), answer.status(), started);
+        line.write(&request_id, answer.status(), started);
         answer.headers_mut().insert(REQUEST_ID, request_id);
         answer
     }
@@ -404,13 +404,16 @@ impl Seen {
 impl Line<'_> {
     /// One line for each request. What went wrong with an upstream is told by the event of it;
     /// this line adds whose request it was.
-    fn write(&self, request_id: &str, status: StatusCode, started: Instant) {
-        let outcome = self.outcome.map_or("", OutcomeKind::name);
+    fn write(&self, request_id: &HeaderValue, status: StatusCode, started: Instant) {
         let failed = self.outcome.is_some_and(|outcome| outcome != OutcomeKind::Reply);
+        if !failed && !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
+        let request_id = request_id.to_str().unwrap_or_default();
+        let outcome = self.outcome.map_or("", OutcomeKind::name);
         let Self { upstream, tool, .. } = self;
-        let status = status.as_u16();
+        let (status, duration_ms) = (status.as_u16(), millis(started));
         if failed {
-            let duration_ms = millis(started);
             tracing::info!(
                 request_id,
                 upstream,
@@ -420,8 +423,7 @@ impl Line<'_> {
                 duration_ms,
                 "request failed"
             );
-        } else if tracing::enabled!(tracing::Level::DEBUG) {
-            let duration_ms = millis(started);
+        } else {
             tracing::debug!(
                 request_id,
                 upstream,

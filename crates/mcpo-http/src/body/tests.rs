@@ -1,5 +1,6 @@
 use http::HeaderValue;
 use http_body_util::{Full, StreamBody};
+use tokio::time::{Instant, sleep};
 
 use super::*;
 
@@ -12,15 +13,11 @@ fn chunks(chunks: &'static [&'static str]) -> impl Body<Data = Bytes> + Unpin {
     StreamBody::new(futures_util::stream::iter(frames))
 }
 
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(1)
-}
-
 async fn read<B>(headers: &HeaderMap, body: B, limit: usize) -> Result<Bytes, Problem>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    Bodies::new(limit).read(headers, body, soon()).await.map(|whole| whole.bytes)
+    Bodies::new(limit).read(headers, body).await.map(|whole| whole.bytes)
 }
 
 #[tokio::test]
@@ -50,8 +47,23 @@ async fn a_body_that_stops_coming_is_too_slow() {
     type Never =
         futures_util::stream::Pending<Result<http_body::Frame<Bytes>, std::convert::Infallible>>;
     let never: StreamBody<Never> = StreamBody::new(futures_util::stream::pending());
+    let began = Instant::now();
     let refused = read(&HeaderMap::new(), never, 4).await;
     assert!(matches!(refused, Err(Problem::BodyTooSlow)), "{refused:?}");
+    assert_eq!(began.elapsed().as_secs(), BODY_TIME_MAX.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_comes_bit_by_bit_gains_no_time() {
+    let bits = futures_util::stream::unfold((), |()| async {
+        sleep(Duration::from_secs(1)).await;
+        let bit = http_body::Frame::data(Bytes::from_static(b"a"));
+        Some((Ok::<_, std::convert::Infallible>(bit), ()))
+    });
+    let began = Instant::now();
+    let refused = read(&HeaderMap::new(), StreamBody::new(Box::pin(bits)), 1 << 10).await;
+    assert!(matches!(refused, Err(Problem::BodyTooSlow)), "{refused:?}");
+    assert_eq!(began.elapsed().as_secs(), BODY_TIME_MAX.as_secs());
 }
 
 #[tokio::test]
@@ -68,12 +80,12 @@ async fn large_bodies_share_their_room_and_small_ones_need_none() {
     let headers = HeaderMap::new();
     let half = || Full::from(vec![0; BODIES_BYTES_MAX / 2]);
     let bodies = Bodies::new(BODIES_BYTES_MAX);
-    let one = bodies.read(&headers, half(), soon()).await.unwrap();
-    let _two = bodies.read(&headers, half(), soon()).await.unwrap();
-    let refused = bodies.read(&headers, half(), soon()).await;
+    let one = bodies.read(&headers, half()).await.unwrap();
+    let _two = bodies.read(&headers, half()).await.unwrap();
+    let refused = bodies.read(&headers, half()).await;
     assert!(matches!(refused, Err(Problem::NoRoomForBody)), "{refused:?}");
-    let small = bodies.read(&headers, Full::from(vec![0; PIECE_BYTES - 1]), soon()).await.unwrap();
+    let small = bodies.read(&headers, Full::from(vec![0; PIECE_BYTES - 1])).await.unwrap();
     assert_eq!(small.bytes.len(), PIECE_BYTES - 1);
     drop(one);
-    bodies.read(&headers, half(), soon()).await.unwrap();
+    bodies.read(&headers, half()).await.unwrap();
 }
