@@ -6,14 +6,15 @@ mod line;
 mod repeats;
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use mcpo_core::event::{Event, Level};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use self::repeats::Repeats;
+use self::repeats::{Repeats, TELL_EVERY};
 use crate::clock::Clock;
 
 pub use counters::{Counters, Histogram, RECOVERY_BUCKETS_SECONDS, UpstreamCounters};
@@ -80,12 +81,28 @@ impl Journal {
         self.newest.send_replace(seq);
     }
 
+    /// Tells failures that were not told one by one, every now and then, for as long as it is
+    /// awaited: otherwise they would wait for the next event. Cancel-safe.
+    pub(crate) async fn tell_repeats(&self) -> Infallible {
+        loop {
+            sleep(TELL_EVERY).await;
+            let sums = self.repeats().over(Instant::now());
+            sums.iter().for_each(line::log_sum);
+        }
+    }
+
+    /// Tells all of them that are left.
+    pub(crate) fn tell_rest_of_repeats(&self) {
+        let sums = self.repeats().rest();
+        sums.iter().for_each(line::log_sum);
+    }
+
     /// Writes its line, unless it repeats what was just written, and what is due of repeated ones.
     fn log(&self, event: &Event) {
         let (has_line, sums) = {
-            let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut repeats = self.repeats();
             let now = Instant::now();
-            let sums = repeats.due(now);
+            let sums = repeats.over(now);
             (repeats.has_line(event, now), sums)
         };
         sums.iter().for_each(line::log_sum);
@@ -121,6 +138,10 @@ impl Journal {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.pages().counters.clone()
+    }
+
+    fn repeats(&self) -> MutexGuard<'_, Repeats> {
+        self.repeats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {

@@ -2,6 +2,7 @@
 //! the difference. Startup is a turn from nothing.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +76,8 @@ impl Supervisor {
     /// Dropping the future kills every child and ends every task at once.
     pub async fn run(mut self, mut wanted: watch::Receiver<Arc<Vec<Server>>>) {
         let mut jumps = Jumps::new(Arc::clone(self.directory.beat()));
+        let journal = Arc::clone(self.directory.journal());
+        let mut telling = pin!(journal.tell_repeats());
         loop {
             let now_wanted = wanted.borrow_and_update().clone();
             self.turn(&now_wanted);
@@ -86,6 +89,7 @@ impl Supervisor {
                     Err(broken) => self.note_break(broken.id()),
                 },
                 by = jumps.next() => self.note_jump(by),
+                never = &mut telling => match never {},
             }
         }
         // In a known order, so that a simulation plays the same twice.
@@ -98,6 +102,7 @@ impl Supervisor {
         for name in self.running.keys() {
             self.directory.leave(name);
         }
+        journal.tell_rest_of_repeats();
     }
 
     fn turn(&mut self, wanted: &[Server]) {

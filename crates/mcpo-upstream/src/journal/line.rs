@@ -172,8 +172,9 @@ pub(super) fn log(event: &Event) {
 /// Writes how many failed likewise.
 pub(super) fn log_sum(sum: &Sum) {
     tracing::warn!(
-        upstream = sum.upstream,
-        fault = sum.fault.name(),
+        upstream = sum.of.upstream,
+        outcome = sum.of.outcome.name(),
+        fault = sum.of.fault.name(),
         count = sum.count,
         over_ms = millis(sum.over),
         "more calls failed likewise"

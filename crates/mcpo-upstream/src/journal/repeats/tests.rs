@@ -1,14 +1,22 @@
 use mcpo_core::fault::Fault;
-use mcpo_core::outcome::OutcomeKind;
 
 use super::*;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-fn failed(upstream: &str, kind: FaultKind) -> Event {
+fn failed_so(upstream: &str, outcome: OutcomeKind, kind: FaultKind) -> Event {
     let (upstream, tool) = (upstream.to_owned(), "t".to_owned());
-    let (outcome, fault) = (OutcomeKind::Unknown, Fault::new(kind, "detail"));
-    Event::CallFailed { upstream, tool, outcome, fault, attempts: 1 }
+    Event::CallFailed { upstream, tool, outcome, fault: Fault::new(kind, "detail"), attempts: 1 }
+}
+
+fn failed(upstream: &str, kind: FaultKind) -> Event {
+    failed_so(upstream, OutcomeKind::Unknown, kind)
+}
+
+/// The sum of failures of `a` by timeouts.
+fn timeouts(count: u64, over: Duration) -> Sum {
+    let (outcome, fault) = (OutcomeKind::Unknown, FaultKind::Timeout);
+    Sum { of: Likeness { upstream: "a".to_owned(), outcome, fault }, count, over }
 }
 
 /// Lines of so many failures, a millisecond apart.
@@ -21,14 +29,14 @@ fn a_flood_of_failures_is_the_first_lines_and_a_sum_and_none_is_lost() {
     let (mut repeats, began) = (Repeats::default(), Instant::now());
     let a = failed("a", FaultKind::Timeout);
     assert_eq!(lines(&mut repeats, &a, 5000, began), 10);
-    // Another server, and another fault, have lines of their own.
+    // Another server, another fault, and whether it may have acted, have lines of their own.
     assert_eq!(lines(&mut repeats, &failed("b", FaultKind::Timeout), 3, began), 3);
     assert_eq!(lines(&mut repeats, &failed("a", FaultKind::Disconnected), 3, began), 3);
-    assert!(repeats.due(began + TELL_EVERY - MILLISECOND).is_empty());
-    let sum =
-        Sum { upstream: "a".to_owned(), fault: FaultKind::Timeout, count: 4990, over: TELL_EVERY };
-    assert_eq!(repeats.due(began + TELL_EVERY), [sum]);
-    assert!(repeats.due(began + TELL_EVERY * 2).is_empty(), "once");
+    let not_sent = failed_so("a", OutcomeKind::NotSent, FaultKind::Timeout);
+    assert_eq!(lines(&mut repeats, &not_sent, 3, began), 3);
+    assert!(repeats.over(began + TELL_EVERY - MILLISECOND).is_empty());
+    assert_eq!(repeats.over(began + TELL_EVERY), [timeouts(4990, MILLISECOND * 4999)]);
+    assert!(repeats.over(began + TELL_EVERY * 2).is_empty(), "once");
     assert_eq!(lines(&mut repeats, &a, 20, began + TELL_EVERY), 10, "the next flood begins anew");
 }
 
@@ -38,19 +46,41 @@ fn failures_now_and_then_have_a_line_each() {
     let event = failed("a", FaultKind::Timeout);
     for second in 0..100 {
         let now = began + Duration::from_secs(second);
-        assert!(repeats.due(now).is_empty());
+        assert!(repeats.over(now).is_empty());
         assert!(repeats.has_line(&event, now), "{second}");
     }
 }
 
 #[test]
-fn what_is_to_be_told_outlives_a_sweep_and_all_else_does_not() {
+fn what_is_over_is_told_and_forgotten() {
     let (mut repeats, began) = (Repeats::default(), Instant::now());
     lines(&mut repeats, &failed("a", FaultKind::Timeout), 11, began);
-    for server in 0..2 * SPELLS_UNSWEPT_MAX {
-        let now = began + TELL_EVERY * u32::try_from(server).unwrap();
+    let mut sums = Vec::new();
+    for server in 0..500 {
+        let now = began + TELL_EVERY * server;
+        sums.append(&mut repeats.over(now));
+        assert!(repeats.has_line(&failed(&server.to_string(), FaultKind::Timeout), now));
+        assert!(repeats.spells.len() <= 2);
+    }
+    assert_eq!(sums, [timeouts(1, MILLISECOND * 10)]);
+}
+
+#[test]
+fn beyond_the_bound_each_failure_has_its_line_and_what_is_known_is_summed_up() {
+    let (mut repeats, now) = (Repeats::default(), Instant::now());
+    for server in 0..SPELLS_MAX {
         assert!(repeats.has_line(&failed(&server.to_string(), FaultKind::Timeout), now));
     }
-    assert!(repeats.spells.len() <= SPELLS_UNSWEPT_MAX + 1);
-    assert_eq!(repeats.due(began + TELL_EVERY)[0].count, 1);
+    assert_eq!(lines(&mut repeats, &failed("a", FaultKind::Timeout), 20, now), 20);
+    assert_eq!(lines(&mut repeats, &failed("7", FaultKind::Timeout), 20, now), 9);
+    assert_eq!(repeats.spells.len(), SPELLS_MAX);
+}
+
+#[test]
+fn in_the_end_all_is_told_that_was_not() {
+    let (mut repeats, began) = (Repeats::default(), Instant::now());
+    lines(&mut repeats, &failed("a", FaultKind::Timeout), 12, began);
+    lines(&mut repeats, &failed("b", FaultKind::Timeout), 3, began);
+    assert_eq!(repeats.rest(), [timeouts(2, MILLISECOND * 11)]);
+    assert!(repeats.rest().is_empty());
 }
