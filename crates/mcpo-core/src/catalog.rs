@@ -1,7 +1,7 @@
 //! What an upstream offers: its identity and its tools, ready for routing, for checking
 //! arguments and for documents. Immutable once built; a change is a new catalog.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::arguments::ArgumentCheck;
 use crate::load::{CacheRule, CacheTimes, Rate, ServerCache};
 use crate::openapi::{Fragment, Shapes, mark_of};
+use crate::places::Places;
 
 /// Who an upstream says it is, from `initialize` or `server/discover`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,19 +27,20 @@ pub struct ServerIdentity {
     pub protocol_version: String,
 }
 
-/// A tool as the upstream declares it in `tools/list`.
+/// A tool as the upstream declares it in `tools/list`. In this order: what calls read comes first.
 #[derive(Debug, Clone, PartialEq)]
+#[repr(C)]
 pub struct ToolDefinition {
     /// The name by which it is called.
     pub name: String,
+    /// The schema of `structuredContent`.
+    pub output_schema: Option<Value>,
     /// A name for people.
     pub title: Option<String>,
     /// What it does, for people and models.
     pub description: Option<String>,
     /// The schema of its arguments; `{}` where the upstream sent none.
     pub input_schema: Value,
-    /// The schema of `structuredContent`.
-    pub output_schema: Option<Value>,
     /// Hints about its behaviour.
     pub annotations: Annotations,
 }
@@ -86,11 +88,11 @@ impl ToolDefinition {
     }
 }
 
-/// A tool that can be called: its definition and all that is worked out from it once.
+/// A tool that can be called: its definition and all that is worked out from it once. In this order:
+/// what calls read is on lines side by side, among which is the definition's name.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Tool {
-    /// What the upstream declared.
-    pub definition: ToolDefinition,
     /// Checks and coerces the arguments of a call.
     pub arguments: ArgumentCheck,
     /// Whether a call whose outcome is unknown may be sent again.
@@ -111,6 +113,8 @@ pub struct Tool {
     pub max_concurrent: Option<NonZeroUsize>,
     /// How often it may be called; `None` for as often as its upstream may.
     pub rate: Option<Rate>,
+    /// What the upstream declared.
+    pub definition: ToolDefinition,
     /// What is wrong with its declaration, in words for its description and for the log.
     pub notes: Vec<String>,
     /// What documents say of it.
@@ -193,7 +197,7 @@ pub struct Catalog {
     /// Who the upstream says it is.
     pub identity: ServerIdentity,
     tools: Vec<Tool>,
-    by_name: HashMap<String, usize>,
+    by_name: Places,
     unknown_names: Vec<String>,
     mark: u64,
 }
@@ -209,15 +213,15 @@ impl Catalog {
     ) -> Self {
         let unknown_names = unknown_names(&definitions, policy);
         let mut tools = Vec::with_capacity(definitions.len());
-        let mut by_name = HashMap::with_capacity(definitions.len());
+        let mut by_name = Places::with_capacity(definitions.len());
         for definition in definitions {
-            if policy.disabled_tools.contains(&definition.name)
-                || by_name.contains_key(&definition.name)
-            {
+            let name = &definition.name;
+            let is_known = by_name.find(name, |place| name_at(&tools, place)).is_some();
+            if is_known || policy.disabled_tools.contains(name) {
                 continue;
             }
-            by_name.insert(definition.name.clone(), tools.len());
             tools.push(Tool::new(definition, policy));
+            by_name.add(tools.len() - 1, |place| name_at(&tools, place));
         }
         let mark = mark_of(&tools);
         Self { identity, tools, by_name, unknown_names, mark }
@@ -226,7 +230,8 @@ impl Catalog {
     /// The tool of that name.
     #[must_use]
     pub fn tool(&self, name: &str) -> Option<&Tool> {
-        self.by_name.get(name).map(|&index| &self.tools[index])
+        let place = self.by_name.find(name, |place| name_at(&self.tools, place));
+        place.map(|place| &self.tools[place])
     }
 
     /// Names that the operator's configuration says something of and the upstream does not offer,
@@ -309,6 +314,10 @@ impl Tool {
         let shared = (self.read_only, self.coalesce, self.cache, self.cache_as_told);
         (repeated, shared, self.max_concurrent, self.rate)
     }
+}
+
+fn name_at(tools: &[Tool], place: usize) -> &str {
+    &tools[place].definition.name
 }
 
 fn unknown_names(definitions: &[ToolDefinition], policy: &CatalogPolicy) -> Vec<String> {

@@ -18,6 +18,7 @@ pub mod limit;
 pub mod load;
 pub mod openapi;
 pub mod outcome;
+pub mod places;
 pub mod pool;
 pub mod queue;
 pub mod retry;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use mcpo_core::fault::Fault;
+use mcpo_core::places::Places;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -28,7 +29,7 @@ pub use view::{PoolView, State, View};
 pub struct Snapshot {
     upstreams: Vec<Upstream>,
     /// Where each of them is in that list; shared by all snapshots with the same order.
-    by_name: Arc<HashMap<Arc<str>, usize>>,
+    by_name: Arc<Places>,
     /// Changes whenever any upstream, its state or its catalog does.
     pub generation: u64,
     /// Changes whenever a document made from the snapshot may change.
@@ -260,7 +261,7 @@ impl Snapshot {
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).copied()
+        self.by_name.find(name, |place| name_at(&self.upstreams, place))
     }
 
     /// Whether documents of those show what documents of these do.
@@ -272,7 +273,7 @@ impl Snapshot {
     }
 
     /// Where each of these upstreams is among them, which are those of this snapshot but for a few.
-    fn by_name_of(&self, others: &[Upstream]) -> Arc<HashMap<Arc<str>, usize>> {
+    fn by_name_of(&self, others: &[Upstream]) -> Arc<Places> {
         let same = |(old, new): (&Upstream, &Upstream)| {
             Arc::ptr_eq(&old.view, &new.view) || old.view.name == new.view.name
         };
@@ -282,11 +283,14 @@ impl Snapshot {
             return Arc::clone(&self.by_name);
         }
         let from = if goes_on { known } else { 0 };
-        let mut by_name = if goes_on { HashMap::clone(&self.by_name) } else { HashMap::new() };
-        let new = others.iter().enumerate().skip(from);
-        by_name.extend(new.map(|(at, one)| (Arc::from(one.view.name.as_str()), at)));
+        let mut by_name = if goes_on { Places::clone(&self.by_name) } else { Places::default() };
+        (from..others.len()).for_each(|at| by_name.add(at, |place| name_at(others, place)));
         Arc::new(by_name)
     }
+}
+
+fn name_at(upstreams: &[Upstream], place: usize) -> &str {
+    &upstreams[place].view.name
 }
 
 #[cfg(test)]
