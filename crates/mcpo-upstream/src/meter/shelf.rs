@@ -3,9 +3,10 @@
 //! with thousands of tools each line is one that no core has at hand.
 
 use std::array;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
+
+use ahash::RandomState;
 
 use super::TOOLS_MAX;
 use super::tool::Tool;
@@ -22,14 +23,11 @@ const WAY_SLOTS_MAX: usize = 8;
 const _: () = assert!(FEW_SLOTS.is_power_of_two() && SOME_SLOTS.is_power_of_two());
 const _: () = assert!(MANY_SLOTS.is_power_of_two());
 
-/// The multiplier of wyhash, whose bits are spread evenly.
-const MULTIPLIER: u64 = 0xa076_1d64_78bd_642f;
-
 /// Tools by name. None is ever taken out.
 #[derive(Debug)]
 pub(super) struct Shelf {
     /// Upstreams choose the names, and must not be able to choose where they are put.
-    seed: u64,
+    seed: RandomState,
     len: AtomicUsize,
     few: [Slot; FEW_SLOTS],
     some: OnceLock<Box<[Slot]>>,
@@ -52,7 +50,7 @@ struct Shelved {
 impl Default for Shelf {
     fn default() -> Self {
         Self {
-            seed: RandomState::new().hash_one(0_u8),
+            seed: RandomState::new(),
             len: AtomicUsize::new(0),
             few: array::from_fn(|_| OnceLock::new()),
             some: OnceLock::new(),
@@ -118,17 +116,8 @@ impl Shelf {
             .chain(more.into_iter().filter_map(|row| row.get().map(|row| &**row)))
     }
 
-    /// Names are short and their number is bounded: it need not be a hash that stands for more than
-    /// a place.
     fn hash(&self, name: &str) -> u64 {
-        let mut hash = self.seed ^ name.len() as u64;
-        for part in name.as_bytes().chunks(size_of::<u64>()) {
-            let mut word = [0; size_of::<u64>()];
-            word[..part.len()].copy_from_slice(part);
-            hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(MULTIPLIER);
-            hash ^= hash >> (u64::BITS / 2);
-        }
-        hash
+        self.seed.hash_one(name)
     }
 }
 

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::*;
 
 #[test]
@@ -14,6 +16,22 @@ fn every_tool_up_to_the_bound_is_found_again_and_nothing_else() {
     assert!(shelf.find_or_add("one more", || true).is_none());
     for number in 0..TOOLS_MAX {
         assert_eq!(shelf.find(&name(number)).map(Tool::name), Some(&*name(number)));
+    }
+}
+
+#[test]
+fn names_that_differ_in_one_letter_stand_apart_wherever_it_is() {
+    let shelf = Shelf::default();
+    let names: [fn(u32) -> String; 3] = [
+        |number| format!("tool_{number:03}"),
+        |number| format!("{number:03}_tool_with_more"),
+        |number| format!("a_tool_{number:03}_and_more"),
+    ];
+    for name in names {
+        let first = |number| shelf.hash(&name(number)) as usize % SOME_SLOTS;
+        let places: HashSet<usize> = (0..100).map(first).collect();
+        // Of 100 thrown at random about 83 are met.
+        assert!(places.len() > 50, "{}: {}", name(0), places.len());
     }
 }
 
