@@ -45,11 +45,12 @@ pub struct Noted {
 }
 
 /// What is known of one session: written by the calls on it and by its own task, read by its
-/// keeper. Times are microseconds since `born`, so that they fit an atomic.
+/// keeper. Times are microseconds since `born`, so that they fit an atomic. In this order: what
+/// each call reads and writes is on lines side by side.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Member {
     born: Instant,
-    rules: Rules,
     /// In one order with `is_leaving`: either who begins a call sees that the session is leaving, or
     /// who ends the session sees the call.
     outstanding: AtomicUsize,
@@ -66,8 +67,11 @@ pub(crate) struct Member {
     /// The next look is not put off, however short ago the last one was.
     is_urgent: AtomicBool,
     is_leaving: AtomicBool,
-    spent: OnceLock<Fault>,
+    /// Whether it is `spent`.
+    is_spent: AtomicBool,
+    rules: Rules,
     bell: Arc<Bell>,
+    spent: OnceLock<Fault>,
     /// Wakes the session's own task when it is doubted.
     pub(crate) doubts: Notify,
     /// Changes whenever a probe came to something, and when the session is spent.
@@ -227,7 +231,6 @@ impl Member {
     pub(crate) fn new(rules: Rules, bell: Arc<Bell>) -> Arc<Self> {
         Arc::new(Self {
             born: Instant::now(),
-            rules,
             outstanding: AtomicUsize::new(0),
             heard_us: AtomicU64::new(0),
             busy_us: AtomicU64::new(0),
@@ -238,8 +241,10 @@ impl Member {
             is_stale: AtomicBool::new(false),
             is_urgent: AtomicBool::new(false),
             is_leaving: AtomicBool::new(false),
-            spent: OnceLock::new(),
+            is_spent: AtomicBool::new(false),
+            rules,
             bell,
+            spent: OnceLock::new(),
             doubts: Notify::new(),
             looked: watch::Sender::new(0),
             emptied: Notify::new(),
@@ -277,11 +282,15 @@ impl Member {
     }
 
     pub(crate) fn is_usable(&self) -> bool {
-        !self.is_leaving() && self.spent.get().is_none()
+        !self.is_leaving() && !self.is_spent()
     }
 
     pub(crate) fn is_leaving(&self) -> bool {
         self.is_leaving.load(Ordering::SeqCst)
+    }
+
+    fn is_spent(&self) -> bool {
+        self.is_spent.load(Ordering::Acquire)
     }
 
     /// Why it is of no more use, if it is.
@@ -396,6 +405,8 @@ impl Member {
     /// It is of no more use. Whether nobody has said so before.
     pub(crate) fn spend(&self, fault: Fault) -> bool {
         let first = self.spent.set(fault).is_ok();
+        // By the second, too: whoever has said so finds it so.
+        self.is_spent.store(true, Ordering::Release);
         if first {
             self.bell.ring();
             self.tell_looked();
@@ -425,7 +436,7 @@ impl Member {
     pub(crate) async fn look(&self, deadline: Instant) -> bool {
         let mut looked = self.looked.subscribe();
         self.doubt();
-        let heard = looked.wait_for(|_| self.spent.get().is_some() || !self.is_doubted());
+        let heard = looked.wait_for(|_| self.is_spent() || !self.is_doubted());
         // In vain until the deadline: the call itself finds out.
         let _heard_or_late = timeout_at(deadline, heard).await;
         self.is_usable()
@@ -434,7 +445,7 @@ impl Member {
     /// Ends when nobody doubts it any more, or it is of no more use. Cancel-safe.
     pub(crate) async fn looked_at(&self) {
         let mut looked = self.looked.subscribe();
-        let done = |_: &u64| !self.is_doubted() || self.spent.get().is_some();
+        let done = |_: &u64| !self.is_doubted() || self.is_spent();
         // The sender stands here, so that it cannot be gone.
         let _seen = looked.wait_for(done).await;
     }

@@ -11,32 +11,33 @@ use tokio::time::Instant;
 
 use crate::live::LiveSession;
 
-/// One upstream at one time.
+/// One upstream at one time. In this order: what each call reads is on lines side by side.
 #[derive(Debug)]
+#[repr(C)]
 pub struct View {
     /// Its name in the configuration.
     pub name: String,
+    /// The last catalog that it gave; kept while it is away. `None` until it was ready once.
+    pub catalog: Option<Arc<Catalog>>,
+    /// The sessions to send calls on, oldest first; empty while it is away or held.
+    pub sessions: Vec<LiveSession>,
+    /// How long a call may take where the call does not say; `None` leaves it to the default.
+    pub timeout: Option<Duration>,
+    /// How much of its calls is in hand at once, and how often it may be called.
+    pub load: ServerLoad,
     /// Where it is in its life.
     pub state: State,
     /// Since when it is in that state.
     pub since: Instant,
     /// Since when it has had no session; while it has one, when that came.
     pub away_since: Instant,
-    /// The last catalog that it gave; kept while it is away. `None` until it was ready once.
-    pub catalog: Option<Arc<Catalog>>,
     /// Grows with every new catalog of this upstream.
     pub catalog_version: u64,
     /// Tools that an earlier session offered and the ones since do not; empty once they are back,
     /// or after [`Order::Reset`](crate::order::Order::Reset).
     pub missing_tools: Vec<String>,
-    /// The sessions to send calls on, oldest first; empty while it is away or held.
-    pub sessions: Vec<LiveSession>,
     /// Sessions that are there and are sent no calls: they are held, or end with their last call.
     pub withheld: Vec<LiveSession>,
-    /// How long a call may take where the call does not say; `None` leaves it to the default.
-    pub timeout: Option<Duration>,
-    /// How much of its calls is in hand at once, and how often it may be called.
-    pub load: ServerLoad,
     /// How many sessions it has had, those before it was replaced included.
     pub epochs: u64,
     /// How often it was connected anew after it had been ready.
