@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use mcpo_core::load::ShedReason;
 use tokio::sync::Semaphore;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 use crate::pipeline::Report;
@@ -34,6 +35,11 @@ const FLIGHTS_PER_SHARD_MAX: usize = 1024;
 /// Calls that join one flight; the next one leads another. More than the process takes in hand by
 /// default.
 const FOLLOWERS_MAX: u32 = 16_384;
+
+/// A flight that has not landed so long after its time is driven by nobody who gets on: those in line
+/// wait no longer. Well above the delay of a wake-up in a busy process, and nothing beside a call's
+/// time.
+const LANDING_TIME_MAX: Duration = Duration::from_millis(100);
 
 /// All flights that can be joined.
 pub(crate) struct Flights {
@@ -168,9 +174,10 @@ impl Flights {
         };
         *number += 1;
         let facts = Arc::new(facts);
-        let boarding = Boarding { flights: Arc::clone(self), hash, number: *number };
         let working = in_box(|| work(Arc::clone(&facts)));
         let epoch = facts.epoch;
+        // Last, as its end wants the shard.
+        let boarding = Boarding { flights: Arc::clone(self), hash, number: *number };
         let flying = Arc::new(Flying {
             facts,
             seat: Semaphore::new(1),
@@ -232,26 +239,44 @@ impl Flying {
     /// goes on with the panic, as one call alone would have.
     ///
     /// Cancel-safe: the next in line drives it.
-    async fn landed(self: &Arc<Self>) -> Option<Report> {
+    async fn landed(self: &Arc<Self>, deadline: Instant) -> Result<Option<Report>, Elapsed> {
         // The first one has it without a look at the line.
         let seat = match self.seat.try_acquire() {
             Ok(seat) => seat,
-            Err(_) => match self.seat.acquire().await {
+            // Nobody's time hangs on another call being polled.
+            Err(_) => match timeout_at(self.in_line_until(deadline), self.seat.acquire()).await? {
                 Ok(seat) => seat,
-                Err(_landed) => return self.landing.get().cloned().flatten(),
+                Err(_landed) => return Ok(self.landing.get().cloned().flatten()),
             },
         };
-        match poll_fn(|cx| self.drive(cx)).await {
+        let driving = poll_fn(|cx| self.drive(cx));
+        // Without a timer of its own where the flight ends before that anyway.
+        let driven = if deadline >= self.facts.deadline {
+            driving.await
+        } else {
+            timeout_at(deadline, driving).await?
+        };
+        match driven {
             Ok(report) => {
                 self.land(Some(&report));
                 // Nobody wants it any more.
                 seat.forget();
-                Some(report)
+                Ok(Some(report))
             }
             Err(panic) => {
                 self.land(None);
                 resume_unwind(panic)
             }
+        }
+    }
+
+    /// Until when one with that deadline waits for whoever drives. What the flight comes to in its
+    /// last moment is still waited for.
+    fn in_line_until(&self, deadline: Instant) -> Instant {
+        if deadline < self.facts.deadline {
+            deadline
+        } else {
+            deadline.max(self.facts.deadline + LANDING_TIME_MAX)
         }
     }
 
@@ -325,22 +350,16 @@ impl Flight {
     pub(crate) async fn arrive(self, deadline: Instant) -> Arrival {
         let Self { flying, leads } = self;
         let facts = &flying.facts;
-        // Without a timer of its own where the flight ends before that anyway.
-        let landed = if deadline >= facts.deadline {
-            Some(flying.landed().await)
-        } else {
-            timeout_at(deadline, flying.landed()).await.ok()
-        };
-        match landed {
-            None if !facts.has_place.load(Ordering::Relaxed) => Arrival::StillInLine,
-            None => Arrival::TooLate {
+        match flying.landed(deadline).await {
+            Err(_) if !facts.has_place.load(Ordering::Relaxed) => Arrival::StillInLine,
+            Err(_) => Arrival::TooLate {
                 may_have_acted: facts.may_have_acted.load(Ordering::Relaxed),
                 attempts: leads.then(|| facts.attempts.load(Ordering::Relaxed)),
             },
-            Some(Some(report)) if leads => Arrival::Landed(report),
-            Some(None) => Arrival::TooEarly,
-            Some(Some(report)) if ended_for_time(&report, facts, deadline) => Arrival::TooEarly,
-            Some(Some(report)) => Arrival::Landed(Report {
+            Ok(Some(report)) if leads => Arrival::Landed(report),
+            Ok(None) => Arrival::TooEarly,
+            Ok(Some(report)) if ended_for_time(&report, facts, deadline) => Arrival::TooEarly,
+            Ok(Some(report)) => Arrival::Landed(Report {
                 shared: true,
                 attempts: 0,
                 upstream: Duration::ZERO,

@@ -1,5 +1,8 @@
+use std::future::pending;
+use std::pin::pin;
 use std::sync::atomic::AtomicUsize;
 
+use futures_util::FutureExt;
 use mcpo_core::outcome::Outcome;
 use mcpo_mcp::answer::Answer;
 use tokio::task::JoinSet;
@@ -78,6 +81,22 @@ async fn the_seat_of_one_who_leaves_goes_to_the_next_in_line() {
     }
     assert_eq!((landed, began.elapsed()), (1, 4 * SECOND));
     assert_eq!((begun.load(Ordering::Relaxed), flights.count()), (1, 0));
+}
+
+/// Whoever drives may be kept from it for as long as it likes.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_one_who_is_not_polled_gives_up_at_its_own_deadline() {
+    for later in [Duration::ZERO, LANDING_TIME_MAX, 9 * SECOND] {
+        let flights = Arc::new(Flights::new());
+        let board = || flights.board(&question(0), facts(), |_| pending()).expect("there is room");
+        let (leader, in_line) = (board(), board());
+        let landing = leader.flying.facts.deadline;
+        let mut leading = pin!(leader.arrive(landing));
+        assert!(leading.as_mut().now_or_never().is_none());
+        let arrival = timeout_at(landing + 60 * SECOND, in_line.arrive(landing + later)).await;
+        assert!(matches!(arrival, Ok(Arrival::StillInLine)), "{arrival:?}");
+        assert_eq!(Instant::now(), landing + later.max(LANDING_TIME_MAX));
+    }
 }
 
 #[tokio::test(start_paused = true)]
