@@ -1,7 +1,9 @@
 //! Fetching answers anew beside the calls that are given the old ones: bounded work, made by
 //! whoever runs it.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -74,8 +76,7 @@ impl Carrier {
         let mut waiting = self.refreshes_rx.lock().await;
         let _refreshing = Refreshing::begin(&self.is_refreshing);
         let mut under_way = FuturesUnordered::new();
-        let mut sweep = interval(SWEEP_EVERY);
-        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sweeping = pin!(self.sweeps());
         loop {
             let has_room = under_way.len() < REFRESHES_AT_ONCE_MAX;
             tokio::select! {
@@ -84,8 +85,19 @@ impl Carrier {
                 Some(refresh) = waiting.recv(), if has_room => {
                     under_way.push(self.make_refresh(refresh));
                 }
-                now = sweep.tick() => self.cache.sweep(now).await,
+                // Beside the rest: calls may share what is being fetched.
+                _never = &mut sweeping => {}
             }
+        }
+    }
+
+    /// Forgets answers whose time is over, again and again.
+    async fn sweeps(&self) -> Infallible {
+        let mut ticks = interval(SWEEP_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let now = ticks.tick().await;
+            self.cache.sweep(now).await;
         }
     }
 
