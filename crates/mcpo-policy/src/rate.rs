@@ -3,10 +3,11 @@
 
 mod bucket;
 mod buckets;
-mod names;
 
+use std::hash::Hash;
 use std::time::Duration;
 
+use ahash::RandomState;
 use mcpo_core::catalog::Tool;
 use mcpo_core::identity::Identity;
 use mcpo_core::load::Rate;
@@ -15,7 +16,6 @@ use tokio::time::Instant;
 
 use bucket::Taken;
 use buckets::Buckets;
-use names::Names;
 
 /// Identities whose buckets are kept. Those that have all their tokens are forgotten first, which
 /// changes nothing for them.
@@ -66,8 +66,9 @@ pub(crate) struct Rates {
     of_identities: Option<Rate>,
     /// Moments are told as nanoseconds since then.
     origin: Instant,
-    /// Names become numbers by it; no name of a caller is kept.
-    names: Names,
+    /// Names become numbers by it, differently in each process, so that nobody can choose names that
+    /// share a bucket; no name of a caller is kept.
+    hasher: RandomState,
     identities: Buckets,
     targets: Buckets,
 }
@@ -115,7 +116,7 @@ impl Rates {
         Self {
             of_identities,
             origin: Instant::now(),
-            names: Names::new(),
+            hasher: RandomState::new(),
             identities: Buckets::new(IDENTITIES_MAX),
             targets: Buckets::new(TARGETS_MAX),
         }
@@ -162,18 +163,22 @@ impl Rates {
 
     fn of_identity(&self, rate: Rate, identity: &Identity) -> Claim<'_> {
         // Whoever has no name has the number of none.
-        let key = identity.name().map_or(0, |name| self.names.number([name]));
+        let key = identity.name().map_or(0, |name| self.number(name));
         Claim { of: RateOf::Identity, rate, buckets: &self.identities, key }
     }
 
     fn of_server(&self, rate: Rate, server: &str) -> Claim<'_> {
-        let key = self.names.number([server]);
+        let key = self.number(server);
         Claim { of: RateOf::Server, rate, buckets: &self.targets, key }
     }
 
     fn of_tool(&self, rate: Rate, asked: Asked<'_>) -> Claim<'_> {
-        let key = self.names.number([asked.server, asked.tool]);
+        let key = self.number((asked.server, asked.tool));
         Claim { of: RateOf::Tool, rate, buckets: &self.targets, key }
+    }
+
+    fn number(&self, names: impl Hash) -> u64 {
+        self.hasher.hash_one(names)
     }
 }
 
