@@ -10,12 +10,16 @@ use crate::arguments::plain_length;
 /// Deeper texts have no such form: recursion over them must fit any thread's stack.
 const DEPTH_MAX: usize = 128;
 
+/// A text is not read over more often than that to bring its members into their order, which each
+/// object does with all that is in it: out of order down to that depth, hardly any text is.
+const ARRANGED_TIMES_MAX: usize = 16;
+
 /// Writes the one form of a JSON text behind what is in `out`. `None`, with anything behind it, for
-/// a text that is no JSON, is nested too deeply, or repeats a name in an object, which readers do
-/// not agree on.
+/// a text that is no JSON (but of numbers and encoding, which are not looked at, anything passes), is
+/// nested too deeply, or repeats a name in an object, which readers do not agree on.
 #[must_use]
 pub fn canonical(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let mut writer = Writer { text, at: 0, depth: 0, out };
+    let mut writer = Writer { text, at: 0, depth: 0, arranged: 0, out };
     writer.value()?;
     writer.skip_blanks();
     (writer.at == text.len()).then_some(())
@@ -60,6 +64,8 @@ struct Writer<'t, 'o> {
     text: &'t [u8],
     at: usize,
     depth: usize,
+    /// Bytes that were brought into order.
+    arranged: usize,
     out: &'o mut Vec<u8>,
 }
 
@@ -192,6 +198,10 @@ impl Writer<'_, '_> {
     /// Brings the members of the object that was written last into their order. Behind its opening
     /// bracket it begins there.
     fn arrange(&mut self, from: usize) -> Option<()> {
+        self.arranged += self.out.len() - from;
+        if self.arranged > self.text.len() * ARRANGED_TIMES_MAX {
+            return None;
+        }
         let written = self.out.split_off(from);
         let mut members = Reader { text: &written, at: 0 }.members()?;
         members.sort_unstable_by_key(|member| member.name);

@@ -147,6 +147,16 @@ fn what_readers_do_not_agree_on_has_no_form() {
     assert!(form(&deep[1..deep.len() - 1]).is_some());
 }
 
+/// Each object in another one is read over again.
+#[test]
+fn a_text_is_brought_into_order_only_so_deep() {
+    let nested =
+        |depth: usize| format!("{}0{}", r#"{"b":"#.repeat(depth), r#","a":1}"#.repeat(depth));
+    let formed = format!("{}0{}", r#"{"a":1,"b":"#.repeat(9), "}".repeat(9));
+    assert_eq!(form(&nested(9)), Some(formed));
+    assert_eq!(form(&nested(DEPTH_MAX)), None);
+}
+
 #[test]
 fn what_was_written_before_stays() {
     let mut out = b"before".to_vec();
