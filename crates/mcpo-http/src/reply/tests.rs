@@ -322,3 +322,20 @@ fn a_glance_sees_what_reading_all_of_it_shows() {
     }
     assert_eq!(seen, 6 * 4, "the usual results are seen at a glance");
 }
+
+proptest::proptest! {
+    #[test]
+    fn a_glance_sees_any_text_as_reading_all_of_it_does(
+        raw in "(\\\\u[dD][89abcdef0-7]00|\\\\[\"\\\\n/bux]|[ -~\u{e9}\u{1f600}\u{7f}\n]){0,8}",
+        structured in "[\\[\\]{}:,\"a0-9eE+. -]{0,8}|null|-?[0-9.]{1,4}",
+        prefers_structured in proptest::bool::ANY,
+    ) {
+        let text = format!(r#"{{"content":[{{"type":"text","text":"{raw}"}}]"#);
+        for result in [format!("{text}}}"), format!(r#"{text},"structuredContent":{structured}}}"#)] {
+            let blank = Bytes::from(result.replacen('{', "{ ", 1));
+            let result = Bytes::from(result);
+            let told = tell(&result, prefers_structured);
+            proptest::prop_assert_eq!(told, tell(&blank, prefers_structured), "{:?}", result);
+        }
+    }
+}
