@@ -108,7 +108,7 @@ impl<'a> Pass<'a> {
     fn without_unknown(&self, value: &Value, mark: usize) -> Option<Value> {
         let Value::Object(map) = value else { return None };
         let applied =
-            || self.applied[mark..].iter().filter_map(|&id| self.plan.node(id).object.as_ref());
+            || self.applied[mark..].iter().filter_map(|&id| self.plan.node(id).object.as_deref());
         let is_known = |name: &str| applied().any(|members| members.knows(name));
         if map.keys().all(|name| is_known(name))
             || applied().any(|members| members.is_open == Some(true))
@@ -138,9 +138,9 @@ impl<'a> Pass<'a> {
         let mut changed = self.typed(id, node, value).ok()?;
         let members = match changed.as_ref().unwrap_or(value) {
             Value::Object(map) => {
-                node.object.as_ref().and_then(|members| self.members(id, members, map))
+                node.object.as_deref().and_then(|members| self.members(id, members, map))
             }
-            Value::Array(items) => node.list.as_ref().and_then(|plan| self.items(plan, items)),
+            Value::Array(items) => node.list.as_deref().and_then(|plan| self.items(plan, items)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
         };
         changed = members.or(changed);
@@ -320,7 +320,7 @@ impl<'a> Pass<'a> {
 
     fn known_members(&self, value: &Value, applied: &[NodeId]) -> usize {
         let Value::Object(map) = value else { return 0 };
-        let members = || applied.iter().filter_map(|&id| self.plan.node(id).object.as_ref());
+        let members = || applied.iter().filter_map(|&id| self.plan.node(id).object.as_deref());
         map.keys().filter(|name| members().any(|members| members.knows(name))).count()
     }
 

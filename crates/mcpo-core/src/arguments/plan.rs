@@ -33,17 +33,19 @@ pub(super) struct Plan {
     nodes: Vec<Node>,
 }
 
-/// One subschema.
+/// One subschema. In this order: what is looked at in nearly every one is in one line of memory, and
+/// what most have not is elsewhere.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Node {
     /// Allowed types in the order of the schema; empty means any.
     pub(super) types: Vec<JsonType>,
     /// `enum` or `const`.
     pub(super) literals: Option<Vec<Value>>,
     /// What it says of an object's members.
-    pub(super) object: Option<Members>,
+    pub(super) object: Option<Box<Members>>,
     /// What it says of a list's items.
-    pub(super) list: Option<Items>,
+    pub(super) list: Option<Box<Items>>,
     /// `$ref` and `allOf`: each applies to the same value.
     pub(super) all_of: Vec<NodeId>,
     /// Each `anyOf` and `oneOf`: one of the nodes applies to the same value.
@@ -109,7 +111,7 @@ impl Plan {
     pub(super) fn takes_arguments(&self) -> bool {
         self.in_place(ROOT)
             .into_iter()
-            .filter_map(|id| self.nodes[id].object.as_ref())
+            .filter_map(|id| self.nodes[id].object.as_deref())
             .any(Members::wants_some)
     }
 

@@ -24,6 +24,8 @@ pub(in crate::arguments) fn plan(schema: &Value) -> Option<Plan> {
     let mut plan = Plan { nodes: builder.nodes };
     plan.settle_nulls();
     plan.settle_names();
+    // It stays as long as its tool, beside thousands of others.
+    plan.nodes.shrink_to_fit();
     Some(plan)
 }
 
@@ -59,8 +61,8 @@ impl<'a> Builder<'a> {
         self.nodes[id] = Node {
             types: types(keywords.get("type")),
             literals: literals(keywords),
-            object: self.members(keywords, place),
-            list: self.items(keywords, place),
+            object: self.members(keywords, place).map(Box::new),
+            list: self.items(keywords, place).map(Box::new),
             all_of: self.all_of(keywords, place),
             unions: unions.filter_map(|key| self.branches(keywords, key, place)).collect(),
             conditional: self.conditional(keywords, place),
@@ -183,7 +185,7 @@ impl<'a> Builder<'a> {
     /// The target of a reference that we do not follow: all of its members must pass.
     fn unknown(&mut self) -> NodeId {
         let members = Members { is_open: Some(true), ..Members::default() };
-        self.nodes.push(Node { object: Some(members), ..Node::default() });
+        self.nodes.push(Node { object: Some(members.into()), ..Node::default() });
         self.nodes.len() - 1
     }
 
