@@ -24,6 +24,7 @@ use crate::attempt::verdict::{
     began_late, takes_session_along, verdict, was_too_much, worth_another,
 };
 use crate::attempt::way::Way;
+use crate::coalesce::in_box;
 use crate::pipeline::{Call, Report};
 
 pub(crate) use crate::attempt::tries::Concern;
@@ -128,7 +129,7 @@ async fn send(
     let answering = || live.session.call_tool(name, &call.arguments, call.deadline, trace);
     let answer = match tries.impatient_at() {
         None => answering().await,
-        Some(at) => Box::pin(doubting(answering(), &live, at)).await,
+        Some(at) => in_box(|| doubting(answering(), &live, at)).await,
     };
     let now = Instant::now();
     tries.upstream += now - at;

@@ -26,6 +26,7 @@ use crate::admission::Admission;
 use crate::attempt::{Attempts, Concern};
 use crate::cache::{CacheReading, CacheStatus, Freshness, Purge};
 use crate::carrier::Carrier;
+use crate::coalesce::in_box;
 use crate::guard::Watch;
 use crate::idempotency::{Claim, IdempotencyPolicy, KeyMisused, Keyed, Store};
 use crate::rate::{Quota, Rates, TooOften};
@@ -245,7 +246,7 @@ impl Pipeline {
             None if self.may_share(call.tool) => self.carrier.answer(&call, began).await,
             None | Some(_) if call.freshness.only_if_kept => Report::not_kept(),
             None => carry_out(&self.carrier.attempts, &call, began, Concern::Nobody).await,
-            Some(key) => Box::pin(self.answer_once(&call, began, key)).await?,
+            Some(key) => in_box(|| self.answer_once(&call, began, key)).await?,
         };
         self.tell(&call, began, &mut report);
         Ok(report)
