@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use mcpo_core::outcome::Outcome;
 use mcpo_mcp::answer::Answer;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::*;
 
@@ -81,6 +81,27 @@ async fn the_seat_of_one_who_leaves_goes_to_the_next_in_line() {
     }
     assert_eq!((landed, began.elapsed()), (1, 4 * SECOND));
     assert_eq!((begun.load(Ordering::Relaxed), flights.count()), (1, 0));
+}
+
+/// One that was given the seat may leave before it knows.
+#[tokio::test(start_paused = true)]
+async fn a_seat_that_was_given_and_not_taken_goes_to_the_next_in_line() {
+    let flights = Arc::new(Flights::new());
+    let board = || {
+        let flight = flights.board(&question(0), facts(), |_| async {
+            sleep(SECOND).await;
+            replied()
+        });
+        Box::pin(flight.expect("there is room").arrive(Instant::now() + 60 * SECOND))
+    };
+    let (mut leader, mut next, mut last) = (board(), board(), board());
+    for one in [&mut leader, &mut next, &mut last] {
+        assert!(one.as_mut().now_or_never().is_none());
+    }
+    drop(leader);
+    drop(next);
+    let arrival = timeout(9 * SECOND, last).await;
+    assert!(matches!(&arrival, Ok(Arrival::Landed(report)) if report.shared), "{arrival:?}");
 }
 
 /// Whoever drives may be kept from it for as long as it likes.
