@@ -32,7 +32,13 @@
 //!   upstream takes more by now, and is sent twice as many, until it does not. A limit that has not
 //!   been in use for a while is none.
 
+mod mean;
+mod trial;
+
 use std::time::{Duration, Instant};
+
+use mean::{Mean, change, mean_of, total};
+use trial::Trial;
 
 /// Tools are told apart as far as this; those that share a number are one.
 pub const TOOLS: usize = 16;
@@ -45,9 +51,6 @@ const MANY_LEVEL: usize = 2;
 
 /// Fewer calls than this prove nothing.
 const CALLS_MIN: f32 = 32.0;
-
-/// Of more than that the new ones count as one in so many, so that the old ones fade.
-const CALLS_MAX: f32 = 128.0;
 
 /// Suspicions are looked for once in so many calls.
 const LOOK_EVERY: u32 = 16;
@@ -80,12 +83,6 @@ const DOUBTS_MAX: u32 = 10;
 
 /// A trial ends for naught after [`HOLD`] and so many times as long as calls took before.
 const TRIAL_ROUNDS: u32 = 4;
-
-/// A trial is judged by two calls for each place, within these bounds,
-const TRIAL_CALLS: (u64, u64) = (16, 64);
-
-/// as soon as no more than one in so many is out.
-const TRIAL_REST: u64 = 8;
 
 /// A call that was answered.
 #[derive(Debug, Clone, Copy)]
@@ -141,34 +138,6 @@ enum Phase {
     Lower { is_sure: bool },
     /// As many as the knee bears.
     Held,
-}
-
-/// Calls that were sent one after the other.
-#[derive(Debug, Clone, Copy, Default)]
-struct Trial {
-    first: u64,
-    calls: u64,
-    answered: u64,
-    /// Of those that were, by their tools.
-    means: [Mean; TOOLS],
-}
-
-/// Means of logarithms.
-#[derive(Debug, Clone, Copy, Default)]
-struct Mean {
-    calls: f32,
-    in_flight: f32,
-    took: f32,
-    longest: f32,
-}
-
-/// How a mean differs from another one.
-#[derive(Debug, Clone, Copy)]
-struct Change {
-    /// How many were in flight before.
-    before: f32,
-    in_flight: f32,
-    took: f32,
 }
 
 // === impl Knee ===
@@ -377,99 +346,6 @@ impl Knee {
         self.limit = limit;
         self.since = now;
         self.trial = Trial::new(sent, limit);
-    }
-}
-
-// === impl Trial ===
-
-impl Trial {
-    /// Of the calls that are sent from now on.
-    fn new(sent: u64, limit: usize) -> Self {
-        let (min, max) = TRIAL_CALLS;
-        let calls = (limit as u64).saturating_mul(2).clamp(min, max);
-        Self { first: sent, calls, ..Self::default() }
-    }
-
-    /// Those of other tools, or with fewer in flight, are no measure.
-    fn note(&mut self, answer: Answer, tools: &[Mean; TOOLS], above: usize) {
-        if answer.number < self.first || answer.number - self.first >= self.calls {
-            return;
-        }
-        self.answered += 1;
-        let tool = answer.tool % TOOLS;
-        if tools[tool].calls > 0.0 && answer.in_flight > above {
-            self.means[tool].add(Mean::of(answer));
-        }
-    }
-
-    const fn is_over(&self) -> bool {
-        self.answered + self.calls / TRIAL_REST >= self.calls
-    }
-
-    /// Whether half of them are a measure.
-    fn is_enough(&self) -> bool {
-        total(&self.means) * 2.0 >= self.calls as f32
-    }
-
-    /// Those that are still out take as long as the slowest of the others, or longer.
-    fn count_rest(&mut self) {
-        let share = self.calls.saturating_sub(self.answered) as f32 / self.answered.max(1) as f32;
-        for mean in &mut self.means {
-            mean.took = (mean.took + mean.longest * share) / (1.0 + share);
-        }
-    }
-}
-
-// === impl Mean ===
-
-impl Mean {
-    fn of(answer: Answer) -> Self {
-        let in_flight = (answer.in_flight.max(1) as f32).log2();
-        let took = log_us(answer.took);
-        Self { calls: 1.0, in_flight, took, longest: took }
-    }
-
-    fn add(&mut self, sample: Self) {
-        self.calls = (self.calls + 1.0).min(CALLS_MAX);
-        self.in_flight += (sample.in_flight - self.in_flight) / self.calls;
-        self.took += (sample.took - self.took) / self.calls;
-        self.longest = self.longest.max(sample.longest);
-    }
-
-    /// Its length in microseconds.
-    fn took_us(self) -> f32 {
-        self.took.exp2()
-    }
-}
-
-fn log_us(length: Duration) -> f32 {
-    (length.as_micros().max(1) as f32).log2()
-}
-
-fn total(means: &[Mean]) -> f32 {
-    means.iter().map(|mean| mean.calls).sum()
-}
-
-fn mean_of(means: &[Mean]) -> Mean {
-    let calls = total(means).max(f32::MIN_POSITIVE);
-    let sum = |of: fn(&Mean) -> f32| means.iter().map(|mean| of(mean) * mean.calls).sum::<f32>();
-    let longest = means.iter().map(|mean| mean.longest).fold(0.0, f32::max);
-    let (in_flight, took) = (sum(|mean| mean.in_flight), sum(|mean| mean.took));
-    Mean { calls, in_flight: in_flight / calls, took: took / calls, longest }
-}
-
-/// The change of each tool, by how many calls of it there are now.
-fn change(before: &[Mean; TOOLS], now: &[Mean; TOOLS]) -> Change {
-    let calls = total(now).max(f32::MIN_POSITIVE);
-    let sum = |of: fn(&Mean) -> f32| {
-        let pairs = before.iter().zip(now);
-        pairs.map(|(before, now)| (of(now) - of(before)) * now.calls).sum::<f32>() / calls
-    };
-    let before = before.iter().zip(now).map(|(before, now)| before.in_flight * now.calls);
-    Change {
-        before: before.sum::<f32>() / calls,
-        in_flight: sum(|mean| mean.in_flight),
-        took: sum(|mean| mean.took),
     }
 }
 

@@ -1,3 +1,5 @@
+mod overload;
+
 use std::sync::OnceLock;
 
 use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition, ToolPolicy};
