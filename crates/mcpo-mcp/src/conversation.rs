@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use mcpo_core::trace::TraceContext;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -13,7 +12,7 @@ use crate::error::{Cause, RequestError};
 use crate::frame::METHOD_NOT_FOUND;
 use crate::multiplex::{Manner, Multiplexer, Request};
 use crate::protocol::{self, Dialect, Discovery, Introduction, Pager, in_quotes, trace_members};
-use crate::session::ConnectOptions;
+use crate::session::{Call, ConnectOptions};
 
 /// A subscription is asked for anew at least this often: an upstream that forgot it is found out.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -93,10 +92,7 @@ impl Conversation {
     /// See [`Session::call_tool`](crate::session::Session::call_tool).
     pub(crate) async fn call_tool(
         &self,
-        name: &str,
-        arguments: &[u8],
-        deadline: Instant,
-        trace: Option<&TraceContext>,
+        &Call { name, arguments, deadline, trace }: &Call<'_>,
     ) -> Result<Answer, RequestError> {
         let name = in_quotes(name);
         let trace = trace.map(trace_members);

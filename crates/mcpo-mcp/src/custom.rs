@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::answer::Answer;
 use crate::error::{Cause, RequestError};
-use crate::session::ConnectOptions;
+use crate::session::{Call, ConnectOptions};
 
 /// What a transport of one's own gives: a future that borrows nothing.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -98,10 +98,7 @@ pub(crate) async fn connect(
 impl Handle {
     pub(crate) async fn call_tool(
         &self,
-        name: &str,
-        arguments: &[u8],
-        deadline: Instant,
-        trace: Option<&TraceContext>,
+        &Call { name, arguments, deadline, trace }: &Call<'_>,
     ) -> Result<Answer, RequestError> {
         in_time(deadline, self.wire.call(name, arguments, deadline, trace)).await
     }

@@ -23,7 +23,6 @@ mod way;
 use std::sync::Arc;
 
 use mcpo_core::catalog::ServerIdentity;
-use mcpo_core::trace::TraceContext;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -32,7 +31,7 @@ use crate::answer::Answer;
 use crate::conversation::Conversation;
 use crate::endpoint;
 use crate::error::{Cause, RequestError};
-use crate::session::ConnectOptions;
+use crate::session::{Call, ConnectOptions};
 
 /// What the handshake gives.
 #[derive(Debug)]
@@ -72,18 +71,10 @@ pub(crate) async fn connect(
 }
 
 impl Handle {
-    pub(crate) async fn call_tool(
-        &self,
-        name: &str,
-        arguments: &[u8],
-        deadline: Instant,
-        trace: Option<&TraceContext>,
-    ) -> Result<Answer, RequestError> {
+    pub(crate) async fn call_tool(&self, call: &Call<'_>) -> Result<Answer, RequestError> {
         match self {
-            Self::Streamable(session) => session.call_tool(name, arguments, deadline, trace).await,
-            Self::Sse(conversation) => {
-                conversation.call_tool(name, arguments, deadline, trace).await
-            }
+            Self::Streamable(session) => session.call_tool(call).await,
+            Self::Sse(conversation) => conversation.call_tool(call).await,
         }
     }
 

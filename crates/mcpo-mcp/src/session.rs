@@ -32,6 +32,15 @@ pub struct ConnectOptions {
     pub grace: Duration,
 }
 
+/// The parts of a call; see [`Session::call_tool`]. The future of each function that a call passes
+/// holds its arguments twice, so that these are lent.
+pub(crate) struct Call<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) arguments: &'a [u8],
+    pub(crate) deadline: Instant,
+    pub(crate) trace: Option<&'a TraceContext>,
+}
+
 /// What a successful handshake gives.
 #[derive(Debug)]
 pub struct Connected {
@@ -112,15 +121,18 @@ impl Session {
     ///
     /// # Errors
     /// No answer; the error says whether the upstream can have seen the request.
-    pub async fn call_tool(
-        &self,
-        name: &str,
-        arguments: &[u8],
+    pub fn call_tool<'a>(
+        &'a self,
+        name: &'a str,
+        arguments: &'a [u8],
         deadline: Instant,
-        trace: Option<&TraceContext>,
-    ) -> Result<Answer, RequestError> {
-        let answer = self.shared.handle.call_tool(name, arguments, deadline, trace).await;
-        answer.map_err(|error| self.shared.told(error))
+        trace: Option<&'a TraceContext>,
+    ) -> impl Future<Output = Result<Answer, RequestError>> + use<'a> {
+        let call = Call { name, arguments, deadline, trace };
+        async move {
+            let answer = self.shared.handle.call_tool(&call).await;
+            answer.map_err(|error| self.shared.told(error))
+        }
     }
 
     /// All pages of `tools/list`, each entry as it came.

@@ -1,7 +1,6 @@
 //! The transports side by side, each with a handle for requests and a driver that keeps it alive.
 
 use mcpo_core::catalog::ServerIdentity;
-use mcpo_core::trace::TraceContext;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -9,7 +8,7 @@ use tokio::time::Instant;
 use crate::answer::Answer;
 use crate::endpoint::Endpoint;
 use crate::error::{Cause, RequestError};
-use crate::session::ConnectOptions;
+use crate::session::{Call, ConnectOptions};
 use crate::{custom, http, stdio};
 
 /// For requests; cheap to clone.
@@ -71,19 +70,11 @@ pub(crate) async fn connect(
 }
 
 impl Handle {
-    pub(crate) async fn call_tool(
-        &self,
-        name: &str,
-        arguments: &[u8],
-        deadline: Instant,
-        trace: Option<&TraceContext>,
-    ) -> Result<Answer, RequestError> {
+    pub(crate) async fn call_tool(&self, call: &Call<'_>) -> Result<Answer, RequestError> {
         match self {
-            Self::Stdio(handle) => {
-                handle.conversation().call_tool(name, arguments, deadline, trace).await
-            }
-            Self::Http(handle) => handle.call_tool(name, arguments, deadline, trace).await,
-            Self::Custom(handle) => handle.call_tool(name, arguments, deadline, trace).await,
+            Self::Stdio(handle) => handle.conversation().call_tool(call).await,
+            Self::Http(handle) => handle.call_tool(call).await,
+            Self::Custom(handle) => handle.call_tool(call).await,
         }
     }
 

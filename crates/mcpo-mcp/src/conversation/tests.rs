@@ -147,7 +147,8 @@ async fn a_modern_result_that_asks_for_input_is_an_error() {
     let (mut upstream, conversation) = modern(json!({"tools": {}})).await;
     let mut acting = JoinSet::new();
     acting.spawn(async move {
-        conversation.call_tool("t", b"{}", Instant::now() + TIMEOUT, None).await
+        let deadline = Instant::now() + TIMEOUT;
+        conversation.call_tool(&Call { name: "t", arguments: b"{}", deadline, trace: None }).await
     });
     let request = upstream.answer("tools/call", json!({"resultType": "input_required"})).await;
     assert_eq!(request["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"], "2026-07-28");

@@ -71,12 +71,13 @@ impl Plain {
         Self { sender, connection: Some(connection), idle_max: IDLE_MAX }
     }
 
+    /// `compose` makes the request, which is large, where it is taken over.
     pub(super) async fn send(
         mut self: Box<Self>,
-        request: Request<WatchedBody>,
+        compose: impl FnOnce() -> Request<WatchedBody>,
         pool: &Arc<Pool>,
     ) -> Attempt {
-        let mut answer = pin!(self.sender.try_send_request(request));
+        let mut answer = pin!(self.sender.try_send_request(compose()));
         let answered = std::future::poll_fn(|context| {
             drive(&mut self.connection, context);
             // Only what was just driven can have answered: it is asked at once, and must not wake

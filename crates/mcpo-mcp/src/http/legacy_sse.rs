@@ -90,7 +90,7 @@ async fn open(peer: &Peer) -> Result<EventStream, Cause> {
     let handed_over = HandedOver::default();
     let get =
         Outgoing { method: Method::GET, headers: &headers, body: None, handed_over: &handed_over };
-    let response = peer.send(get).await.map_err(|error| error.cause)?;
+    let response = peer.send(&get).await.map_err(|error| error.cause)?;
     if !response.status().is_success() {
         return Err(refusal(response, false).await);
     }
@@ -270,7 +270,7 @@ impl Posting {
 
     /// POSTs it; gives the cause where the answer says that the session is gone.
     async fn post(self) -> Option<Cause> {
-        let response = match self.send().await {
+        let mut response = match self.send().await {
             Ok(response) => response,
             Err(error) => {
                 self.fail(error);
@@ -293,7 +293,7 @@ impl Posting {
             response.let_go();
             return None;
         };
-        if let Ok(Ok(body)) = timeout(POST_WAIT_MAX, whole_body(response)).await
+        if let Ok(Ok(body)) = timeout(POST_WAIT_MAX, whole_body(&mut response)).await
             && body.trim_ascii_start().first() == Some(&b'{')
         {
             let _not_an_answer = self.target.multiplexer.receive_for(id, &body);
@@ -310,7 +310,7 @@ impl Posting {
             body: Some(self.body.clone()),
             handed_over: &self.handed_over,
         };
-        let mut sending = pin!(self.target.peer.send(post));
+        let mut sending = pin!(self.target.peer.send(&post));
         loop {
             if let Ok(sent) = timeout(POST_WAIT_MAX, &mut sending).await {
                 return sent;

@@ -1,6 +1,7 @@
 //! Streamable HTTP, below the eras: one POST a request, its answer on whichever stream it comes,
 //! and the state of the session that all of them share.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub(crate) struct Line {
     /// Of every POST.
     headers: HeaderMap,
     has_session: bool,
+    /// The session id that came with an answer while there was none.
+    offered: OnceLock<HeaderValue>,
     next_id: AtomicU64,
     state: watch::Sender<State>,
 }
@@ -76,6 +79,16 @@ pub(crate) struct Request<'a> {
     pub(crate) manner: Manner,
 }
 
+/// A request as it is POSTed.
+pub(crate) struct Post {
+    id: u64,
+    body: Bytes,
+    /// Instead of those of every POST.
+    headers: Option<HeaderMap>,
+    deadline: Instant,
+    manner: Manner,
+}
+
 /// What becomes of a request that is given up or cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
@@ -100,7 +113,8 @@ impl Line {
         // Not 0: some upstreams take that for no id.
         let next_id = AtomicU64::new(1);
         let state = watch::Sender::new(State::Open);
-        (Self { peer, ear, headers, has_session: false, next_id, state }, outbound)
+        let offered = OnceLock::new();
+        (Self { peer, ear, headers, has_session: false, offered, next_id, state }, outbound)
     }
 
     /// Sends a header with every request from now on.
@@ -113,33 +127,46 @@ impl Line {
         self.has_session
     }
 
+    /// The session id that the upstream gave, once.
+    pub(crate) fn take_offered_session(&mut self) -> Option<HeaderValue> {
+        self.offered.take()
+    }
+
     /// Makes a request and waits for its answer.
     ///
     /// Cancel-safe: dropping it closes its stream, and cancels it where the manner says so.
     pub(crate) async fn request(&self, request: Request<'_>) -> Result<Answer, RequestError> {
-        self.ask(request).await.map(|(answer, _)| answer)
+        self.answered(&self.compose(request)).await
     }
 
-    /// [`Line::request`], with the session id that came with the answer, where there is none yet.
-    pub(crate) async fn ask(
-        &self,
-        request: Request<'_>,
-    ) -> Result<(Answer, Option<HeaderValue>), RequestError> {
+    /// A request to be made with [`Line::answered`]. Each call holds the future of that, which is
+    /// kept small: the request is composed before it and only lent to it, and what is rare is in
+    /// boxes.
+    pub(crate) fn compose(&self, request: Request<'_>) -> Post {
+        let Request { method, params, headers, deadline, manner } = request;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let mut waiting = self.ear.wait_for(id);
+        let body = Bytes::from(frame::request(id, method, params));
+        Post { id, body, headers: self.merged(headers), deadline, manner }
+    }
+
+    /// See [`Line::request`].
+    pub(crate) async fn answered(&self, post: &Post) -> Result<Answer, RequestError> {
+        let mut waiting = self.ear.wait_for(post.id);
         // Only now: whoever abandons the line after this gives up the waiting as well.
         self.still_open()?;
-        let body = Bytes::from(frame::request(id, request.method, request.params));
-        let mut care =
-            Care { line: self, id, manner: request.manner, handed_over: HandedOver::default() };
+        let mut care = Care {
+            line: self,
+            id: post.id,
+            manner: post.manner,
+            handed_over: HandedOver::default(),
+        };
         let handed_over = care.handed_over.clone();
-        let own_stream = self.post_and_read(id, body, &request, &handed_over);
+        let own_stream = self.post_and_read(post, &handed_over);
         let answered = tokio::select! {
             biased;
-            answered = timeout_at(request.deadline, own_stream) => answered
+            answered = timeout_at(post.deadline, own_stream) => answered
                 .unwrap_or_else(|_| Err(RequestError { sent: handed_over.sent(), cause: Cause::Deadline })),
             answer = waiting.answer() => answer
-                .map(|answer| (answer, None))
                 .ok_or_else(|| RequestError { sent: handed_over.sent(), cause: Cause::Closed }),
         };
         let given_up = matches!(
@@ -154,38 +181,39 @@ impl Line {
 
     async fn post_and_read(
         &self,
-        id: u64,
-        body: Bytes,
-        request: &Request<'_>,
+        post: &Post,
         handed_over: &HandedOver,
-    ) -> Result<(Answer, Option<HeaderValue>), RequestError> {
-        let merged = self.merged(&request.headers);
-        let headers = merged.as_ref().unwrap_or(&self.headers);
-        let post = Outgoing { method: Method::POST, headers, body: Some(body), handed_over };
-        let response = self.peer.send(post).await?;
-        let session =
-            if self.has_session { None } else { response.headers().get(SESSION_ID).cloned() };
-        let read = read(response, &self.ear, id, self.has_session())
+    ) -> Result<Answer, RequestError> {
+        let response = self.send(post, handed_over).await?;
+        if !self.has_session
+            && let Some(session) = response.headers().get(SESSION_ID)
+        {
+            self.offered.get_or_init(|| session.clone());
+        }
+        let read = read(response, &self.ear, post.id, self.has_session())
             .await
             .map_err(RequestError::maybe_sent)?;
-        let answer = match read {
-            Read::Answer(answer) => answer,
+        match read {
+            Read::Answer(answer) => Ok(answer),
             Read::Cut { cursor, .. }
-                if request.manner == Manner::CancelAndResume && cursor.last_event_id.is_some() =>
+                if post.manner == Manner::CancelAndResume && cursor.last_event_id.is_some() =>
             {
-                self.resume(id, cursor).await.map_err(RequestError::maybe_sent)?
+                Box::pin(self.resume(post.id, cursor)).await.map_err(RequestError::maybe_sent)
             }
-            Read::Cut { reason, .. } => {
-                return Err(RequestError::maybe_sent(Cause::Broken(reason)));
-            }
-        };
-        Ok((answer, session))
+            Read::Cut { reason, .. } => Err(RequestError::maybe_sent(Cause::Broken(reason))),
+        }
+    }
+
+    async fn send(&self, post: &Post, handed_over: &HandedOver) -> Result<Response, RequestError> {
+        let headers = post.headers.as_ref().unwrap_or(&self.headers);
+        let body = Some(post.body.clone());
+        self.peer.send(&Outgoing { method: Method::POST, headers, body, handed_over }).await
     }
 
     /// The headers of every POST and these; `None` where there are none to add.
-    fn merged(&self, extra: &HeaderMap) -> Option<HeaderMap> {
+    fn merged(&self, extra: HeaderMap) -> Option<HeaderMap> {
         let mut headers = (!extra.is_empty()).then(|| self.headers.clone())?;
-        headers.extend(extra.iter().map(|(name, value)| (name.clone(), value.clone())));
+        headers.extend(extra);
         Some(headers)
     }
 
@@ -237,7 +265,7 @@ impl Line {
             body: None,
             handed_over: &handed_over,
         };
-        let response = self.peer.send(get).await.map_err(|error| error.cause)?;
+        let response = self.peer.send(&get).await.map_err(|error| error.cause)?;
         if !response.status().is_success() {
             return Err(refusal(response, self.has_session()).await);
         }
@@ -258,7 +286,7 @@ impl Line {
             handed_over: &handed_over,
         };
         let late = |_| Err(RequestError { sent: handed_over.sent(), cause: Cause::Deadline });
-        let answer = timeout(SIDE_POST_WAIT_MAX, self.peer.send(post)).await;
+        let answer = timeout(SIDE_POST_WAIT_MAX, self.peer.send(&post)).await;
         answer.unwrap_or_else(late).map(Response::let_go)
     }
 
@@ -273,7 +301,7 @@ impl Line {
             body: None,
             handed_over: &handed_over,
         };
-        let answer = timeout(SIDE_POST_WAIT_MAX, self.peer.send(delete)).await;
+        let answer = timeout(SIDE_POST_WAIT_MAX, self.peer.send(&delete)).await;
         tracing::debug!(status = ?answer.ok().and_then(Result::ok).map(Response::let_go), "ended the session");
     }
 

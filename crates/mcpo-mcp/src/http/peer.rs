@@ -104,11 +104,11 @@ impl Peer {
     /// upstream did not act on what it redirects), any other one is an answer like others.
     ///
     /// Cancel-safe: dropping it closes the connection or resets the stream.
-    pub(crate) async fn send(&self, out: Outgoing<'_>) -> Result<Response, RequestError> {
+    pub(crate) async fn send(&self, out: &Outgoing<'_>) -> Result<Response, RequestError> {
         let mut redirects = 0;
         loop {
             let place = self.place();
-            let compose = |is_h2| self.compose(&place, &out, is_h2);
+            let compose = |is_h2| self.compose(&place, out, is_h2);
             let response = place
                 .pool
                 .send(compose, out.handed_over)

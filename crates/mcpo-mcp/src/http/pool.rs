@@ -163,7 +163,7 @@ impl Pool {
                 Attempt::Failed(error) => return Err(failure(&error, handed_over)),
             }
         }
-        let connection = self.connect().await.map_err(RequestError::not_sent)?;
+        let connection = Box::pin(self.connect()).await.map_err(RequestError::not_sent)?;
         match self.send_on(connection, &compose).await {
             Attempt::Answered(response) => Ok(response),
             Attempt::Untouched(error) | Attempt::Failed(error) => Err(failure(&error, handed_over)),
@@ -176,7 +176,7 @@ impl Pool {
         compose: &impl Fn(bool) -> Request<WatchedBody>,
     ) -> Attempt {
         match connection {
-            Connection::Plain(plain) => plain.send(compose(false), self).await,
+            Connection::Plain(plain) => plain.send(|| compose(false), self).await,
             Connection::Shared(Stream { mut sender, seat }) => {
                 Attempt::shared(sender.try_send_request(compose(true)).await, seat, self)
             }

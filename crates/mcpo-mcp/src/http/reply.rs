@@ -33,17 +33,18 @@ pub(crate) enum Read {
 /// # Errors
 /// A status, something that is not MCP, or a bound that was passed.
 pub(crate) async fn read(
-    response: Response,
+    mut response: Response,
     ear: &Ear,
     id: u64,
     had_session: bool,
 ) -> Result<Read, Cause> {
     let status = response.status();
     if !status.is_success() {
-        return Err(refusal(response, had_session).await);
+        return Err(Box::pin(refusal(response, had_session)).await);
     }
     if is_event_stream(response.headers()) {
-        return follow(EventStream::new(response, Cursor::default()), ear, id).await;
+        let stream = EventStream::new(response, Cursor::default());
+        return Box::pin(follow(stream, ear, id)).await;
     }
     if matches!(status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
         return Err(Cause::Malformed(format!(
@@ -52,7 +53,7 @@ pub(crate) async fn read(
         )));
     }
     let may_be_cut = ends_with_its_connection(&response);
-    let body = whole_body(response).await?;
+    let body = whole_body(&mut response).await?;
     if body.is_empty() && may_be_cut {
         return Err(Cause::Broken("the connection was closed before the body".to_owned()));
     }
@@ -200,17 +201,15 @@ fn is_json(chunk: &[u8]) -> bool {
 }
 
 /// The whole body, without a copy where it comes in one piece.
-pub(crate) async fn whole_body(mut response: Response) -> Result<Bytes, Cause> {
-    match chunk(&mut response).await? {
-        Some(first) => collect(&mut response, first).await,
+pub(crate) async fn whole_body(response: &mut Response) -> Result<Bytes, Cause> {
+    match chunk(response).await? {
+        Some(first) if response.is_over() => Ok(first),
+        Some(first) => Box::pin(collect(response, first)).await,
         None => Ok(Bytes::new()),
     }
 }
 
 async fn collect(response: &mut Response, first: Bytes) -> Result<Bytes, Cause> {
-    if response.is_over() {
-        return Ok(first);
-    }
     let promised = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
     if promised > MESSAGE_BYTES_MAX {
         return Err(Cause::TooLarge { limit_bytes: MESSAGE_BYTES_MAX });

@@ -25,7 +25,7 @@ use crate::http::{HttpConnected, listen};
 use crate::protocol::{
     self, Dialect, Discovery, Introduction, Pager, UNSUPPORTED_VERSION, in_quotes, trace_members,
 };
-use crate::session::ConnectOptions;
+use crate::session::{Call, ConnectOptions};
 
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
@@ -77,10 +77,10 @@ pub(crate) async fn initialize(
         deadline: options.deadline,
         manner: Manner::CloseOnly,
     };
-    let (answer, session_id) = line.ask(request).await?;
+    let answer = line.request(request).await?;
     let result = protocol::expect_result(INITIALIZE, answer)?;
     let introduction = protocol::read_initialize(&result).map_err(RequestError::maybe_sent)?;
-    if let Some(mut id) = session_id {
+    if let Some(mut id) = line.take_offered_session() {
         id.set_sensitive(true);
         if id.len() > SESSION_ID_BYTES_MAX {
             return Err(RequestError::maybe_sent(Cause::TooLarge {
@@ -179,21 +179,10 @@ fn show_trace(trace: &TraceContext, headers: &mut HeaderMap) {
 
 impl Session {
     /// See [`Session::call_tool`](crate::session::Session::call_tool).
-    pub(crate) async fn call_tool(
-        &self,
-        name: &str,
-        arguments: &[u8],
-        deadline: Instant,
-        trace: Option<&TraceContext>,
-    ) -> Result<Answer, RequestError> {
-        let answer = match self.call_once(name, arguments, deadline, trace).await {
+    pub(crate) async fn call_tool(&self, call: &Call<'_>) -> Result<Answer, RequestError> {
+        let answer = match self.call_once(call).await {
             Err(error) if self.is_modern() && is_header_mismatch(&error.cause) => {
-                // It was refused unseen: the tool's schema, and so its headers, may have changed.
-                let before = self.mirrors.of(name);
-                if self.list_tools(deadline).await.is_err() || self.mirrors.of(name) == before {
-                    return Err(error);
-                }
-                self.call_once(name, arguments, deadline, trace).await?
+                Box::pin(self.call_with_new_headers(call, error)).await?
             }
             answered => answered?,
         };
@@ -203,13 +192,24 @@ impl Session {
         Ok(answer)
     }
 
-    async fn call_once(
+    /// It was refused unseen: the tool's schema, and so its headers, may have changed.
+    async fn call_with_new_headers(
         &self,
-        name: &str,
-        arguments: &[u8],
-        deadline: Instant,
-        trace: Option<&TraceContext>,
+        call: &Call<'_>,
+        refused: RequestError,
     ) -> Result<Answer, RequestError> {
+        let before = self.mirrors.of(call.name);
+        let listed = self.list_tools(call.deadline).await;
+        if listed.is_err() || self.mirrors.of(call.name) == before {
+            return Err(refused);
+        }
+        self.call_once(call).await
+    }
+
+    fn call_once(
+        &self,
+        &Call { name, arguments, deadline, trace }: &Call<'_>,
+    ) -> impl Future<Output = Result<Answer, RequestError>> + use<'_> {
         let mut headers = self.headers_for(CALL);
         if self.is_modern() {
             headers.insert(NAME, header_value(name));
@@ -221,7 +221,7 @@ impl Session {
         let name = in_quotes(name);
         let trace = trace.map(trace_members);
         let params = self.dialect.call_tool(&name, arguments, trace.as_deref());
-        self.ask(CALL, &params, headers, deadline).await
+        self.ask(CALL, &params, headers, deadline)
     }
 
     /// See [`Session::list_tools`](crate::session::Session::list_tools). In the modern era a tool
@@ -278,31 +278,35 @@ impl Session {
         matches!(self.dialect, Dialect::Modern { .. })
     }
 
-    async fn ask(
+    fn ask(
         &self,
         method: &'static str,
         params: &[&[u8]],
         headers: HeaderMap,
         deadline: Instant,
-    ) -> Result<Answer, RequestError> {
+    ) -> impl Future<Output = Result<Answer, RequestError>> + use<'_> {
         let manner = if self.is_modern() { Manner::CloseOnly } else { Manner::CancelAndResume };
-        let answered =
-            self.line.request(Request { method, params, headers, deadline, manner }).await;
-        match answered {
-            Ok(Answer::Error(error)) if self.line.has_session() && names_lost_session(&error) => {
-                let cause = Cause::Refused { method, error };
-                self.line.end(cause.clone());
-                Err(RequestError::maybe_sent(cause))
-            }
-            Err(error) => {
-                if self.is_over(&error.cause)
-                    || self.may_be_over(&error.cause) && self.is_denied(deadline).await
+        let post = self.line.compose(Request { method, params, headers, deadline, manner });
+        async move {
+            match self.line.answered(&post).await {
+                Ok(Answer::Error(error))
+                    if self.line.has_session() && names_lost_session(&error) =>
                 {
-                    self.line.end(error.cause.clone());
+                    let cause = Cause::Refused { method, error };
+                    self.line.end(cause.clone());
+                    Err(RequestError::maybe_sent(cause))
                 }
-                Err(error)
+                Err(error) => {
+                    if self.is_over(&error.cause)
+                        || self.may_be_over(&error.cause)
+                            && Box::pin(self.is_denied(deadline)).await
+                    {
+                        self.line.end(error.cause.clone());
+                    }
+                    Err(error)
+                }
+                answer @ Ok(_) => answer,
             }
-            answer @ Ok(_) => answer,
         }
     }
 

@@ -281,7 +281,8 @@ async fn an_answer_that_promises_too_much_is_not_awaited() {
         std::future::pending::<()>().await;
     })
     .await;
-    let body = timeout(PATIENCE, whole_body(server.ask().await.unwrap())).await.unwrap();
+    let mut answer = server.ask().await.unwrap();
+    let body = timeout(PATIENCE, whole_body(&mut answer)).await.unwrap();
     assert!(matches!(body, Err(Cause::TooLarge { .. })), "{body:?}");
 }
 
