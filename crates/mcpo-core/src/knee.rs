@@ -201,6 +201,15 @@ impl Knee {
         self.limit
     }
 
+    /// The call that was sent after so many others ended without an answer. A trial does not wait for
+    /// it any more.
+    pub const fn gone(&mut self, number: u64) {
+        match self.phase {
+            Phase::Watch { .. } | Phase::Lower { .. } => self.trial.note_gone(number),
+            Phase::Free { .. } | Phase::Held => {}
+        }
+    }
+
     fn fade(&mut self, now: Instant) {
         if now.saturating_duration_since(self.faded_at) < HOLD {
             return;

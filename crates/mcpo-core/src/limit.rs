@@ -140,8 +140,8 @@ impl AdaptiveLimit {
         self.sent.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A call was answered after so long, while so many were in flight, it included. Where another one says so at this moment, that one alone
-    /// counts: nobody waits.
+    /// A call was answered after so long, while so many were in flight, it included. Where another
+    /// one says so at this moment, that one alone counts: nobody waits.
     pub fn took(&self, answer: Answer, in_flight: usize, now: Instant) {
         let Ok(mut knee) = self.knee.try_lock() else { return };
         if knee.is_none() && !Knee::is_worth_knowing(answer.in_flight) {
@@ -152,6 +152,15 @@ impl AdaptiveLimit {
         let limit = knee.answered(answer, Load { sent, in_flight, max: self.by_losses() }, now);
         if self.knee_limit.load(Ordering::Relaxed) != limit {
             self.knee_limit.store(limit, Ordering::Relaxed);
+        }
+    }
+
+    /// The call that was [sent](AdaptiveLimit::send) with that number ended without an answer.
+    pub fn gone(&self, number: u64) {
+        if let Ok(mut knee) = self.knee.try_lock()
+            && let Some(knee) = knee.as_deref_mut()
+        {
+            knee.gone(number);
         }
     }
 

@@ -13,7 +13,8 @@
 //!   line has stood alone: calls here say how long they can wait. Before that a line must not have
 //!   been empty for an interval, or it is a burst; that is `CoDel`'s, 100 ms or the time of one
 //!   round where that is longer (RFC 8289, section 3.2).
-//! - **Short under overload.** Once one in three was not started, and until hardly anybody is sent away
+//! - **Short under overload.** Once one in three was not started (or, of a line that has stood for
+//!   long, was not let in), and until hardly anybody is sent away
 //!   any more or the line has been empty for an interval, it is kept as short as one round of calls:
 //!   whoever finds it full is told so at once, and whoever is let into it is soon served. A few in a
 //!   hurry among others do not make that so. No place is free meanwhile, so that as many are answered
@@ -158,9 +159,10 @@ impl<T> Queue<T> {
         let pushed_out = if self.len < self.len_max(bounds) {
             None
         } else {
-            // That a crowd finds the line full makes no overload: who is in it is in time. It only
-            // keeps one from being over.
-            if self.is_overloaded {
+            // A crowd that finds the line full is a burst, and makes no overload: who is in it is in
+            // time, and so is who comes as it gets shorter. It keeps one from being over, though,
+            // and where the line has stood for long it is not the crowd that is too much.
+            if self.is_overloaded || self.stands_long(now, bounds) {
                 self.count(true);
             }
             match self.make_room(identity, (now, bounds)) {
@@ -216,9 +218,12 @@ impl<T> Queue<T> {
     }
 
     fn is_newest_first(&self, lane: &Lane<T>, now: Instant, bounds: Bounds) -> bool {
+        self.stands_long(now, bounds) && lane.left(now) <= bounds.late_max
+    }
+
+    fn stands_long(&self, now: Instant, bounds: Bounds) -> bool {
         let standing = self.standing_since.map(|since| now.saturating_duration_since(since));
         standing.is_some_and(|standing| standing > bounds.standing_max)
-            && lane.left(now) <= bounds.late_max
     }
 
     /// One comes. What was before a quiet time does not count.

@@ -90,6 +90,7 @@ pub struct Place<'a> {
     number: u64,
     /// How many were in flight then, it included.
     in_flight: usize,
+    is_answered: bool,
 }
 
 /// A call that is in the process for an upstream, whatever it waits for there, until it is dropped.
@@ -184,6 +185,7 @@ impl Rooms {
             answers,
             number: self.limit.send(),
             in_flight: self.all.in_flight(),
+            is_answered: false,
         })
     }
 
@@ -271,10 +273,11 @@ impl Place<'_> {
     }
 
     /// The call has ended; what it came to says how many there may be at once from now on.
-    pub fn settle(self, now: Instant, feedback: Feedback) {
+    pub fn settle(mut self, now: Instant, feedback: Feedback) {
         let rooms = self.rooms;
         match feedback {
             Feedback::Answered => {
+                self.is_answered = true;
                 let took = now.saturating_duration_since(self.began);
                 rooms.pace.answered(self.slot, took, now);
                 rooms.learn(|limit| {
@@ -291,6 +294,9 @@ impl Place<'_> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
+        if !self.is_answered && self.rooms.is_adaptive.load(Ordering::Relaxed) {
+            self.rooms.limit.gone(self.number);
+        }
         self.rooms.all.leave();
         drop(ToolPlace(self.tool.take()));
     }

@@ -15,6 +15,8 @@ pub(super) struct Trial {
     pub(super) first: u64,
     calls: u64,
     answered: u64,
+    /// They ended without an answer: timed out, given up, or were refused.
+    gone: u64,
     /// Of those that were, by their tools.
     pub(super) means: [Mean; TOOLS],
 }
@@ -31,7 +33,7 @@ impl Trial {
 
     /// Those of other tools, or with fewer in flight, are no measure.
     pub(super) fn note(&mut self, answer: Answer, tools: &[Mean; TOOLS], above: usize) {
-        if answer.number < self.first || answer.number - self.first >= self.calls {
+        if !self.is_of(answer.number) {
             return;
         }
         self.answered += 1;
@@ -41,8 +43,19 @@ impl Trial {
         }
     }
 
+    /// Nothing is to be heard of that one any more.
+    pub(super) const fn note_gone(&mut self, number: u64) {
+        if self.is_of(number) {
+            self.gone += 1;
+        }
+    }
+
+    const fn is_of(&self, number: u64) -> bool {
+        number >= self.first && number - self.first < self.calls
+    }
+
     pub(super) const fn is_over(&self) -> bool {
-        self.answered + self.calls / TRIAL_REST >= self.calls
+        self.answered + self.gone + self.calls / TRIAL_REST >= self.calls
     }
 
     /// Whether half of them are a measure.
@@ -50,7 +63,8 @@ impl Trial {
         total(&self.means) * 2.0 >= self.calls as f32
     }
 
-    /// Those that are still out take as long as the slowest of the others, or longer.
+    /// Those that are still out, or were never answered, take as long as the slowest of the others, or
+    /// longer.
     pub(super) fn count_rest(&mut self) {
         let share = self.calls.saturating_sub(self.answered) as f32 / self.answered.max(1) as f32;
         for mean in &mut self.means {
