@@ -36,6 +36,8 @@ pub(super) struct Plain {
     /// `None`: it has ended.
     connection: Option<http1::Connection<Box<dyn Wire>, WatchedBody>>,
     idle_max: Duration,
+    /// Counts among the connections that somebody uses.
+    user: Option<Seat>,
 }
 
 /// What came of sending a request on a connection.
@@ -68,7 +70,7 @@ impl Plain {
         sender: http1::SendRequest<WatchedBody>,
         connection: http1::Connection<Box<dyn Wire>, WatchedBody>,
     ) -> Self {
-        Self { sender, connection: Some(connection), idle_max: IDLE_MAX }
+        Self { sender, connection: Some(connection), idle_max: IDLE_MAX, user: None }
     }
 
     /// `compose` makes the request, which is large, where it is taken over.
@@ -89,6 +91,10 @@ impl Plain {
             Ok(answer) => Attempt::Answered(Response::new(answer, Some(self), pool)),
             Err(error) => Attempt::failed(error),
         }
+    }
+
+    pub(super) fn set_user(&mut self, user: Option<Seat>) {
+        self.user = user;
     }
 
     /// How long it may be unused: what is sent just when the other side closes it is lost, and

@@ -15,7 +15,7 @@ use crate::http::agent::{HandedOver, WatchedBody};
 use crate::http::base64;
 use crate::http::bounds::REDIRECTS_MAX;
 use crate::http::exchange::Response;
-use crate::http::pool::Pool;
+use crate::http::pool::Part;
 
 /// Where requests go.
 pub(crate) struct Peer {
@@ -33,7 +33,7 @@ struct Place {
     /// The path and the query, unless a proxy must be told more.
     target: Uri,
     whole: Uri,
-    pool: Arc<Pool>,
+    part: Part,
 }
 
 impl Place {
@@ -43,13 +43,13 @@ impl Place {
         url.set_fragment(None);
         let no_address = |_| unusable("not an HTTP address");
         let whole = Uri::try_from(url.as_str()).map_err(no_address)?;
-        let pool = Pool::of(&url)?;
-        let target = if pool.way().is_forwarded() {
+        let part = Part::of(&url)?;
+        let target = if part.pool().way().is_forwarded() {
             whole.clone()
         } else {
             Uri::try_from(&url[Position::BeforePath..Position::AfterQuery]).map_err(no_address)?
         };
-        Ok(Self { url, target, whole, pool })
+        Ok(Self { url, target, whole, part })
     }
 }
 
@@ -96,7 +96,7 @@ impl Peer {
 
     /// See [`Pool::tend`].
     pub(crate) async fn tend(&self) -> Infallible {
-        let pool = Arc::clone(&self.place().pool);
+        let pool = Arc::clone(self.place().part.pool());
         pool.tend().await
     }
 
@@ -110,7 +110,7 @@ impl Peer {
             let place = self.place();
             let compose = |is_h2| self.compose(&place, out, is_h2);
             let response = place
-                .pool
+                .part
                 .send(compose, out.handed_over)
                 .await
                 .map_err(|error| named(&place.url, error))?;
@@ -137,7 +137,7 @@ impl Peer {
             }
         } else {
             *request.uri_mut() = place.target.clone();
-            if let Some(credentials) = place.pool.way().proxy_credentials() {
+            if let Some(credentials) = place.part.pool().way().proxy_credentials() {
                 request.headers_mut().entry(PROXY_AUTHORIZATION).or_insert(credentials.clone());
             }
         }

@@ -1,11 +1,16 @@
 //! The connections to one origin, shared by all sessions with it. A connection of HTTP/1 has no
 //! task of its own: the call that uses it drives it, so that no call waits for another task to be
 //! woken; while it is unused, only a sweep now and then looks at it.
+//!
+//! Upstreams of one origin share its connections, so that a thousand of them that are seldom called
+//! need a few. One that hangs gives none back, and would take all that the others left: of the last
+//! few none is taken by one that has more in use than that, which makes its own.
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -31,6 +36,9 @@ use crate::http::way::{Connected, KEEPALIVE, KEEPALIVE_WAIT, Way, Wire};
 /// How many unused connections to one origin are kept. Calls come in waves: with fewer kept than
 /// a wave has calls, every wave closes and opens connections.
 const IDLE_CONNECTIONS_MAX: usize = 256;
+/// So many unused connections are left for other upstreams of the origin by one that has more of
+/// them in use. Where there is one that has all in use it is so many connections more.
+const LEFT_FOR_OTHERS: usize = 16;
 /// How many connections are kept for the rest of an answer that nobody needs: the end of a stream
 /// of events mostly, which comes right behind the answer.
 const DRAINING_CONNECTIONS_MAX: usize = 64;
@@ -63,6 +71,16 @@ pub(crate) struct Pool {
     making: tokio::sync::Mutex<Option<(Instant, Cause)>>,
     /// Something is there to be swept.
     filled: Notify,
+    /// How many [parts](Part) there are.
+    parts: AtomicUsize,
+}
+
+/// What one upstream has of a pool.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pool: Arc<Pool>,
+    /// Each of its connections that is in use holds one more.
+    in_use: Seat,
 }
 
 #[derive(Default)]
@@ -117,10 +135,7 @@ pub(super) enum Connection {
 
 impl Pool {
     /// The pool of an address's origin.
-    ///
-    /// # Errors
-    /// See [`Way::to`].
-    pub(crate) fn of(url: &Url) -> Result<Arc<Self>, Cause> {
+    fn of(url: &Url) -> Result<Arc<Self>, Cause> {
         let origin = url.origin().ascii_serialization();
         let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pool) = pools.get(&origin).and_then(Weak::upgrade) {
@@ -132,6 +147,7 @@ impl Pool {
             kept: Mutex::default(),
             making: tokio::sync::Mutex::default(),
             filled: Notify::new(),
+            parts: AtomicUsize::new(0),
         });
         pools.insert(origin, Arc::downgrade(&pool));
         Ok(pool)
@@ -146,14 +162,14 @@ impl Pool {
     /// connection that was unused may turn out to be closed before anything was sent on it.
     ///
     /// Cancel-safe: dropping it closes the connection, or resets the stream.
-    pub(crate) async fn send(
+    async fn send(
         self: &Arc<Self>,
         compose: impl Fn(bool) -> Request<WatchedBody>,
-        handed_over: &HandedOver,
+        (handed_over, in_use): (&HandedOver, &Seat),
     ) -> Result<Response, RequestError> {
         // Each turn takes one of the bounded number of connections that there are, or makes one.
         let mut now = Instant::now();
-        while let Some(connection) = self.take(now) {
+        while let Some(connection) = self.take(now, in_use) {
             let mut asked = Asked { pool: self, at: now, is_over: false };
             let attempt = self.send_on(connection, &compose).await;
             asked.is_over = true;
@@ -164,6 +180,7 @@ impl Pool {
             }
         }
         let connection = Box::pin(self.connect()).await.map_err(RequestError::not_sent)?;
+        let connection = connection.used_by(in_use);
         match self.send_on(connection, &compose).await {
             Attempt::Answered(response) => Ok(response),
             Attempt::Untouched(error) | Attempt::Failed(error) => Err(failure(&error, handed_over)),
@@ -183,15 +200,21 @@ impl Pool {
         }
     }
 
-    fn take(&self, now: Instant) -> Option<Connection> {
+    fn take(&self, now: Instant, in_use: &Seat) -> Option<Connection> {
         let mut kept = self.kept();
         if let Some(stream) = kept.stream(now) {
             return Some(Connection::Shared(stream));
         }
         kept.settle(now);
+        let left = kept.idle.len();
+        let is_shared = self.parts.load(Ordering::Relaxed) > 1;
+        if is_shared && left < LEFT_FOR_OTHERS && seats(in_use) > left {
+            return None;
+        }
         // Those below the first one are hardly younger.
         let (since, plain) = kept.idle.pop()?;
-        (now.duration_since(since) < plain.idle_max()).then_some(Connection::Plain(plain))
+        (now.duration_since(since) < plain.idle_max())
+            .then(|| Connection::Plain(plain).used_by(in_use))
     }
 
     async fn connect(&self) -> Result<Connection, Cause> {
@@ -255,14 +278,16 @@ impl Pool {
     }
 
     /// Keeps a connection whose answer was read to its end.
-    pub(super) fn keep(&self, plain: Box<Plain>) {
+    pub(super) fn keep(&self, mut plain: Box<Plain>) {
+        plain.set_user(None);
         let mut kept = self.kept();
         kept.keep(Instant::now(), plain);
         self.tell_filled(&mut kept);
     }
 
     /// Keeps a connection with the rest of an answer that nobody needs.
-    pub(super) fn keep_for_rest(&self, plain: Box<Plain>, rest: Incoming) {
+    pub(super) fn keep_for_rest(&self, mut plain: Box<Plain>, rest: Incoming) {
+        plain.set_user(None);
         let mut kept = self.kept();
         if kept.draining.len() >= DRAINING_CONNECTIONS_MAX {
             kept.draining.pop_front();
@@ -332,6 +357,51 @@ impl Pool {
     }
 }
 
+impl Part {
+    /// A part of the pool of an address's origin.
+    ///
+    /// # Errors
+    /// See [`Way::to`].
+    pub(crate) fn of(url: &Url) -> Result<Self, Cause> {
+        let pool = Pool::of(url)?;
+        pool.parts.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { pool, in_use: Seat::default() })
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// See [`Pool::send`].
+    pub(crate) async fn send(
+        &self,
+        compose: impl Fn(bool) -> Request<WatchedBody>,
+        handed_over: &HandedOver,
+    ) -> Result<Response, RequestError> {
+        self.pool.send(compose, (handed_over, &self.in_use)).await
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.pool.parts.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Connection {
+    fn used_by(mut self, in_use: &Seat) -> Self {
+        if let Self::Plain(plain) = &mut self {
+            plain.set_user(Some(Arc::clone(in_use)));
+        }
+        self
+    }
+}
+
+/// How many hold one but the owner.
+fn seats(seat: &Seat) -> usize {
+    Arc::strong_count(seat).saturating_sub(1)
+}
+
 async fn plain(wire: Box<dyn Wire>) -> Result<Connection, hyper::Error> {
     let (sender, connection) =
         http1::Builder::new().max_headers(HEADERS_MAX).handshake(wire).await?;
@@ -394,8 +464,7 @@ impl Drop for Asked<'_> {
 
 impl Shared {
     fn streams(&self) -> usize {
-        // One is its own.
-        Arc::strong_count(&self.stream.seat).saturating_sub(1)
+        seats(&self.stream.seat)
     }
 }
 

@@ -15,7 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server on a port of its own; it ends with this.
 struct Server {
-    pool: Arc<Pool>,
+    url: Url,
+    part: Part,
     connections: Arc<AtomicUsize>,
     _tasks: JoinSet<()>,
 }
@@ -27,7 +28,7 @@ impl Server {
         F: Future<Output = ()> + Send + 'static,
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let url: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
         let count = Arc::clone(&connections);
@@ -39,7 +40,7 @@ impl Server {
                 conversations.spawn(converse(socket));
             }
         });
-        Self { pool: Pool::of(&url).unwrap(), connections, _tasks: tasks }
+        Self { part: Part::of(&url).unwrap(), url, connections, _tasks: tasks }
     }
 
     fn connections(&self) -> usize {
@@ -47,6 +48,10 @@ impl Server {
     }
 
     async fn ask(&self) -> Result<Response, RequestError> {
+        self.ask_as(&self.part).await
+    }
+
+    async fn ask_as(&self, part: &Part) -> Result<Response, RequestError> {
         let handed_over = HandedOver::default();
         let compose = |is_h2| {
             let mut request = Request::new(handed_over.body(Some(Bytes::from_static(b"?"))));
@@ -55,7 +60,7 @@ impl Server {
             *request.uri_mut() = http::Uri::from_static(target);
             request
         };
-        timeout(PATIENCE, self.pool.send(compose, &handed_over)).await.unwrap()
+        timeout(PATIENCE, part.send(compose, &handed_over)).await.unwrap()
     }
 
     async fn ask_and_read(&self) {
@@ -66,7 +71,7 @@ impl Server {
     /// Until the other side's doing is seen.
     async fn until(&self, seen: impl Fn(&mut Kept) -> bool) {
         let seen = async {
-            while !seen(&mut self.pool.kept()) {
+            while !seen(&mut self.part.pool.kept()) {
                 tokio::task::yield_now().await;
             }
         };
@@ -125,7 +130,7 @@ async fn an_answer_that_is_dropped_closes_its_connection() {
     })
     .await;
     drop(server.ask().await.unwrap());
-    assert!(server.pool.kept().idle.is_empty());
+    assert!(server.part.pool.kept().idle.is_empty());
     drop(server.ask().await.unwrap());
     assert_eq!(server.connections(), 2);
 }
@@ -155,10 +160,10 @@ async fn a_connection_that_was_closed_while_unused_is_swept_away() {
 async fn what_is_unused_for_too_long_is_closed() {
     let server = Server::start(|socket| converse(socket, SHORT, usize::MAX)).await;
     server.ask_and_read().await;
-    server.pool.kept().sweep(Instant::now());
-    assert_eq!(server.pool.kept().idle.len(), 1);
-    server.pool.kept().sweep(Instant::now() + IDLE_MAX);
-    assert!(server.pool.kept().idle.is_empty());
+    server.part.pool.kept().sweep(Instant::now());
+    assert_eq!(server.part.pool.kept().idle.len(), 1);
+    server.part.pool.kept().sweep(Instant::now() + IDLE_MAX);
+    assert!(server.part.pool.kept().idle.is_empty());
 }
 
 #[tokio::test]
@@ -173,10 +178,10 @@ async fn a_connection_is_closed_before_its_server_closes_it() {
         let server = Server::start(|socket| converse(socket, answer.as_bytes(), usize::MAX)).await;
         server.ask_and_read().await;
         let closed_at = Instant::now() + Duration::from_secs(seconds_max);
-        server.pool.kept().sweep(closed_at - Duration::from_secs(1));
-        assert_eq!(server.pool.kept().idle.len(), 1, "{says}");
-        server.pool.kept().sweep(closed_at);
-        assert!(server.pool.kept().idle.is_empty(), "{says}");
+        server.part.pool.kept().sweep(closed_at - Duration::from_secs(1));
+        assert_eq!(server.part.pool.kept().idle.len(), 1, "{says}");
+        server.part.pool.kept().sweep(closed_at);
+        assert!(server.part.pool.kept().idle.is_empty(), "{says}");
     }
 }
 
@@ -209,9 +214,9 @@ async fn those_that_wait_for_one_connection_share_its_failure() {
 #[tokio::test]
 async fn an_origin_that_speaks_http_2_no_more_is_noticed() {
     let server = Server::start(|socket| converse(socket, SHORT, usize::MAX)).await;
-    server.pool.kept().speaks_h2 = true;
+    server.part.pool.kept().speaks_h2 = true;
     server.ask_and_read().await;
-    assert!(!server.pool.kept().speaks_h2);
+    assert!(!server.part.pool.kept().speaks_h2);
 }
 
 #[tokio::test]
@@ -230,7 +235,36 @@ async fn no_more_connections_are_kept_unused_than_the_bound() {
             })
             .await;
     }
-    assert_eq!(server.pool.kept().idle.len(), IDLE_CONNECTIONS_MAX);
+    assert_eq!(server.part.pool.kept().idle.len(), IDLE_CONNECTIONS_MAX);
+}
+
+#[tokio::test]
+async fn one_that_hangs_leaves_connections_to_the_others_of_its_origin() {
+    const HANGING: usize = 10;
+    let server = Server::start(|socket| converse(socket, SHORT, usize::MAX)).await;
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        answers.push(server.ask().await.unwrap());
+    }
+    for mut answer in answers {
+        while answer.chunk().await.unwrap().is_some() {}
+    }
+    assert_eq!(server.part.pool.kept().idle.len(), 4);
+    // Nobody reads these answers: their connections stay in use.
+    let one_that_hangs = Part::of(&server.url).unwrap();
+    let mut hanging = Vec::new();
+    for _ in 0..HANGING {
+        hanging.push(server.ask_as(&one_that_hangs).await.unwrap());
+    }
+    assert_eq!(server.part.pool.kept().idle.len(), 1);
+    let before = server.connections();
+    for _ in 0..20 {
+        server.ask_and_read().await;
+    }
+    assert_eq!(server.connections(), before);
+    // It counts for as long as it uses them.
+    drop(hanging);
+    assert_eq!(seats(&one_that_hangs.in_use), 0);
 }
 
 /// What is left in a connection by a request that was given up must never be read as the answer to
@@ -254,7 +288,7 @@ async fn a_request_that_is_given_up_leaves_nothing_to_the_next() {
             _ = server.ask() => panic!("an answer"),
             () = asked.notified() => {}
         }
-        let kept = server.pool.kept();
+        let kept = server.part.pool.kept();
         assert!(kept.idle.is_empty() && kept.draining.is_empty());
         assert_eq!(server.connections(), count);
     }
@@ -295,13 +329,13 @@ async fn an_answer_that_says_so_is_the_last_of_its_connection() {
     for answer in [LAST, SWITCHED] {
         let server = Server::start(move |socket| converse(socket, answer, usize::MAX)).await;
         server.ask_and_read().await;
-        assert!(server.pool.kept().idle.is_empty());
+        assert!(server.part.pool.kept().idle.is_empty());
         server.ask_and_read().await;
         assert_eq!(server.connections(), 2);
     }
     let server = Server::start(|socket| converse(socket, ENDLESS, 1)).await;
     server.ask_and_read().await;
-    assert!(server.pool.kept().idle.is_empty());
+    assert!(server.part.pool.kept().idle.is_empty());
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ async fn one_connection_of_http_2_carries_many_requests_at_once() {
     })
     .await;
     // What ALPN would say stands here for a server without certificates.
-    let wire = server.pool.way.connect().await.unwrap().wire;
-    drop(server.pool.share(wire).await.unwrap());
+    let wire = server.part.pool.way.connect().await.unwrap().wire;
+    drop(server.part.pool.share(wire).await.unwrap());
     for _ in 0..10 {
         let mut answers = Vec::new();
         for _ in 0..50 {
@@ -46,22 +46,22 @@ async fn streams_that_stay_open_leave_room_for_others() {
     .await;
     let mut open = Vec::new();
     for connections in 1..=3 {
-        let wire = server.pool.way.connect().await.unwrap().wire;
-        drop(server.pool.share(wire).await.unwrap());
+        let wire = server.part.pool.way.connect().await.unwrap().wire;
+        drop(server.part.pool.share(wire).await.unwrap());
         for _ in 0..STREAMS_MAX {
             open.push(server.ask().await.unwrap());
         }
-        assert!(server.pool.kept().stream(Instant::now()).is_none());
-        assert_eq!(server.pool.kept().shared.len(), connections);
+        assert!(server.part.pool.kept().stream(Instant::now()).is_none());
+        assert_eq!(server.part.pool.kept().shared.len(), connections);
     }
     // They are not closed for being used by nobody new, and there is room as soon as one ends.
-    server.pool.kept().sweep(Instant::now() + IDLE_MAX);
-    assert_eq!(server.pool.kept().shared.len(), 3);
+    server.part.pool.kept().sweep(Instant::now() + IDLE_MAX);
+    assert_eq!(server.part.pool.kept().shared.len(), 3);
     open.pop();
-    assert!(server.pool.kept().stream(Instant::now()).is_some());
+    assert!(server.part.pool.kept().stream(Instant::now()).is_some());
     open.clear();
-    server.pool.kept().sweep(Instant::now() + IDLE_MAX);
-    assert!(server.pool.kept().shared.is_empty());
+    server.part.pool.kept().sweep(Instant::now() + IDLE_MAX);
+    assert!(server.part.pool.kept().shared.is_empty());
 }
 
 /// One piece, and its end only once it is asked for a third time.
@@ -110,8 +110,8 @@ async fn an_answer_over_http_2_that_is_let_go_is_not_reset() {
         }
     })
     .await;
-    let wire = server.pool.way.connect().await.unwrap().wire;
-    drop(server.pool.share(wire).await.unwrap());
+    let wire = server.part.pool.way.connect().await.unwrap().wire;
+    drop(server.part.pool.share(wire).await.unwrap());
     for _ in 0..REQUESTS {
         assert_eq!(server.ask().await.unwrap().let_go(), 200);
     }
@@ -129,8 +129,8 @@ async fn answered_with(frame: &'static [u8]) -> Sent {
         converse(socket, frame, 1).await;
     })
     .await;
-    let wire = server.pool.way.connect().await.unwrap().wire;
-    drop(server.pool.share(wire).await.unwrap());
+    let wire = server.part.pool.way.connect().await.unwrap().wire;
+    drop(server.part.pool.share(wire).await.unwrap());
     server.ask().await.unwrap_err().sent
 }
 
@@ -171,8 +171,8 @@ async fn a_rest_without_end_is_not_taken() {
         let _gone = builder.serve_connection(TokioIo::new(socket), answer).await;
     })
     .await;
-    let wire = server.pool.way.connect().await.unwrap().wire;
-    drop(server.pool.share(wire).await.unwrap());
+    let wire = server.part.pool.way.connect().await.unwrap().wire;
+    drop(server.part.pool.share(wire).await.unwrap());
     let began = Instant::now();
     assert_eq!(server.ask().await.unwrap().let_go(), 200);
     server
