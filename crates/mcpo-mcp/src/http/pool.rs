@@ -179,7 +179,9 @@ impl Pool {
                 Attempt::Failed(error) => return Err(failure(&error, handed_over)),
             }
         }
-        let connection = Box::pin(self.connect()).await.map_err(RequestError::not_sent)?;
+        // Its type ends here: the compiler has enough to look through around a call.
+        let connecting: Pin<Box<dyn Future<Output = _> + Send + '_>> = Box::pin(self.connect());
+        let connection = connecting.await.map_err(RequestError::not_sent)?;
         let connection = connection.used_by(in_use);
         match self.send_on(connection, &compose).await {
             Attempt::Answered(response) => Ok(response),
