@@ -15,7 +15,7 @@
 //! - **What is compared.** Each call that is answered counts at the number that were in flight when
 //!   it was sent, and with its own tool, so that neither a slow tool nor a slow answer to a burst
 //!   that is over counts against others. Means are of logarithms: a long tail moves them little.
-//! - **A suspicion** is that calls take twice as long, and [`DELAY_MIN_US`] longer, where there are
+//! - **A suspicion** is that calls take twice as long, and 5 ms longer, where there are
 //!   many than where there are a quarter as many, with no tool of which it is known to be untrue.
 //! - **A trial** proves it, since much else makes calls slow while there are many: slow ones pile up
 //!   (Little's law), and whoever sends many at once may ask for more. Half as many are sent. Where
