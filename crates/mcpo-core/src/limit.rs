@@ -30,8 +30,8 @@
 //! learnt from how long they take, see [`crate::knee`], and the lower one of both counts.
 
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use crate::knee::{Answer, Knee, Load};
@@ -125,10 +125,10 @@ impl AdaptiveLimit {
         self.by_losses().min(self.knee_limit.load(Ordering::Relaxed))
     }
 
-    /// Whether fewer than the ceiling.
+    /// So many may be in flight where nothing is learnt.
     #[must_use]
-    pub fn is_lowered(&self) -> bool {
-        (self.get() as u64) < self.ceiling.load(Ordering::Relaxed) / MICRO
+    pub fn ceiling(&self) -> usize {
+        usize::try_from(self.ceiling.load(Ordering::Relaxed) / MICRO).unwrap_or(usize::MAX)
     }
 
     fn by_losses(&self) -> usize {
@@ -143,7 +143,7 @@ impl AdaptiveLimit {
     /// A call was answered after so long, while so many were in flight, it included. Where another
     /// one says so at this moment, that one alone counts: nobody waits.
     pub fn took(&self, answer: Answer, in_flight: usize, now: Instant) {
-        let Ok(mut knee) = self.knee.try_lock() else { return };
+        let Some(mut knee) = self.knee() else { return };
         if knee.is_none() && !Knee::is_worth_knowing(answer.in_flight) {
             return;
         }
@@ -157,7 +157,7 @@ impl AdaptiveLimit {
 
     /// The call that was [sent](AdaptiveLimit::send) with that number ended without an answer.
     pub fn gone(&self, number: u64) {
-        if let Ok(mut knee) = self.knee.try_lock()
+        if let Some(mut knee) = self.knee()
             && let Some(knee) = knee.as_deref_mut()
         {
             knee.gone(number);
@@ -248,9 +248,17 @@ impl AdaptiveLimit {
         self.limit.store(ceiling, Ordering::Relaxed);
         self.threshold.store(ceiling, Ordering::Relaxed);
         self.has_grown.store(true, Ordering::Relaxed);
-        if let Ok(mut knee) = self.knee.lock() {
-            *knee = None;
-            self.knee_limit.store(usize::MAX, Ordering::Relaxed);
+        let mut knee = self.knee.lock().unwrap_or_else(PoisonError::into_inner);
+        *knee = None;
+        self.knee_limit.store(usize::MAX, Ordering::Relaxed);
+    }
+
+    /// `None` while another one looks at it.
+    fn knee(&self) -> Option<MutexGuard<'_, Option<Box<Knee>>>> {
+        match self.knee.try_lock() {
+            Ok(knee) => Some(knee),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 

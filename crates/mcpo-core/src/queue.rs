@@ -13,9 +13,9 @@
 //!   line has stood alone: calls here say how long they can wait. Before that a line must not have
 //!   been empty for an interval, or it is a burst; that is `CoDel`'s, 100 ms or the time of one
 //!   round where that is longer (RFC 8289, section 3.2).
-//! - **Short under overload.** Once one in three was not started (or, of a line that has stood for
-//!   long, was not let in), and until hardly anybody is sent away
-//!   any more or the line has been empty for an interval, it is kept as short as one round of calls:
+//! - **Short under overload.** Once one in three was not started, or not let into a line that has
+//!   stood for long, and until hardly anybody is sent away any more or the line has been empty for
+//!   an interval, it is kept as short as one round of calls:
 //!   whoever finds it full is told so at once, and whoever is let into it is soon served. A few in a
 //!   hurry among others do not make that so. No place is free meanwhile, so that as many are answered
 //!   as with a long line, where all would wait for about as long as they can. Nobody in the line is

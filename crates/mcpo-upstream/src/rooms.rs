@@ -130,10 +130,10 @@ impl Rooms {
     /// Other bounds from now on, also for those who wait.
     pub(crate) fn follow(&self, load: &ServerLoad) {
         self.limit.set_ceiling(load.max_concurrent);
+        self.is_adaptive.store(load.adaptive, Ordering::Relaxed);
         if !load.adaptive {
             self.limit.reset();
         }
-        self.is_adaptive.store(load.adaptive, Ordering::Relaxed);
         self.waiting_max.store(load.max_waiting, Ordering::Relaxed);
         let of_one_max = load.max_per_identity.map_or(0, NonZeroUsize::get);
         self.of_one_max.store(of_one_max, Ordering::Relaxed);
@@ -239,14 +239,21 @@ impl Rooms {
     fn set_bound(&self) {
         // Of two who set it at once the later one may have the older limit in hand: whoever changed
         // the bound looks again.
-        while self.all.set_bound(self.limit.get()) {
+        while self.all.set_bound(self.limit()) {
             fence(Ordering::SeqCst);
         }
-        self.all.set_learnt(self.limit.is_lowered());
+        self.all.set_learnt(self.limit() < self.limit.ceiling());
         let limit = self.all.bound();
         if self.meter.limit.load(Ordering::Relaxed) != limit {
             self.meter.limit.store(limit, Ordering::Relaxed);
         }
+    }
+
+    /// A call that settles as learning is switched off may still tell the limit something, which does
+    /// not count.
+    fn limit(&self) -> usize {
+        let is_adaptive = self.is_adaptive.load(Ordering::Relaxed);
+        if is_adaptive { self.limit.get() } else { self.limit.ceiling() }
     }
 
     fn learn(&self, limit: impl FnOnce(&AdaptiveLimit)) {
