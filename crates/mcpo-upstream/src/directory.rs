@@ -195,7 +195,7 @@ impl Directory {
         let changed = change(*publishing, &mut upstreams, &before);
         if before.upstreams.len() != upstreams.len() {
             let is_alone = upstreams.len() == 1;
-            upstreams.iter().for_each(|upstream| upstream.rooms.set_alone(is_alone));
+            upstreams.iter().for_each(|upstream| upstream.rooms().set_alone(is_alone));
         }
         let generation = before.generation + 1;
         let catalog_generation =
@@ -231,10 +231,10 @@ impl Seat {
         let (publishing, is_taken_over) = self.directory.publish(|_, upstreams, before| {
             // One that was removed has nobody but those who wait.
             let Some(index) = before.position(&view.name) else { return false };
-            let is_ours = upstreams[index].seat == self.number;
+            let is_ours = upstreams[index].incarnation() == self.number;
             if is_ours {
                 upstreams[index].view = view.clone();
-                upstreams[index].rooms.follow(&view.load);
+                upstreams[index].rooms().follow(&view.load);
             }
             !is_ours
         });

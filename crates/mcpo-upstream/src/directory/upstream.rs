@@ -16,16 +16,23 @@ use crate::order::{Order, OrderError, Request, Told};
 use crate::rooms::{InHand, Place, Rooms, Ticket};
 use crate::sleep::Beat;
 
-/// One upstream in a snapshot.
+/// One upstream in a snapshot. Two counters make a clone of it: all calls of an upstream would
+/// else write the same ten.
 #[derive(Debug, Clone)]
 pub struct Upstream {
     /// What it was when the snapshot was made.
     pub view: Arc<View>,
-    pub(super) seat: u64,
+    seating: Arc<Seating>,
+}
+
+/// What is the same for all of its views while its seat is.
+#[derive(Debug)]
+struct Seating {
+    number: u64,
     views: watch::Receiver<Arc<View>>,
     /// The views end once no keeper holds their sender.
     sender: Weak<watch::Sender<Arc<View>>>,
-    pub(super) rooms: Arc<Rooms>,
+    rooms: Arc<Rooms>,
     gate: Arc<Gate>,
     bell: Arc<Bell>,
     beat: Arc<Beat>,
@@ -52,14 +59,14 @@ impl Upstream {
         seat: u64,
         (view, gate, bell, orders, (meter, beat)): Furniture,
     ) -> (Self, Arc<watch::Sender<Arc<View>>>) {
+        let before = before.map(|before| &before.seating);
         let sender = before.and_then(|before| before.sender.upgrade());
         let sender = sender.unwrap_or_else(|| Arc::new(watch::Sender::new(view.clone())));
         let rooms = before.map(|before| Arc::clone(&before.rooms));
         let rooms = rooms.unwrap_or_else(|| Rooms::new(meter, &view.load));
         rooms.follow(&view.load);
-        let upstream = Self {
-            view,
-            seat,
+        let seating = Seating {
+            number: seat,
             views: sender.subscribe(),
             sender: Arc::downgrade(&sender),
             rooms,
@@ -68,38 +75,42 @@ impl Upstream {
             beat,
             orders,
         };
-        (upstream, sender)
+        (Self { view, seating: Arc::new(seating) }, sender)
+    }
+
+    pub(super) fn rooms(&self) -> &Rooms {
+        &self.seating.rooms
     }
 
     /// Another number whenever the upstream is replaced, or comes back; no other upstream has it.
     #[must_use]
-    pub const fn incarnation(&self) -> u64 {
-        self.seat
+    pub fn incarnation(&self) -> u64 {
+        self.seating.number
     }
 
     /// Follows this upstream's views from now on. Cancel-safe, as all of `watch`.
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<Arc<View>> {
-        self.views.clone()
+        self.seating.views.clone()
     }
 
     /// What judges whether calls may be sent, and sent again.
     #[must_use]
     pub fn gate(&self) -> &Gate {
-        &self.gate
+        &self.seating.gate
     }
 
     /// Where its calls are counted. It stays the same one when the upstream is replaced, or comes
     /// back under its name.
     #[must_use]
     pub fn meter(&self) -> &Arc<Meter> {
-        self.rooms.meter()
+        self.seating.rooms.meter()
     }
 
     /// How many calls wait for a [place](Self::enter).
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.rooms.queued()
+        self.seating.rooms.queued()
     }
 
     /// A place among this upstream's calls in flight, held until it is settled or dropped; waits
@@ -110,31 +121,31 @@ impl Upstream {
     /// # Errors
     /// There is no room for the call, or not in time; nothing of it was sent.
     pub async fn enter(&self, ticket: Ticket<'_>) -> Result<Place<'_>, ShedReason> {
-        self.rooms.enter(ticket).await
+        self.seating.rooms.enter(ticket).await
     }
 
     /// Takes a call in hand for this upstream, where it has fewer than that: its share of what the
     /// process holds. One that is alone has all of it.
     #[must_use]
     pub fn take_in_hand(&self, share: usize) -> Option<InHand<'_>> {
-        self.rooms.take_in_hand(share)
+        self.seating.rooms.take_in_hand(share)
     }
 
     /// When one that was turned away had better come again: an honest guess, at least a second.
     #[must_use]
     pub fn come_back_in(&self) -> Duration {
-        self.rooms.come_back_in()
+        self.seating.rooms.come_back_in()
     }
 
     /// Tells the keeper that a call waits for a session. Telling it more than once costs nothing.
     pub fn want(&self) {
-        self.bell.want();
+        self.seating.bell.want();
     }
 
     /// Whether time may have passed uncounted of late, which nobody else has noticed yet; its
     /// sessions are looked at then. One load and a comparison where all is well.
     pub fn notice_jump(&self, now: Instant) -> bool {
-        let is_late = self.beat.is_late(now);
+        let is_late = self.seating.beat.is_late(now);
         if is_late {
             self.doubt_time();
         }
@@ -157,7 +168,7 @@ impl Upstream {
     /// It was not carried out, or not in time.
     pub async fn order(&self, order: Order, deadline: Instant) -> Result<Told, OrderError> {
         let (done, carried_out) = oneshot::channel();
-        self.orders.try_send(Request { order, done }).map_err(|error| match error {
+        self.seating.orders.try_send(Request { order, done }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => OrderError::Full,
             mpsc::error::TrySendError::Closed(_) => OrderError::Gone,
         })?;
