@@ -108,7 +108,7 @@ impl Carrier {
             }
         };
         if call.freshness.only_if_kept {
-            return not_kept(call);
+            return not_kept(call, word);
         }
         let fetch = pin!(self.fetch(call, &question, began));
         let report = match &spare {
@@ -138,7 +138,7 @@ impl Carrier {
     /// A call that cannot be compared with others.
     async fn unshared(&self, call: &Call<'_>, began: Instant) -> Report {
         if call.freshness.only_if_kept {
-            return not_kept(call);
+            return not_kept(call, None);
         }
         in_box(|| carry_out(&self.attempts, call, began, Concern::Nobody)).await
     }
@@ -246,11 +246,13 @@ fn given(call: &Call<'_>, kept: &Kept, word: CacheWord, age: Duration) -> Report
     Report { cache, ..Report::new(Outcome::Reply(kept.answer()), 0, Duration::ZERO) }
 }
 
-/// The caller wants an answer that is kept, and there is none. Nothing was sent.
-fn not_kept(call: &Call<'_>) -> Report {
-    count(call, CacheWord::Miss);
-    let cache = Some(CacheStatus::of(CacheWord::Miss));
-    Report { cache, ..Report::not_kept() }
+/// The caller wants an answer that is kept, and there is none. Nothing was sent. No word: none ever is,
+/// so that nothing was missed.
+fn not_kept(call: &Call<'_>, word: Option<CacheWord>) -> Report {
+    if let Some(word) = word {
+        count(call, word);
+    }
+    Report { cache: word.map(CacheStatus::of), ..Report::not_kept() }
 }
 
 /// The caller's deadline came before the end of the flight. What it did not lead it did not send.

@@ -128,11 +128,12 @@ async fn what_a_caller_says_of_kept_answers_is_obeyed() {
 async fn a_caller_that_wants_only_what_is_kept_sends_nothing() {
     let only = Freshness { only_if_kept: true, ..Freshness::default() };
     let bench = counting(Make::default()).await;
-    for tool in ["kept", "told", "read"] {
+    for (tool, word) in [("kept", Some(CacheWord::Miss)), ("told", None), ("read", None)] {
         let report = bench.ask(Ask { tool, ..wish(only) }).await;
         assert_eq!(told(&report), (NotSent, 0, Some(FaultKind::Timeout)), "{tool}");
-        assert_eq!(report.cache.map(|status| status.word), Some(CacheWord::Miss));
+        assert_eq!(report.cache.map(|status| status.word), word, "{tool}");
     }
+    assert_eq!(figures(&bench).misses, 1);
     for other in [Ask { tool: "write", ..wish(only) }, Ask { key: Some("key"), ..wish(only) }] {
         let report = bench.ask(other).await;
         assert_eq!(told(&report), (NotSent, 0, Some(FaultKind::Timeout)));
@@ -378,6 +379,9 @@ async fn a_cache_that_is_switched_off_keeps_nothing() {
     let bench = counting(Make { options, ..Make::default() }).await;
     assert_eq!(status_of(&bench.ask(kept()).await), (Some(1), None));
     assert_eq!(status_of(&bench.ask(kept()).await), (Some(2), None));
+    let only = Freshness { only_if_kept: true, ..Freshness::default() };
+    assert_eq!(status_of(&bench.ask(wish(only)).await), (None, None));
+    assert_eq!(figures(&bench).misses, 0);
     assert!(!bench.pipeline.cache_reading().enabled);
     assert_eq!(bench.pipeline.purge(Purge::default()), 0);
 }
