@@ -105,13 +105,28 @@ impl Asset {
 
 /// Whether the downstream unpacks what is packed.
 pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
+    codings(headers).any(|(name, is_taken)| name.eq_ignore_ascii_case("gzip") && is_taken)
+}
+
+/// Whether the downstream takes nothing but what is packed (RFC 9110, 12.5.3): `identity;q=0`, or
+/// `*;q=0` where it does not speak of `identity`.
+pub(crate) fn refuses_plain(headers: &HeaderMap) -> bool {
+    let taken = |wanted| {
+        let mut said = codings(headers).filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        said.next().map(|(_, is_taken)| is_taken)
+    };
+    taken("identity").or_else(|| taken("*")) == Some(false)
+}
+
+/// The codings that the downstream speaks of, and whether it takes them.
+fn codings(headers: &HeaderMap) -> impl Iterator<Item = (&str, bool)> {
     let sent = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    sent.flat_map(|list| list.split(',')).any(|coding| {
+    sent.flat_map(|list| list.split(',')).map(|coding| {
         let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
         let is_refused = quality.split_once('=').is_some_and(|(q, quality)| {
             q.trim().eq_ignore_ascii_case("q") && quality.trim().parse() == Ok(0.0)
         });
-        name.trim().eq_ignore_ascii_case("gzip") && !is_refused
+        (name.trim(), !is_refused)
     })
 }
 

@@ -18,7 +18,7 @@ use self::document::Document;
 use self::flight::Flights;
 use self::writer::{Subject, Writer};
 use crate::answer::{Answer, JSON, answer, put};
-use crate::assets::takes_gzip;
+use crate::assets::{refuses_plain, takes_gzip};
 use crate::route::Scope;
 
 /// Tools and servers of a document that is written where it is asked for: at some 2 us each a
@@ -46,23 +46,31 @@ impl Documents {
     }
 
     /// The document about that as it is now, or that it is still the one that the downstream has;
-    /// packed if the downstream unpacks it, once a long one has been packed.
+    /// packed if the downstream unpacks it, once a long one has been packed. One that takes it in no
+    /// other form waits for that, also for a short one.
     ///
     /// Cancel-safe: what others wait for as well goes on.
     pub(crate) async fn answer(&self, scope: Scope<'_>, headers: &HeaderMap) -> Answer {
         let subject = self.subject(scope);
         let etag = self.etag(&subject);
         let is_long = subject.weight() > WEIGHT_INLINE_MAX;
-        let packs = is_long && takes_gzip(headers);
+        let must_pack = takes_gzip(headers) && refuses_plain(headers);
+        let packs = must_pack || is_long && takes_gzip(headers);
         if is_known(headers, &etag) {
             let etag = if packs { weak(&etag) } else { etag };
             return named(crate::answer::empty(StatusCode::NOT_MODIFIED), &etag);
         }
-        if !is_long {
-            return named(answer(StatusCode::OK, JSON, self.writer.write(&subject)), &etag);
-        }
-        let document = Box::pin(self.long(scope, subject, etag)).await;
-        match packs.then(|| document.gzip()).flatten() {
+        let document = if is_long {
+            Box::pin(self.long(scope, subject, etag)).await
+        } else {
+            Arc::new(Document::new(self.writer.write(&subject), etag))
+        };
+        let packed = match (must_pack, packs) {
+            (true, _) => document.packing().await,
+            (false, true) => document.gzip(),
+            (false, false) => None,
+        };
+        match packed {
             Some(packed) => {
                 let mut told = answer(StatusCode::OK, JSON, packed);
                 told.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -39,6 +39,17 @@ fn what_is_packed_goes_to_those_alone_who_unpack_it() {
     assert!(!takes_gzip(&HeaderMap::new()));
 }
 
+#[test]
+fn what_is_not_packed_is_refused_by_its_name_or_with_all_that_has_none() {
+    for refused in ["identity;q=0", "gzip, identity; q=0.0", "Identity;Q=0, *", "gzip, *;q=0"] {
+        assert!(refuses_plain(&asking(refused)), "{refused}");
+    }
+    for taken in ["", "gzip", "*", "identity", "identity;q=0.1, *;q=0", "gzip;q=0", "br;q=0"] {
+        assert!(!refuses_plain(&asking(taken)), "{taken}");
+    }
+    assert!(!refuses_plain(&HeaderMap::new()));
+}
+
 #[tokio::test]
 async fn a_file_that_is_known_is_not_sent_again() {
     let asset = asset("redoc.js").unwrap();

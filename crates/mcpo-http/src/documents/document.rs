@@ -36,6 +36,13 @@ impl Document {
 
     /// The same packed with gzip, if that is done; the first one who asks has it begun.
     pub(super) fn gzip(self: &Arc<Self>) -> Option<Bytes> {
+        self.packing().now_or_never().flatten()
+    }
+
+    /// The same packed with gzip, `None` if it cannot be packed; the first one who asks has it begun.
+    ///
+    /// Cancel-safe: it is packed all the same.
+    pub(super) fn packing(self: &Arc<Self>) -> Shared<BoxFuture<'static, Option<Bytes>>> {
         let packed = self.packed.get_or_init(|| {
             let document = Arc::downgrade(self);
             let packed = spawn_blocking(move || {
@@ -44,7 +51,7 @@ impl Document {
             });
             async move { packed.await.ok().flatten() }.boxed().shared()
         });
-        packed.clone().now_or_never().flatten()
+        packed.clone()
     }
 }
 

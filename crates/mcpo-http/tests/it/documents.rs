@@ -240,3 +240,23 @@ async fn a_short_document_is_sent_as_it_is() {
         assert_eq!((again.status().as_u16(), etag(&again)), (304, etag(&asked)));
     }
 }
+
+#[tokio::test]
+async fn who_takes_a_document_only_packed_gets_it_packed_the_first_time() {
+    for upstream in [echo(), long(MANY)] {
+        let (_upstream, scene) = one(upstream).await;
+        let only_packed = [("accept-encoding", "identity;q=0, gzip")];
+        let packed = scene.ask("GET", "/openapi.json", &only_packed).await;
+        assert_eq!(packed.headers()["content-encoding"], "gzip");
+        let plain = scene.ask("GET", "/openapi.json", &[]).await;
+        assert_eq!(plain.headers().get("content-encoding"), None);
+        assert_eq!(unpacked(packed.body()), plain.body()[..]);
+        assert_eq!(etag(&packed), format!("W/{}", etag(&plain)));
+        let known = [only_packed[0], ("if-none-match", etag(&packed))];
+        let again = scene.ask("GET", "/openapi.json", &known).await;
+        assert_eq!((again.status().as_u16(), etag(&again)), (304, etag(&packed)));
+        // Nobody can be given what does not exist: then it is sent as it is.
+        let neither = scene.ask("GET", "/openapi.json", &[("accept-encoding", "*;q=0")]).await;
+        assert_eq!((neither.status().as_u16(), neither.body()), (200, plain.body()));
+    }
+}
