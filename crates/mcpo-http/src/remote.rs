@@ -198,6 +198,32 @@ impl Remote {
         self.ask(Method::POST, &format!("/admin/validate{query}"), patience).await
     }
 
+    /// Asks how the cache stands.
+    ///
+    /// Cancel-safe: dropping it closes the connection.
+    ///
+    /// # Errors
+    /// When there is no answer; a refusal is one.
+    pub async fn cache(&self, patience: Duration) -> Result<Told, RemoteError> {
+        self.ask(Method::GET, "/admin/cache", patience).await
+    }
+
+    /// Has the answers that are kept forgotten: all, those of a server, or of one tool of it.
+    ///
+    /// Cancel-safe: dropping it closes the connection; an order that was given is carried out.
+    ///
+    /// # Errors
+    /// When there is no answer; a refusal is one.
+    pub async fn purge(
+        &self,
+        server: Option<&str>,
+        tool: Option<&str>,
+        patience: Duration,
+    ) -> Result<Told, RemoteError> {
+        let path = format!("/admin/cache{}", query([named("server", server), named("tool", tool)]));
+        self.ask(Method::POST, &path, patience).await
+    }
+
     /// Asks for entries of the journal.
     ///
     /// Cancel-safe: dropping it closes the connection.
@@ -209,13 +235,12 @@ impl Remote {
         query: JournalQuery<'_>,
         patience: Duration,
     ) -> Result<Told, RemoteError> {
-        let after = query.after.map(|after| format!("after={after}"));
-        let server =
-            query.server.map(|server| format!("server={}", utf8_percent_encode(server, ENCODED)));
-        let limit = query.limit.map(|limit| format!("limit={limit}"));
-        let pairs: Vec<String> = [after, server, limit].into_iter().flatten().collect();
-        let mark = if pairs.is_empty() { "" } else { "?" };
-        self.ask(Method::GET, &format!("/admin/journal{mark}{}", pairs.join("&")), patience).await
+        let JournalQuery { after, server, limit } = query;
+        let after = after.map(|after| format!("after={after}"));
+        let limit = limit.map(|limit| format!("limit={limit}"));
+        let path =
+            format!("/admin/journal{}", self::query([after, named("server", server), limit]));
+        self.ask(Method::GET, &path, patience).await
     }
 
     async fn ask(
@@ -266,6 +291,18 @@ impl Remote {
             Err(error) = connection => Err(error.into()),
         }
     }
+}
+
+/// What stands behind a path, with its mark; nothing where nothing is asked for.
+fn query<const MAX: usize>(pairs: [Option<String>; MAX]) -> String {
+    let pairs: Vec<String> = pairs.into_iter().flatten().collect();
+    let mark = if pairs.is_empty() { "" } else { "?" };
+    format!("{mark}{}", pairs.join("&"))
+}
+
+/// A pair of a query whose value somebody made up.
+fn named(name: &str, value: Option<&str>) -> Option<String> {
+    value.map(|value| format!("{name}={}", utf8_percent_encode(value, ENCODED)))
 }
 
 #[cfg(test)]

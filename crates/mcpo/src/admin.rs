@@ -67,6 +67,15 @@ enum Ask {
         #[arg(long)]
         follow: bool,
     },
+    /// Show which answers are kept, and how often they did
+    Cache,
+    /// Forget the answers that are kept: all, those of a server, or of one tool of it
+    Purge {
+        /// Of which server
+        server: Option<String>,
+        /// Of which tool of it
+        tool: Option<String>,
+    },
     /// Replace every session of a server
     Reconnect {
         /// Which
@@ -121,6 +130,15 @@ async fn asked(remote: &Remote, ask: &Ask, json: bool) -> Result<Exit, String> {
         Ask::Journal { server, limit, follow } => {
             let query = JournalQuery { after: None, server: server.as_deref(), limit: *limit };
             journal(remote, query, *follow, json).await
+        }
+        Ask::Cache => {
+            let answer = taken(remote, remote.cache(LOOK_TIME_MAX).await)?;
+            Ok(shown(&answer, json, table::cache))
+        }
+        Ask::Purge { server, tool } => {
+            let (server, tool) = (server.as_deref(), tool.as_deref());
+            let answer = taken(remote, remote.purge(server, tool, ORDER_TIME_MAX).await)?;
+            Ok(shown(&answer, json, table::purged))
         }
         Ask::Reconnect { name } => order(remote, name, "reconnect", json).await,
         Ask::Hold { name } => order(remote, name, "hold", json).await,

@@ -113,5 +113,19 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
+/// So many bytes, in a unit that needs few digits.
+pub(crate) fn bytes(count: f64) -> String {
+    const KIB: f64 = 1024.0;
+    if count < KIB {
+        format!("{count:.0} B")
+    } else if count < KIB * KIB {
+        format!("{:.1} KiB", count / KIB)
+    } else if count < KIB * KIB * KIB {
+        format!("{:.1} MiB", count / (KIB * KIB))
+    } else {
+        format!("{:.1} GiB", count / (KIB * KIB * KIB))
+    }
+}
+
 #[cfg(test)]
 mod tests;

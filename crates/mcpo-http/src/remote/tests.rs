@@ -76,7 +76,7 @@ async fn what_is_known_is_asked_for_by_name() {
     let remote = Remote::new(&url, None).unwrap();
     let server = async {
         let mut asked = Vec::new();
-        for _ in 0..4 {
+        for _ in 0..8 {
             let (mut socket, _) = listener.accept().await.unwrap();
             let mut head = Vec::new();
             while !head.ends_with(b"\r\n\r\n") {
@@ -92,8 +92,22 @@ async fn what_is_known_is_asked_for_by_name() {
         remote.metrics(PATIENCE).await.unwrap();
         remote.alerts(PATIENCE).await.unwrap();
         remote.diagnostics(PATIENCE).await.unwrap();
+        remote.cache(PATIENCE).await.unwrap();
+        remote.purge(None, None, PATIENCE).await.unwrap();
+        remote.purge(Some("two words"), Some("a&b"), PATIENCE).await.unwrap();
+        let journal = JournalQuery { after: Some(3), server: Some("ß"), limit: None };
+        remote.journal(journal, PATIENCE).await.unwrap();
     };
     let (asked, ()) = tokio::join!(server, asking);
-    let paths = ["admin/picture", "metrics?format=json", "alerts", "diagnostics"];
-    assert_eq!(asked, paths.map(|path| format!("GET /api/{path} HTTP/1.1")));
+    let wanted = [
+        "GET /api/admin/picture",
+        "GET /api/metrics?format=json",
+        "GET /api/alerts",
+        "GET /api/diagnostics",
+        "GET /api/admin/cache",
+        "POST /api/admin/cache",
+        "POST /api/admin/cache?server=two%20words&tool=a%26b",
+        "GET /api/admin/journal?after=3&server=%C3%9F",
+    ];
+    assert_eq!(asked, wanted.map(|line| format!("{line} HTTP/1.1")));
 }

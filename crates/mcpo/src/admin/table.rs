@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
-use crate::render::cells;
+use crate::render::{self, cells, counted};
 
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -93,6 +93,43 @@ pub(super) fn validated(answer: &Value) -> String {
         vec![name, verdict, (took, Style::new()), (trouble(server), Style::new())]
     };
     rows(&["SERVER", "VERDICT", "TOOK", "TROUBLE"], servers.iter().map(of).collect())
+}
+
+/// How the cache stands: all of it in one line, then a line for each server that it is for.
+pub(super) fn cache(answer: &Value) -> String {
+    let size = |value: &Value| value.as_f64().map_or_else(|| "-".to_owned(), render::bytes);
+    let count = |name: &str| number(&answer[name]);
+    let mut out = if answer["enabled"] == false {
+        format!("{ODD}off{ODD:#}: no answer is kept (MCPO_CACHE_ENABLED)\n")
+    } else {
+        let (kept, room) = (size(&answer["bytes"]), size(&answer["max_bytes"]));
+        format!("{} of {} answers, {kept} of {room}\n", count("entries"), count("max_entries"))
+    };
+    let Some(servers) = answer["servers"].as_object().filter(|servers| !servers.is_empty()) else {
+        return out + "no call has asked for what may be kept or shared\n";
+    };
+    let head = [
+        "SERVER", "ANSWERS", "SIZE", "HIT RATE", "HITS", "STALE", "MISSES", "BYPASSED", "SHARED",
+        "EVICTED", "EXPIRED", "PURGED",
+    ];
+    let of = |(name, server): (&String, &Value)| {
+        let asked = ["hits", "stale", "misses"].iter().filter_map(|name| server[*name].as_u64());
+        let rate = server["hit_rate"].as_f64().filter(|_| asked.sum::<u64>() > 0);
+        let rate = rate.map_or_else(|| "-".to_owned(), |rate| format!("{:.0} %", rate * 100.0));
+        let counts =
+            ["hits", "stale", "misses", "bypassed", "coalesced", "evictions", "expirations"];
+        let counts = counts.iter().chain(&["purged"]).map(|name| number(&server[*name]));
+        let cells = [clean(name), number(&server["entries"]), size(&server["bytes"]), rate];
+        cells.into_iter().chain(counts).map(|cell| (cell, Style::new())).collect()
+    };
+    out.push_str(&rows(&head, servers.iter().map(of).collect()));
+    out
+}
+
+/// How many answers were forgotten.
+pub(super) fn purged(answer: &Value) -> String {
+    let count = answer["purged"].as_u64().and_then(|count| usize::try_from(count).ok());
+    format!("forgot {}\n", counted(count.unwrap_or_default(), "answer"))
 }
 
 /// Entries of the journal, a line each.

@@ -28,7 +28,9 @@ fn options_stand_before_or_behind_what_is_asked() {
         assert_eq!(options.which.api_key, Some(mcpo_config::Secret::new("key")));
         assert!(options.json && matches!(options.ask, Ask::Hold { name } if name == "a"));
     }
-    for wrong in ["", "hold", "servers a", "melt a", "validate --timeout soon"] {
+    for wrong in
+        ["", "hold", "servers a", "melt a", "cache a", "purge a b c", "validate --timeout soon"]
+    {
         assert!(options(wrong).is_err(), "{wrong}");
     }
 }
@@ -52,6 +54,32 @@ a long name  resting  5s     0/1                        0          open     -   
 ";
     assert_eq!(plain(&table::servers(&answer)), expected);
     assert_eq!(table::servers(&json!({})), "no servers\n");
+}
+
+#[test]
+fn the_cache_stands_in_one_line_and_a_row_for_each_server() {
+    let answer = json!({"enabled": true, "entries": 4, "max_entries": 1000, "bytes": 635,
+    "max_bytes": 67_108_864, "servers": {
+        "search": {"entries": 4, "bytes": 635, "hit_rate": 0.75, "hits": 5, "stale": 1,
+            "misses": 2, "bypassed": 1, "coalesced": 3, "evictions": 0, "expirations": 7, "purged": 2},
+        "time": {"entries": 0, "bytes": 0, "hit_rate": 0.0, "hits": 0, "stale": 0, "misses": 0,
+            "bypassed": 0, "coalesced": 9, "evictions": 0, "expirations": 0, "purged": 0},
+    }});
+    let expected = "\
+4 of 1000 answers, 635 B of 64.0 MiB
+SERVER  ANSWERS  SIZE   HIT RATE  HITS  STALE  MISSES  BYPASSED  SHARED  EVICTED  EXPIRED  PURGED
+search  4        635 B  75 %      5     1      2       1         3       0        7        2
+time    0        0 B    -         0     0      0       0         9       0        0        0
+";
+    assert_eq!(plain(&table::cache(&answer)), expected);
+    let off = json!({"enabled": false, "servers": {}});
+    let expected = "\
+off: no answer is kept (MCPO_CACHE_ENABLED)
+no call has asked for what may be kept or shared
+";
+    assert_eq!(plain(&table::cache(&off)), expected);
+    assert_eq!(table::purged(&json!({"purged": 1})), "forgot 1 answer\n");
+    assert_eq!(table::purged(&json!({"purged": 0})), "forgot 0 answers\n");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use anstream::adapter::strip_str;
 use mcpo_config::{Excerpt, Place, Problem, Problems, Severity};
 
-use super::{all, summary};
+use super::{all, bytes, summary};
 
 fn problem(place: Place) -> Problem {
     let cure = Some("one of `stdio`, `sse`".to_owned());
@@ -51,4 +51,10 @@ fn the_last_line_counts() {
         problems(vec![error(), error(), warning]),
         "error: mcpo cannot start: 2 errors and 1 warning\n"
     );
+}
+
+#[test]
+fn bytes_stand_in_a_unit_that_needs_few_digits() {
+    let shown = [0.0, 1023.0, 1024.0, 67_108_864.0, 3e9].map(bytes);
+    assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "64.0 MiB", "2.8 GiB"]);
 }

@@ -319,6 +319,16 @@ async fn the_command_line_shows_servers_and_gives_orders() {
     until(&world, |server| server["state"] == "ready").await;
     let valid = admin(&world, &["validate"]).await;
     assert!(valid.code == Some(0) && valid.stdout.contains("ok"), "{valid:?}");
+    let cache = admin(&world, &["cache"]).await;
+    assert!(cache.code == Some(0) && cache.stdout.starts_with("0 of 1000 answers"), "{cache:?}");
+    let purged = admin(&world, &["purge", "one"]).await;
+    assert_eq!(
+        (purged.code, purged.stdout.as_str()),
+        (Some(0), "forgot 0 answers\n"),
+        "{purged:?}"
+    );
+    let misspelt = admin(&world, &["purge", "on"]).await;
+    assert!(misspelt.code == Some(1) && misspelt.stderr.contains("no server 'on'"), "{misspelt:?}");
     let journal = admin(&world, &["journal", "--server", "one"]).await;
     assert!(journal.code == Some(0) && journal.stdout.contains("order_given"), "{journal:?}");
     works(&world).await;
