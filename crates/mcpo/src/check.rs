@@ -1,5 +1,7 @@
 //! `mcpo check`: tells everything that is wrong with options and file, or what they come to.
 
+mod load;
+
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -8,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use mcpo_config::{Config, Endpoint, Flags, HttpKind, Mode, PoolSizes, Recovery, Server, Stdio};
-use mcpo_core::load::{Rate, ServerLoad};
 
 use crate::exit::Exit;
 use crate::render;
@@ -56,6 +57,8 @@ pub(crate) fn summary(config: &Config) -> String {
     let port = config.listen.port;
     write!(out, "\n  listens on   http://{host}:{port}\n  key          {key}\n  timeout      {timeout} s a call\n")
         .expect(STRING);
+    writeln!(out, "  load         {}", load::in_hand(&config.load)).expect(STRING);
+    writeln!(out, "  cache        {}", load::cache(config.load.cache)).expect(STRING);
     writeln!(out, "  recovery     {}", recovery(config.recovery)).expect(STRING);
     writeln!(out, "  history      {}", history(config)).expect(STRING);
     match (config.mode, config.hot_reload) {
@@ -108,34 +111,14 @@ fn treatment(config: &Config, server: &Server) -> String {
     let tools = |count: usize, how: &str| {
         (count > 0).then(|| format!("{} {how}", render::counted(count, "tool")))
     };
-    let words = [
-        server.timeout.map(|timeout| format!("{} s a call", timeout.as_secs_f64())),
-        sessions,
-        at_once(server.load),
-        server.load.rate.map(often),
-        kept(config, server),
+    let said =
+        [server.timeout.map(|timeout| format!("{} s a call", timeout.as_secs_f64())), sessions];
+    let catalog = [
         tools(server.catalog.disabled_tools.len(), "disabled"),
         tools(server.catalog.tools.len(), "treated specially"),
     ];
-    words.into_iter().flatten().map(|word| format!(", {word}")).collect()
-}
-
-/// How many of its calls there are at once, where that is not as usual.
-fn at_once(load: ServerLoad) -> Option<String> {
-    let max = load.max_concurrent;
-    (max != ServerLoad::MAX_CONCURRENT)
-        .then(|| format!("{} at once", render::counted(max.get(), "call")))
-}
-
-fn often(rate: Rate) -> String {
-    let calls = render::counted(rate.calls.get() as usize, "call");
-    format!("{calls} in {} s", rate.per.as_secs_f64())
-}
-
-/// How long answers are kept, if they are.
-fn kept(config: &Config, server: &Server) -> Option<String> {
-    let cache = server.catalog.cache.as_ref().filter(|_| config.load.cache.enabled)?;
-    Some(format!("answers kept for {} s", cache.times.ttl.as_secs_f64()))
+    let words = said.into_iter().chain(load::of_server(config, server)).chain(catalog);
+    words.flatten().map(|word| format!(", {word}")).collect()
 }
 
 const STRING: &str = "writing to a string cannot fail";

@@ -1,11 +1,14 @@
 //! The summary of a good configuration.
 
 use std::ffi::OsString;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
 
 use anstream::adapter::strip_str;
-use mcpo_config::{ChildEnvironment, Config, Endpoint, Flags, Secret, Stdio};
+use mcpo_config::{CacheBounds, ChildEnvironment, Config, Endpoint, Flags, Load, Secret, Stdio};
+use mcpo_core::load::Rate;
 
-use super::{program, summary};
+use super::{load, program, summary};
 
 fn config(command: &[&str]) -> Config {
     let command = command.iter().map(|word| (*word).to_owned()).collect();
@@ -29,6 +32,8 @@ fn the_summary_says_what_is_served_and_nothing_secret() {
       listens on   http://0.0.0.0:8000
       key          needed for calls
       timeout      60 s a call
+      load         10000 calls at once
+      cache        1000 answers at most, 64.0 MiB
       recovery     3 attempts a call, silent sessions probed every 30 s
       history      in memory
     ");
@@ -41,7 +46,8 @@ fn the_summary_says_how_servers_of_a_file_are_treated() {
         "a": {"command": "/bin/sh", "pool": {"min": 2, "max": 2}, "disabledTools": ["x", "y"]},
         "b": {"url": "http://h/", "timeout": 2.5, "pool": {"max": 8}, "tools": {"z": {"retry": false}}},
         "c": {"url": "http://h/"},
-        "d": {"url": "http://h/", "maxConcurrent": 1, "rateLimit": "50/m", "cache": {"ttl": 1.5}}
+        "d": {"url": "http://h/", "maxConcurrent": 1, "rateLimit": "50/m", "maxConcurrentPerIdentity": 3,
+              "cache": {"ttl": 1.5, "tools": ["get_*", "x"]}}
     }}"#;
     let file = scratch.write("servers.json", text).expect("a file");
     let config = Some(file.to_str().expect("a path").to_owned());
@@ -53,15 +59,35 @@ fn the_summary_says_how_servers_of_a_file_are_treated() {
       /a  stdio  /bin/sh, 2 sessions, 2 tools disabled
       /b  sse    http://h/, 2.5 s a call, 1 to 8 sessions, 1 tool treated specially
       /c  sse    http://h/
-      /d  sse    http://h/, 1 call at once, 50 calls in 60 s, answers kept for 1.5 s
+      /d  sse    http://h/, 1 call at once, 3 calls at once of a caller, 50 calls in 60 s, answers of get_*, x kept for 1.5 s
 
       listens on   http://0.0.0.0:8000
       key          none, everybody may call
       timeout      60 s a call
+      load         10000 calls at once
+      cache        1000 answers at most, 64.0 MiB
       recovery     3 attempts a call, silent sessions probed every 30 s
       history      in memory
       reload       when the file changes, and at SIGHUP
     ");
+}
+
+#[test]
+fn the_summary_says_for_whom_a_bound_of_the_whole_is() {
+    let calls = NonZeroU32::new(600).expect("it is not zero");
+    let rate = Some(Rate { calls, per: Duration::from_mins(1), burst: calls });
+    let all =
+        Load { rate, guard: false, max_per_identity: NonZeroUsize::new(3), ..Load::default() };
+    assert_eq!(
+        load::in_hand(&all),
+        "10000 calls at once, 3 calls at once for all callers together, \
+         600 calls in 60 s for all callers together, no guard of the processor"
+    );
+    let header = Some("x-user".parse().expect("a header"));
+    let each = Load { rate, identity_header: header, ..Load::default() };
+    assert_eq!(load::in_hand(&each), "10000 calls at once, 600 calls in 60 s for each x-user");
+    let off = CacheBounds { enabled: false, ..CacheBounds::default() };
+    assert_eq!(load::cache(off), "off, no answer is kept");
 }
 
 #[test]
