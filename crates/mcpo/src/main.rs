@@ -75,6 +75,7 @@ fn serve(flags: &Flags) -> Exit {
     };
     telemetry::start(config.log);
     telemetry::tell_warnings(&config);
+    telemetry::tell_callers_are_one(&config);
     block_on(&mut tokio::runtime::Builder::new_multi_thread(), app::run(config, reloads))
 }
 

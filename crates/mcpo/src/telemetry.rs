@@ -55,6 +55,33 @@ pub(crate) fn tell_warnings(config: &Config) {
     }
 }
 
+/// Tells once that what is set for one caller holds for all of them together: who set it may have meant
+/// so, or may not know that callers are told apart by a header alone.
+pub(crate) fn tell_callers_are_one(config: &Config) {
+    if let Some(settings) = bounds_of_one_caller(config) {
+        tracing::info!(
+            settings,
+            "all callers count as one, and share what one may do: MCPO_IDENTITY_HEADER tells them apart"
+        );
+    }
+}
+
+/// The settings of what one caller may do, if there are any and nothing tells callers apart.
+fn bounds_of_one_caller(config: &Config) -> Option<String> {
+    let load = &config.load;
+    if load.identity_header.is_some() {
+        return None;
+    }
+    let by_server = config.servers.iter().any(|server| server.load.max_per_identity.is_some());
+    let settings = [
+        load.rate.map(|_| "MCPO_RATE_LIMIT"),
+        load.max_per_identity.map(|_| "MCPO_MAX_CONCURRENT_PER_IDENTITY"),
+        by_server.then_some("maxConcurrentPerIdentity"),
+    ];
+    let settings: Vec<&str> = settings.into_iter().flatten().collect();
+    (!settings.is_empty()).then(|| settings.join(", "))
+}
+
 /// Our own lines as asked for; those of libraries only from warnings on, one level later.
 fn filter(level: LogLevel) -> Targets {
     let (ours, libraries) = match level {
