@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::Stream;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{HeaderMap, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use serde::Serialize;
@@ -50,19 +50,8 @@ pub(crate) fn answer(
     content_type: HeaderValue,
     body: impl Into<Content>,
 ) -> Answer {
-    answer_of(HeaderMap::new(), status, content_type, body)
-}
-
-/// The same with headers for which there is room already: a map that grows is made twice.
-pub(crate) fn answer_of(
-    headers: HeaderMap,
-    status: StatusCode,
-    content_type: HeaderValue,
-    body: impl Into<Content>,
-) -> Answer {
     let mut answer = Answer::new(body.into());
     *answer.status_mut() = status;
-    *answer.headers_mut() = headers;
     answer.headers_mut().insert(CONTENT_TYPE, content_type);
     answer
 }

@@ -10,7 +10,7 @@ use mcpo_policy::cache::{CacheStatus, Freshness};
 
 use crate::answer::Answer;
 
-const CACHE: HeaderName = HeaderName::from_static("x-mcpo-cache");
+pub(crate) const CACHE: HeaderName = HeaderName::from_static("x-mcpo-cache");
 
 /// RFC 9111, section 1.2.2: what is larger than can be kept counts as the greatest that can.
 const SECONDS_MAX: u64 = 1 << 31;
@@ -49,8 +49,8 @@ pub(crate) fn tell(answer: &mut Answer, status: CacheStatus) {
     }
 }
 
-/// An age of less than a minute, as most answers that are kept have it, costs no allocation.
-fn seconds_old(seconds: u64) -> HeaderValue {
+/// Less than a minute, as most answers that are kept are old, costs no allocation.
+pub(crate) fn seconds_old(seconds: u64) -> HeaderValue {
     let from = usize::try_from(seconds).unwrap_or(usize::MAX).saturating_mul(2);
     let Some(two) = MINUTE.get(from..from.saturating_add(2)) else { return seconds.into() };
     HeaderValue::from_static(if seconds < 10 { &two[1..] } else { two })

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Body;
 use mcpo_config::Limits;
 use mcpo_core::arguments::Checked;
@@ -26,9 +26,10 @@ use mcpo_upstream::directory::{State, Upstream};
 use mcpo_upstream::meter::{CallResult, Ended, Metered};
 use tokio::time::Instant;
 
-use crate::answer::{Answer, Content, JSON, answer_of};
+use crate::answer::{Answer, JSON};
 use crate::body::{Bodies, Room};
-use crate::cache_control::{self, freshness};
+use crate::cache_control::freshness;
+use crate::head::Head;
 use crate::idempotency_key::{IDEMPOTENT_REPLAYED, idempotency_key};
 use crate::identity::identity;
 use crate::problem::Problem;
@@ -38,8 +39,6 @@ use crate::sent::{Seldom, Sent};
 use traced::Traced;
 
 const TOOL_TIMEOUT: HeaderName = HeaderName::from_static("x-tool-timeout");
-const OUTCOME: HeaderName = HeaderName::from_static("x-mcpo-outcome");
-const ATTEMPTS: HeaderName = HeaderName::from_static("x-mcpo-attempts");
 
 /// Asks for the whole result as the upstream wrote it.
 const RAW_RESULT: &str = "application/vnd.mcp.result+json";
@@ -51,16 +50,13 @@ pub(crate) struct Target<'a> {
     pub(crate) tool: &'a Tool,
 }
 
-/// The headers of a call's answer where it is told what is left of a rate, but for those of CORS.
-const HEADERS_WITH_RATE_MAX: usize = 12;
-
 /// How a call is told what it came to.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 struct Form {
     /// With the whole result as the upstream wrote it.
     raw: bool,
     /// With what is left of a rate.
-    rated: bool,
+    quota: Option<Quota>,
 }
 
 /// A call that may be made, but for its body.
@@ -68,7 +64,6 @@ struct Form {
 struct Asked<'a> {
     target: Target<'a>,
     sent: Sent<'a>,
-    form: Form,
     identity: Identity,
     trace: Option<TraceContext>,
 }
@@ -120,13 +115,9 @@ impl Calls {
         let called = match self.admitted(target, sent.headers) {
             Err(problem) => not_made(&problem),
             Ok((identity, quota)) => {
-                let form = Form::of(sent, quota.as_ref());
-                let asked = Asked { target, sent, form, identity, trace };
-                let mut called = self.read_and_made(asked, body, traced.as_mut()).await;
-                if let Some(quota) = quota {
-                    rate_limit::tell(&mut called.answer, &quota);
-                }
-                called
+                let form = Form::of(sent, quota);
+                let asked = Asked { target, sent, identity, trace };
+                self.read_and_made((asked, &form), body, traced.as_mut()).await
             }
         };
         if let Some(traced) = traced {
@@ -149,16 +140,15 @@ impl Calls {
     /// Reads the arguments and makes the call.
     async fn read_and_made<B>(
         &self,
-        asked: Asked<'_>,
+        (asked, form): (Asked<'_>, &Form),
         body: B,
         traced: Option<&mut Traced<'_>>,
     ) -> Called
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let form = asked.form;
         match self.prepare(asked, body).await {
-            Err(problem) => not_made(&problem),
+            Err(problem) => form.not_made(&problem),
             Ok((call, _room)) => self.made(call, form, traced).await,
         }
     }
@@ -167,7 +157,7 @@ impl Calls {
     async fn made(
         &self,
         call: Call<'_>,
-        form: Form,
+        form: &Form,
         mut traced: Option<&mut Traced<'_>>,
     ) -> Called {
         let (upstream, tool) = (call.upstream, call.tool);
@@ -184,7 +174,7 @@ impl Calls {
             none => {
                 metered.into_iter().for_each(Metered::void);
                 traced.into_iter().for_each(Traced::void);
-                return not_made(&none.map_or_else(refused, |_| Problem::NotKept));
+                return form.not_made(&none.map_or_else(refused, |_| Problem::NotKept));
             }
         };
         let Report { waited, upstream: in_upstream, attempts, shed, .. } = report;
@@ -254,15 +244,17 @@ impl Calls {
 // === impl Form ===
 
 impl Form {
-    fn of(sent: Sent<'_>, quota: Option<&Quota>) -> Self {
-        Self { raw: sent.with(Seldom::Accept).is_some_and(wants_raw), rated: quota.is_some() }
+    fn of(sent: Sent<'_>, quota: Option<Quota>) -> Self {
+        Self { raw: sent.with(Seldom::Accept).is_some_and(wants_raw), quota }
     }
 
-    /// An answer that holds what the tool said, with room for its headers.
-    fn answer(self, content_type: HeaderValue, body: impl Into<Content>) -> Answer {
-        // Without a rate they fit what a map has room for at first.
-        let room = if self.rated { HEADERS_WITH_RATE_MAX } else { 0 };
-        answer_of(HeaderMap::with_capacity(room), StatusCode::OK, content_type, body)
+    /// The answer where no call is made after all.
+    fn not_made(&self, problem: &Problem) -> Called {
+        let mut called = not_made(problem);
+        if let Some(quota) = &self.quota {
+            rate_limit::tell(&mut called.answer, quota);
+        }
+        called
     }
 }
 
@@ -380,46 +372,53 @@ fn wants_raw(headers: &HeaderMap) -> bool {
 }
 
 /// What a call came to, as an answer and as it is counted.
-fn told(upstream: &str, tool: &Tool, report: Report, form: Form) -> (Called, CallResult) {
+fn told(upstream: &str, tool: &Tool, report: Report, form: &Form) -> (Called, CallResult) {
+    let Report { attempts, cache, repeated, shed, .. } = report;
     let outcome = report.outcome.kind();
-    let upstream = || upstream.to_owned();
+    let head = Head { outcome, attempts, cache, quota: form.quota.as_ref() };
     let (mut answer, result) = match report.outcome {
-        Outcome::Reply(Said::Result(result)) if form.raw => {
-            let counts = if is_error(&result) { CallResult::ToolError } else { CallResult::Ok };
-            (form.answer(HeaderValue::from_static(RAW_RESULT), result), counts)
-        }
-        Outcome::Reply(Said::Result(result)) => {
-            match tell(&result, tool.definition.output_schema.is_some()) {
-                reply::Told::Value(value) => (form.answer(JSON, value), CallResult::Ok),
-                reply::Told::Failed { message, content } => {
-                    (Problem::ToolFailed { message, content }.answer(), CallResult::ToolError)
-                }
-                // It may have acted, and what it says of that cannot be read.
-                reply::Told::Nonsense => {
-                    (Problem::NotAResult { upstream: upstream() }.answer(), CallResult::Unknown)
-                }
-            }
-        }
-        Outcome::Reply(Said::Error(error)) => {
-            (Problem::Refused(error).answer(), CallResult::ToolError)
-        }
+        Outcome::Reply(said) => replied(upstream, tool, said, (head, form.raw)),
         Outcome::NotSent(fault) | Outcome::Refused(fault) | Outcome::Unknown(fault) => {
-            let (upstream, retry_after) = (upstream(), fault.retry_after);
-            let problem = match report.shed {
+            let (upstream, retry_after) = (upstream.to_owned(), fault.retry_after);
+            let problem = match shed {
                 Some(reason) => Problem::Shed { upstream, reason, retry_after },
                 None => Problem::NoReply { upstream, outcome, fault: Box::new(fault) },
             };
-            (problem.answer(), failed(outcome))
+            (head.problem(&problem), failed(outcome))
         }
     };
-    put_outcome(&mut answer, outcome, report.attempts);
-    if report.repeated {
+    if repeated {
         answer.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
-    if let Some(status) = report.cache {
-        cache_control::tell(&mut answer, status);
+    (Called { answer, outcome: shed.is_none().then_some(outcome) }, result)
+}
+
+/// What the upstream has answered, as an answer and as it is counted.
+fn replied(
+    upstream: &str,
+    tool: &Tool,
+    said: Said,
+    (head, is_raw): (Head<'_>, bool),
+) -> (Answer, CallResult) {
+    match said {
+        Said::Result(result) if is_raw => {
+            let counts = if is_error(&result) { CallResult::ToolError } else { CallResult::Ok };
+            (head.answer(HeaderValue::from_static(RAW_RESULT), result), counts)
+        }
+        Said::Result(result) => match tell(&result, tool.definition.output_schema.is_some()) {
+            reply::Told::Value(value) => (head.answer(JSON, value), CallResult::Ok),
+            reply::Told::Failed { message, content } => {
+                let problem = Problem::ToolFailed { message, content };
+                (head.problem(&problem), CallResult::ToolError)
+            }
+            // It may have acted, and what it says of that cannot be read.
+            reply::Told::Nonsense => {
+                let problem = Problem::NotAResult { upstream: upstream.to_owned() };
+                (head.problem(&problem), CallResult::Unknown)
+            }
+        },
+        Said::Error(error) => (head.problem(&Problem::Refused(error)), CallResult::ToolError),
     }
-    (Called { answer, outcome: report.shed.is_none().then_some(outcome) }, result)
 }
 
 /// Why a call is turned away before anything of it is read.
@@ -444,20 +443,9 @@ fn not_made(problem: &Problem) -> Called {
         Problem::Shed { .. } | Problem::TooOften { .. } | Problem::NotKept | Problem::NoRoomForBody
     );
     if is_turned_away {
-        put_outcome(&mut answer, OutcomeKind::NotSent, 0);
+        Head::NOT_SENT.put(&mut answer);
     }
     Called { answer, outcome: None }
-}
-
-fn put_outcome(answer: &mut Answer, outcome: OutcomeKind, attempts: u32) {
-    let headers = answer.headers_mut();
-    headers.insert(OUTCOME, HeaderValue::from_static(outcome.name()));
-    let attempts = match attempts {
-        0 => HeaderValue::from_static("0"),
-        1 => HeaderValue::from_static("1"),
-        more => HeaderValue::from(more),
-    };
-    headers.insert(ATTEMPTS, attempts);
 }
 
 /// As what a call counts that was not answered.

@@ -11,6 +11,7 @@ mod call;
 mod cors;
 mod dashboard;
 mod documents;
+mod head;
 mod health;
 mod idempotency_key;
 mod identity;

@@ -225,7 +225,7 @@ impl Problem {
             Self::Shed { retry_after, .. } => come_again(&mut answer, *retry_after, None),
             Self::TooOften { too_often, .. } => {
                 come_again(&mut answer, Some(too_often.retry_after), None);
-                rate_limit::tell(&mut answer, &too_often.quota);
+                rate_limit::tell_refused(&mut answer, &too_often.quota);
             }
             // No other try makes sense before somebody starts mcpo anew.
             Self::MonitoringOff

@@ -1,21 +1,16 @@
-//! What is left of a rate, in the headers of an answer. Twice: three headers, as the first drafts of
-//! draft-ietf-httpapi-ratelimit-headers had them and most clients read them, and the two of the
-//! draft as it stands (-10).
-//!
-//! They stand in every answer to a call that has a rate, so they are written by hand: what is the
-//! same for each call of a rate once, and the numbers that are not into one buffer, whose parts are
-//! the values.
+//! What is left of a rate, in the headers of an answer. Each answer has three, as the first drafts of
+//! draft-ietf-httpapi-ratelimit-headers had them and most clients read them; a refusal also the two of
+//! the draft as it stands (-10). Those of a call that is answered are made without a look-up, and hardly
+//! any allocation.
 
 use std::cell::RefCell;
-use std::ops::Range;
 
-use bytes::Bytes;
-use http::header::InvalidHeaderValue;
 use http::{HeaderName, HeaderValue};
 use mcpo_core::load::Rate;
 use mcpo_policy::rate::{Quota, RateOf};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, put};
+use crate::cache_control::seconds_old;
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
@@ -23,44 +18,46 @@ const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const SERVICE: HeaderName = HeaderName::from_static("ratelimit");
 
-/// The longest line: a name of ours, two numbers and what stands between.
-const LINE_BYTES_MAX: usize = 64;
-
-/// What is told of a rate, however much of it is left.
-#[derive(Debug, Clone)]
-struct Fixed {
-    limit: HeaderValue,
-    policy: HeaderValue,
-}
-
-/// What is told of what is left.
-#[derive(Debug)]
-struct Left {
-    remaining: HeaderValue,
-    reset: HeaderValue,
-    service: HeaderValue,
-}
-
-/// A value that is being written.
-#[derive(Debug)]
-struct Line(Vec<u8>);
+/// What each answer has that a rate holds for.
+pub(crate) const NAMES: [HeaderName; 3] = [LIMIT, REMAINING, RESET];
 
 thread_local! {
-    /// The rate of each kind that was told last: hardly any call is told of another one.
-    static TOLD: RefCell<[Option<(Rate, Fixed)>; RateOf::ALL.len()]> =
+    /// The limit of each kind that was told last: hardly any call is told of another one.
+    static TOLD: RefCell<[Option<(u32, HeaderValue)>; RateOf::ALL.len()]> =
         const { RefCell::new([const { None }; RateOf::ALL.len()]) };
+}
+
+/// The values of [`NAMES`].
+pub(crate) fn left(quota: &Quota) -> [HeaderValue; 3] {
+    [limit(quota), quota.remaining.into(), seconds_old(reset(quota))]
 }
 
 /// Puts what is left into an answer.
 pub(crate) fn tell(answer: &mut Answer, quota: &Quota) {
-    // What is made of numbers and names of ours is always a value.
-    let (Ok(fixed), Ok(left)) = (Fixed::of(quota), Left::of(quota)) else { return };
-    let headers = answer.headers_mut();
-    headers.insert(LIMIT, fixed.limit);
-    headers.insert(REMAINING, left.remaining);
-    headers.insert(RESET, left.reset);
-    headers.insert(POLICY, fixed.policy);
-    headers.insert(SERVICE, left.service);
+    for (name, value) in NAMES.into_iter().zip(left(quota)) {
+        answer.headers_mut().insert(name, value);
+    }
+}
+
+/// Puts all that is known of it into a refusal.
+pub(crate) fn tell_refused(answer: &mut Answer, quota: &Quota) {
+    tell(answer, quota);
+    // The name as a structured field's string; none of ours has anything in it to escape.
+    let (of, (calls, seconds)) = (quota.of.name(), policy(quota.rate));
+    put(answer, POLICY, &format!(r#""{of}";q={calls};w={seconds}"#));
+    put(answer, SERVICE, &format!(r#""{of}";r={};t={}"#, quota.remaining, reset(quota)));
+}
+
+fn limit(quota: &Quota) -> HeaderValue {
+    TOLD.with_borrow_mut(|told| match &mut told[quota.of as usize] {
+        Some((limit, value)) if *limit == quota.limit => value.clone(),
+        place @ (Some(_) | None) => place.insert((quota.limit, quota.limit.into())).1.clone(),
+    })
+}
+
+/// A part of a second counts as a whole one, so that nobody comes back too early.
+fn reset(quota: &Quota) -> u64 {
+    quota.reset.as_secs() + u64::from(quota.reset.subsec_nanos() > 0)
 }
 
 /// So many calls in so many seconds: the shortest window of whole seconds in which the burst is
@@ -77,81 +74,6 @@ fn policy(rate: Rate) -> (u64, u64) {
 }
 
 const INTEGER_MAX: u64 = 999_999_999_999_999;
-
-// === impl Fixed ===
-
-impl Fixed {
-    fn of(quota: &Quota) -> Result<Self, InvalidHeaderValue> {
-        TOLD.with_borrow_mut(|told| {
-            let told = &mut told[quota.of as usize];
-            match told {
-                Some((rate, fixed)) if *rate == quota.rate => Ok(fixed.clone()),
-                Some(_) | None => {
-                    let fixed = Self::made(quota)?;
-                    *told = Some((quota.rate, fixed.clone()));
-                    Ok(fixed)
-                }
-            }
-        })
-    }
-
-    fn made(quota: &Quota) -> Result<Self, InvalidHeaderValue> {
-        let (calls, seconds) = policy(quota.rate);
-        let mut line = Line::of(quota.of);
-        line.number(";q=", calls);
-        line.number(";w=", seconds);
-        let limit = quota.rate.burst.get().into();
-        Ok(Self { limit, policy: HeaderValue::from_maybe_shared(line.text())? })
-    }
-}
-
-// === impl Left ===
-
-impl Left {
-    fn of(quota: &Quota) -> Result<Self, InvalidHeaderValue> {
-        let mut line = Line::of(quota.of);
-        let remaining = line.number(";r=", quota.remaining.into());
-        // A part of a second counts as a whole one, so that nobody comes back too early.
-        let part = u64::from(quota.reset.subsec_nanos() > 0);
-        let reset = line.number(";t=", quota.reset.as_secs() + part);
-        let text = line.text();
-        Ok(Self {
-            remaining: HeaderValue::from_maybe_shared(text.slice(remaining))?,
-            reset: HeaderValue::from_maybe_shared(text.slice(reset))?,
-            service: HeaderValue::from_maybe_shared(text)?,
-        })
-    }
-}
-
-// === impl Line ===
-
-impl Line {
-    /// The name as a structured field's string; none of ours has anything in it to escape.
-    fn of(whose: RateOf) -> Self {
-        let mut text = Vec::with_capacity(LINE_BYTES_MAX);
-        text.push(b'"');
-        text.extend_from_slice(whose.name().as_bytes());
-        text.push(b'"');
-        Self(text)
-    }
-
-    /// Adds a parameter, and says where its number stands.
-    fn number(&mut self, parameter: &'static str, mut number: u64) -> Range<usize> {
-        self.0.extend_from_slice(parameter.as_bytes());
-        let from = self.0.len();
-        let digits = number.checked_ilog10().map_or(1, |tens| tens as usize + 1);
-        self.0.resize(from + digits, b'0');
-        for digit in self.0[from..].iter_mut().rev() {
-            *digit += u8::try_from(number % 10).unwrap_or_default();
-            number /= 10;
-        }
-        from..self.0.len()
-    }
-
-    fn text(self) -> Bytes {
-        self.0.into()
-    }
-}
 
 #[cfg(test)]
 mod tests;

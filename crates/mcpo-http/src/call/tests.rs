@@ -1,13 +1,10 @@
-use std::num::NonZeroU32;
-
 use mcpo_core::catalog::{Catalog, CatalogPolicy, ServerIdentity, ToolDefinition};
-use mcpo_core::load::{Rate, ShedReason};
+use mcpo_core::load::ShedReason;
 use mcpo_policy::cache::{CacheStatus, CacheWord};
-use mcpo_policy::rate::RateOf;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::request_id::REQUEST_ID;
+use crate::head::{ATTEMPTS, OUTCOME};
 
 fn catalog() -> Catalog {
     let tool = |value: Value| ToolDefinition::from_json(&value).unwrap();
@@ -166,7 +163,7 @@ fn what_a_call_came_to_becomes_its_answer() {
         CallResult::Unknown,
     ];
     for ((outcome, status, name, body), result) in cases.into_iter().zip(results) {
-        let (called, counted) = told("one", tool, report(outcome, 2, false), Form::default());
+        let (called, counted) = told("one", tool, report(outcome, 2, false), &Form::default());
         assert_eq!(counted, result, "{body}");
         assert_eq!(called.answer.status().as_u16(), status, "{body}");
         assert_eq!(called.answer.headers()["x-mcpo-outcome"], name);
@@ -181,7 +178,7 @@ fn an_answer_from_the_store_says_so() {
     let tool = catalog.tool("plain").unwrap();
     for repeated in [false, true] {
         let outcome = Outcome::Reply(Said::Result(Bytes::from_static(br#"{"content":[]}"#)));
-        let (called, _) = told("one", tool, report(outcome, 0, repeated), Form::default());
+        let (called, _) = told("one", tool, report(outcome, 0, repeated), &Form::default());
         let replayed = called.answer.headers().get(IDEMPOTENT_REPLAYED);
         assert_eq!(replayed.map(HeaderValue::as_bytes), repeated.then_some(&b"true"[..]));
     }
@@ -195,7 +192,7 @@ fn a_call_that_was_turned_away_is_answered_with_the_reason_and_writes_no_line() 
     let fault = fault.with_retry_after(Some(Duration::from_secs(7)));
     let shed = Some(ShedReason::TooLate);
     let report = Report { shed, ..report(Outcome::NotSent(fault), 0, false) };
-    let (called, counted) = told("one", tool, report, Form::default());
+    let (called, counted) = told("one", tool, report, &Form::default());
     assert_eq!((called.answer.status().as_u16(), counted), (503, CallResult::NotSent));
     let headers = called.answer.headers();
     assert_eq!(headers["x-mcpo-outcome"], "not_sent");
@@ -216,7 +213,7 @@ fn what_was_not_sent_is_an_answer_all_the_same() {
     let cache = Some(CacheStatus { word: CacheWord::Stale, age });
     let kept = Report { cache, ..report(reply(), 0, false) };
     for (report, word, age) in [(shared, None, None), (kept, Some("stale"), Some("5"))] {
-        let (called, counted) = told("one", tool, report, Form::default());
+        let (called, counted) = told("one", tool, report, &Form::default());
         assert_eq!((called.answer.status().as_u16(), counted), (200, CallResult::Ok));
         let header = |name| called.answer.headers().get(name).map(|value| value.to_str().unwrap());
         assert_eq!(
@@ -225,24 +222,6 @@ fn what_was_not_sent_is_an_answer_all_the_same() {
         );
         assert_eq!((header("x-mcpo-cache"), header("age")), (word, age));
     }
-}
-
-#[test]
-fn the_headers_of_an_answer_with_a_rate_have_room_at_once() {
-    let catalog = catalog();
-    let tool = catalog.tool("plain").unwrap();
-    let one = NonZeroU32::MIN;
-    let rate = Rate { calls: one, per: Duration::from_secs(1), burst: one };
-    let quota = Quota { of: RateOf::Tool, rate, limit: 1, remaining: 0, reset: Duration::ZERO };
-    let form = Form::of(Sent::new(&HeaderMap::new()), Some(&quota));
-    let reply = Outcome::Reply(Said::Result(Bytes::from_static(br#"{"content":[]}"#)));
-    let cache = Some(CacheStatus { word: CacheWord::Hit, age: Some(Duration::ZERO) });
-    let (mut called, _) = told("one", tool, Report { cache, ..report(reply, 0, true) }, form);
-    let room = called.answer.headers().capacity();
-    rate_limit::tell(&mut called.answer, &quota);
-    called.answer.headers_mut().insert(REQUEST_ID, HeaderValue::from_static("a"));
-    let headers = called.answer.headers();
-    assert_eq!((headers.len(), headers.capacity()), (HEADERS_WITH_RATE_MAX, room));
 }
 
 #[test]

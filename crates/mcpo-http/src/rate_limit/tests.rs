@@ -30,8 +30,7 @@ fn a_rate_is_told_as_a_window_of_whole_seconds_that_lets_as_many_calls_through()
 }
 
 #[test]
-fn what_is_left_stands_in_the_headers_of_both_kinds() {
-    let mut answer = Answer::default();
+fn what_is_left_stands_in_each_answer_and_all_that_is_known_in_a_refusal() {
     let quota = Quota {
         of: RateOf::Tool,
         rate: rate(10, 1000, 20),
@@ -39,11 +38,16 @@ fn what_is_left_stands_in_the_headers_of_both_kinds() {
         remaining: 7,
         reset: Duration::from_millis(1300),
     };
+    let (mut answer, mut refusal) = (Answer::default(), Answer::default());
     tell(&mut answer, &quota);
-    let told = |name| answer.headers().get(name).unwrap().to_str().unwrap();
-    assert_eq!([told(LIMIT), told(REMAINING), told(RESET)], ["20", "7", "2"]);
-    assert_eq!(told(POLICY), r#""tool";q=20;w=2"#);
-    assert_eq!(told(SERVICE), r#""tool";r=7;t=2"#);
+    tell_refused(&mut refusal, &quota);
+    for answer in [&answer, &refusal] {
+        let told = NAMES.map(|name| answer.headers()[name].to_str().unwrap().to_owned());
+        assert_eq!(told, ["20", "7", "2"]);
+    }
+    assert_eq!((answer.headers().len(), refusal.headers().len()), (3, 5));
+    assert_eq!(refusal.headers()[POLICY], r#""tool";q=20;w=2"#);
+    assert_eq!(refusal.headers()[SERVICE], r#""tool";r=7;t=2"#);
 }
 
 /// What is remembered of a rate is told of that rate alone, and of whose it is.
@@ -54,7 +58,7 @@ fn each_rate_is_told_as_it_is_however_they_take_turns() {
     let tell_of = |of: RateOf, rate: Rate, remaining: u32, seconds: u64| {
         let (limit, reset) = (rate.burst.get(), Duration::from_secs(seconds));
         let mut answer = Answer::default();
-        tell(&mut answer, &Quota { of, rate, limit, remaining, reset });
+        tell_refused(&mut answer, &Quota { of, rate, limit, remaining, reset });
         let told = |name| answer.headers()[name].to_str().unwrap().to_owned();
         [LIMIT, REMAINING, RESET, POLICY, SERVICE].map(told).join(" ")
     };
