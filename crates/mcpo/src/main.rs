@@ -28,6 +28,12 @@ use mcpo_config::{Flags, Reloads};
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
 
+/// Calls begin on one worker and end on another, with a few buffers of kilobytes each: glibc's
+/// allocator takes a lock for these, which the workers wait for. docs/performance.md has the figures.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     // Before anything else: such a process is about to become somebody else's program, or to stay
     // as small as it can.

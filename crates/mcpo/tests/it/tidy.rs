@@ -19,7 +19,7 @@ const ROOMS: [&str; 8] = [
 const TESTKIT: &str = "mcpo-testkit";
 
 /// Libraries and the rooms that own them; in its tests any room may use any of them.
-const OWNERS: [(&str, &[&str]); 26] = [
+const OWNERS: [(&str, &[&str]); 27] = [
     ("quick_cache", &["mcpo-policy"]),
     ("governor", &["mcpo-policy"]),
     ("jsonschema", &["mcpo-core"]),
@@ -45,6 +45,7 @@ const OWNERS: [(&str, &[&str]); 26] = [
     ("clap", &["mcpo"]),
     ("clap_complete", &["mcpo"]),
     ("ratatui", &["mcpo"]),
+    ("tikv-jemallocator", &["mcpo"]),
     ("tracing-subscriber", &["mcpo"]),
 ];
 
