@@ -47,6 +47,8 @@ try {
   const body = (await live.locator('.response-col_description').first().innerText()).trim();
   await docs.screenshot({ path: join(pictures, 'docs.png'), fullPage: true });
   if (!status.startsWith('200')) wrong.push(`/docs: the call answers ${status}: ${body}`);
+  // What it could not resolve stands above everything.
+  for (const error of await docs.locator('.errors-wrapper .error').allInnerTexts()) wrong.push(`/docs: ${error}`);
 
   // It draws what is in sight only, and a long description leaves room for no operation.
   const document = await (await fetch(`${base}/openapi.json`)).json();
