@@ -2,8 +2,8 @@
 /* global uPlot */
 
 import { $, ask, h, mark, put } from './dashboard-base.js';
-import { begin, end, goOn, goesOn, line, tone } from './dashboard-story.js';
-import { bytes, clock, many, rate, seconds, share, trend, whole } from './dashboard-words.js';
+import { begin, end, goOn, goesOn, isFlood, line, tone } from './dashboard-story.js';
+import { bytes, clock, length, many, rate, seconds, share, trend, whole } from './dashboard-words.js';
 
 const RANGES = [['15 min', 900], ['1 h', 3600], ['6 h', 21_600], ['24 h', 86_400], ['7 d', 604_800], ['90 d', 7_776_000]];
 const HEIGHT = 150;
@@ -167,7 +167,7 @@ function told(events) {
   for (const event of [...events].sort((a, b) => a.at_ms - b.at_ms)) {
     if (event.level === 'debug') continue;
     const entry = { ...event, event: event.name, ms: event.at_ms, server: event.server ?? null, seq: all.length, fields: event.code ? { fault: event.code } : undefined };
-    const going = all.findLast(story => story.server === entry.server && entry.server !== null);
+    const going = all.findLast(story => story.server === entry.server);
     if (going && goesOn(going, entry)) goOn(going, entry);
     else all.push(begin(entry));
   }
@@ -178,6 +178,7 @@ function told(events) {
 function words(story) {
   const first = story.entries[0];
   const text = story.entries.length === 1 || !first.sentence ? first.sentence || line(story)
+    : isFlood(story) ? `calls turned away for ${length((story.last - story.first) / 1000)}`
     : `${first.sentence} → ${end(story).sentence}`;
   return `${story.server ? `${story.server}: ` : ''}${text}`;
 }

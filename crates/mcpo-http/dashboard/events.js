@@ -62,7 +62,7 @@ export function add(entries) {
 function tell(entry) {
   // Where entries of several servers come mixed, each goes on with its own server's story.
   for (let at = told.length - 1; at >= Math.max(0, told.length - 40); at -= 1) {
-    if (told[at].server !== entry.server || entry.server === null) continue;
+    if (told[at].server !== entry.server) continue;
     if (stories.goesOn(told[at], entry)) {
       stories.goOn(told[at], entry);
       told[at].row = null;

@@ -95,18 +95,27 @@ function issueRow(issue, open) {
 
 export function showAlerts({ active, resolved }) {
   const firing = active.filter(alert => alert.phase === 'firing');
+  const pending = active.filter(alert => alert.phase !== 'firing');
   counted('alerts', firing.length, firing.some(alert => alert.severity === 'critical') ? 'bad' : 'warn');
-  const rows = active.map(alertRow);
-  if (active.length === 0) rows.push(h('p', { class: 'fine' }, 'No alert is firing.'));
+  const rows = firing.map(alertRow);
+  if (firing.length === 0) rows.push(h('p', { class: 'fine' }, 'No alert is firing.'));
+  // Most of these never fire: nobody has to do anything yet.
+  if (pending.length > 0) {
+    rows.push(folded('pending', `${many(pending.length, 'alert')} pending`, pending.map(alert => h('li', {},
+      h('span', { class: 'muted' }, `${clock(alert.since * 1000)} `), ...rich(sentence(named(alert)))))));
+  }
   if (resolved.length > 0) {
-    const was = document.querySelector('#alerts-list details')?.open;
-    rows.push(h('details', { class: 'fold', open: was },
-      h('summary', {}, `${many(resolved.length, 'alert')} resolved of late`),
-      h('ul', { class: 'resolved' }, ...resolved.slice(0, RESOLVED_MAX).map(alert => h('li', {},
-        h('span', { class: 'muted' }, `${clock(alert.resolved_at * 1000)} `), ...rich(named(alert)),
-        h('span', { class: 'muted' }, ` (${length(alert.resolved_at - alert.since)})`))))));
+    rows.push(folded('resolved', `${many(resolved.length, 'alert')} resolved of late`, resolved.slice(0, RESOLVED_MAX).map(alert => h('li', {},
+      h('span', { class: 'muted' }, `${clock(alert.resolved_at * 1000)} `), ...rich(named(alert)),
+      h('span', { class: 'muted' }, ` (${length(alert.resolved_at - alert.since)})`)))));
   }
   $('alerts-list').replaceChildren(...rows);
+}
+
+/** What is not the matter now; it stays open where somebody has opened it. */
+function folded(name, words, items) {
+  const was = document.querySelector(`#alerts-list details[data-key="${name}"]`)?.open;
+  return h('details', { class: 'fold', 'data-key': name, open: was }, h('summary', {}, words), h('ul', { class: 'resolved' }, ...items));
 }
 
 /** Its words; the name of a server, which comes first in them, as it is written. */
@@ -115,11 +124,9 @@ function named({ server, summary }) {
 }
 
 function alertRow(alert) {
-  const pending = alert.phase === 'pending';
-  const tone = pending ? 'off' : alert.severity === 'critical' ? 'bad' : 'warn';
-  const words = pending ? 'Pending' : alert.severity === 'critical' ? 'Critical' : 'Warning';
-  return h('article', { class: 'alert', 'data-tone': tone },
-    h('header', {}, h('span', { class: 'pill' }, words), h('span', { class: 'muted since' }, `since ${clock(alert.since * 1000)}`)),
+  const critical = alert.severity === 'critical';
+  return h('article', { class: 'alert', 'data-tone': critical ? 'bad' : 'warn' },
+    h('header', {}, h('span', { class: 'pill' }, critical ? 'Critical' : 'Warning'), h('span', { class: 'muted since' }, `since ${clock(alert.since * 1000)}`)),
     h('h3', {}, ...rich(sentence(named(alert)))),
     h('p', { class: 'fix' }, h('b', {}, 'What to do '), ...rich(sentence(alert.fix))),
     alert.inhibited_by ? h('p', { class: 'muted' }, `Nobody is told: ${alert.inhibited_by.replaceAll('_', ' ')} says why.`) : null);

@@ -60,9 +60,12 @@ export function stale(is) {
 // === Which, and in what order ===
 
 const RANK = { bad: 0, warn: 1, busy: 2, off: 3, ok: 4 };
+/** Scores change all the time; cards change places where it matters. */
+const SCORE_STEP = 5;
+const scored = server => Math.ceil((server.score ?? 100) / SCORE_STEP);
 const by = read => (a, b) => read(b) - read(a);
 const ORDERS = {
-  worst: (a, b) => RANK[state(a)[1]] - RANK[state(b)[1]],
+  worst: (a, b) => RANK[state(a)[1]] - RANK[state(b)[1]] || scored(a) - scored(b),
   configured: () => 0,
   name: (a, b) => a.name.localeCompare(b.name),
   busy: by(server => server.calls_per_second ?? 0),
@@ -161,7 +164,7 @@ function fill(card, server) {
   countDown(card);
   card.parts.why.title = server.detail ?? '';
   const last = server.last_error;
-  put(card.parts.last, last ? `Last failure ${ago(latest.at - last.at)}: ${last.reason || fault(last.code)}` : 'No failure since the start');
+  put(card.parts.last, last ? `Last failure ${ago(latest.at - last.at)}: ${last.reason || fault(last.code)}` : server.shed > 0 ? 'No other failure since the start' : 'No failure since the start');
   FACTS.forEach(([, read], at) => put(card.facts[at], read(server)));
   const tools = server.tools === null || server.tools === undefined ? 'Tools not known yet' : many(server.tools, 'tool');
   put(card.parts.tools, tools);

@@ -1,21 +1,31 @@
 // What happened to one server in a row, as one line: "session lost -> new session in 12 ms, 3 calls
 // sent again".
 
-import { fault, length, many, seconds } from './dashboard-words.js';
+import { fault, length, many, REASONS, seconds } from './dashboard-words.js';
 
 /** Entries of one server that follow one another this closely are one story. */
 const APART_MS_MAX = 4000;
 /** A story whose server is not back yet goes on longer: attempts have pauses between them. */
 const AWAY_MS_MAX = 90_000;
+/** A flood is told of every ten seconds; its story goes on where one of these is late or left out. */
+const FLOOD_MS_MAX = 25_000;
 const ENTRIES_MAX = 60;
 const LEVELS = ['debug', 'info', 'warn', 'error'];
 
 /** Whether an entry goes on with a story. */
 export function goesOn(story, entry) {
-  if (story.server !== entry.server || story.server === null || story.entries.length >= ENTRIES_MAX) return false;
+  const floods = entry.event === FLOOD && isFlood(story);
+  if (story.server !== entry.server || story.entries.length >= ENTRIES_MAX) return false;
+  // What mcpo itself tells is apart from each other, but for a flood.
+  if (story.server === null && !floods) return false;
   const apart = entry.ms - story.last;
-  return apart <= (isAway(story) ? AWAY_MS_MAX : APART_MS_MAX) && apart >= -APART_MS_MAX;
+  return apart <= (isAway(story) ? AWAY_MS_MAX : floods ? FLOOD_MS_MAX : APART_MS_MAX) && apart >= -APART_MS_MAX;
 }
+
+const FLOOD = 'calls_shed';
+
+/** Whether calls being turned away is all that there is in a story. */
+export const isFlood = ({ entries }) => entries.every(entry => entry.event === FLOOD);
 
 const AWAY = new Set(['session_lost', 'upstream_failed', 'breaker_opened']);
 const BACK = new Set(['recovered', 'upstream_ready', 'breaker_closed', 'released', 'held', 'upstream_stopped']);
@@ -73,7 +83,8 @@ export function line(story) {
   const said = [];
   let joint = '';
   for (const [key, entries] of groups) {
-    let words = KINDS[key] ? KINDS[key](entries) : plain(entries[0]);
+    const kind = KINDS[key.split(' ')[0]];
+    let words = kind ? kind(entries) : plain(entries[0]);
     // One reason is said once.
     if (said.some(piece => piece.includes(why(entries)))) words = words.replace(why(entries), '');
     const arrow = BACK.has(key) && said.length > 0 && wasAway;
@@ -84,9 +95,10 @@ export function line(story) {
 }
 
 /** What an entry is told as: a server that was not away is not back. */
-function kindOf({ event, seq }, wasAway) {
+function kindOf({ event, seq, fields }, wasAway) {
   if (event === 'upstream_ready' && !wasAway) return 'first_ready';
   if (event === 'pool_shrank') return 'pool_grew';
+  if (event === FLOOD) return `${event} ${fields?.reason}`;
   return KINDS[event] ? event : `${event} ${seq}`;
 }
 
@@ -95,6 +107,7 @@ export const plain = entry => entry.sentence || entry.event.replaceAll('_', ' ')
 
 const last = entries => entries[entries.length - 1];
 const why = entries => (last(entries).fields?.fault ? ` (${fault(last(entries).fields.fault)})` : '');
+const sum = (entries, field) => entries.reduce((all, entry) => all + (entry.fields?.[field] ?? 0), 0);
 const names = list => (list ?? []).slice(0, 3).join(', ') + ((list?.length ?? 0) > 3 ? ` and ${list.length - 3} more` : '');
 const ms = value => seconds((value ?? 0) / 1000);
 const times = (entries, once, often) => (entries.length === 1 ? once : often(entries.length));
@@ -110,6 +123,8 @@ const KINDS = {
   call_sent_again: all => `${many(all.length, 'call')} sent again`,
   call_recovered: all => `${many(all.length, 'call')} sent again and answered`,
   call_failed: all => `${many(all.length, 'call')} failed${why(all)}`,
+  calls_shed: all => (all.length === 1 ? plain(all[0])
+    : `${many(sum(all, 'count'), 'call')} turned away within ${length(sum(all, 'over_ms') / 1000)} (${REASONS[last(all).fields?.reason] ?? last(all).fields?.reason})`),
   breaker_opened: all => `given a rest${why(all)}`,
   breaker_closed: all => `well again after ${ms(last(all).fields?.after_ms)}`,
   budget_spent: () => 'too many calls were sent again of late',

@@ -88,7 +88,7 @@ export function clock(ms) {
 }
 
 /** Why calls are turned away, in a few words. */
-const REASONS = {
+export const REASONS = {
   process_full: 'no room in mcpo',
   process_slow: 'short of processor time',
   server_full: 'too many wait',

@@ -69,11 +69,14 @@ async function stories(page) {
   const again = { event: 'call_sent_again', level: 'debug' };
   const ready = { event: 'upstream_ready', level: 'info', fields: { took_ms: 12, tools: 2 } };
   const recovered = { event: 'recovered', level: 'info', fields: { away_ms: 12 } };
+  const shed = (reason, count) => ({ event: 'calls_shed', level: 'warn', sentence: 'told by mcpo', fields: { reason, count, over_ms: 10_000 } });
   const held = by => ({ event: 'held', level: 'warn', fields: { by, fault: 'unauthorized' } });
   const cases = [
     [[lost, again, again, again, ready, recovered], 'ok', 'session lost (it went away), 3 calls sent again → new session in 12 ms'],
     [[ready, lost, lost], 'bad', 'ready after 12 ms, 2 tools, 2 sessions lost (it went away)'],
     [[held('operator')], 'off', 'held by an operator'],
+    [[shed('server_full', 2)], 'warn', 'told by mcpo'],
+    [[shed('server_full', 2), shed('rate_limited', 5), shed('server_full', 40)], 'warn', '42 calls turned away within 20 s (too many wait), told by mcpo'],
     [[held('fault')], 'bad', 'held until somebody mends it (it refuses the credentials)'],
     [[{ event: 'new_to_the_page', level: 'info', sentence: 'in its own words' }], 'off', 'in its own words'],
   ];
@@ -429,7 +432,8 @@ async function documentation() {
   search.pauseMs = () => 20 + 30 * Math.random() + (Math.random() < 0.05 ? 200 : 0);
   wiki.pauseMs = () => 5 + 10 * Math.random();
   const http = upstream => ({ type: 'streamable-http', url: upstream.url() });
-  const servers = { time: stdio, search: http(search), wiki: http(wiki), files: stdio, tickets: { command: 'tickets-mcp' } };
+  const kept = { tools: { echo: { cache: { ttl: 2 } } } };
+  const servers = { time: stdio, search: { ...http(search), ...kept }, wiki: http(wiki), files: stdio, tickets: { command: 'tickets-mcp' } };
   mcpo = await Mcpo.start({ program, folder, servers, awaited: '/readyz?exclude=tickets' });
   const page = await open(browser, mcpo, { viewport: { width: 1440, height: 900 }, fine: refusedByUs });
   await live(page);
@@ -439,7 +443,8 @@ async function documentation() {
     const share = 1 - (end - Date.now()) / TRAFFIC_MS;
     if (events.length > 0 && share > events[0][0]) await events.shift()[1]();
     const name = ['time', 'search', 'wiki', 'search', 'files'][Math.floor(Math.random() * 5)];
-    mcpo.call(`/${name}/echo`, { text: 'x' }, { 'x-tool-timeout': '1' }).then(answer => answer.text()).catch(() => {});
+    const text = `x${Math.floor(30 * Math.random() ** 2)}`;
+    mcpo.call(`/${name}/echo`, { text }, { 'x-tool-timeout': '1' }).then(answer => answer.text()).catch(() => {});
     await new Promise(resolve => setTimeout(resolve, 40 + 80 * Math.random() * (1 + Math.sin(share * 9))));
   }
   await page.locator('.issue', { hasText: 'wiki' }).first().waitFor();
