@@ -71,13 +71,13 @@ impl<'s> Field<'s> {
 
     pub(crate) fn boolean(&self, report: &mut Report) -> Option<bool> {
         let found = self.value.as_boolean_lit().map(|literal| literal.value);
-        self.or_wrong_type(found, "`true` or `false`", report)
+        self.or_quoted(found, "`true` or `false`", |text| matches!(text, "true" | "false"), report)
     }
 
     /// The digits of a number as they are written.
     pub(crate) fn number(&self, report: &mut Report) -> Option<&'s str> {
         let found = self.value.as_number_lit().map(|literal| literal.value);
-        self.or_wrong_type(found, "a number", report)
+        self.or_quoted(found, "a number", |text| text.parse::<f64>().is_ok(), report)
     }
 
     pub(crate) fn list(&self, report: &mut Report) -> Option<Vec<Self>> {
@@ -130,6 +130,23 @@ impl<'s> Field<'s> {
             key,
             marked: self.marked,
         }
+    }
+
+    /// As [`Self::or_wrong_type`], where quotes may be all that is wrong.
+    fn or_quoted<T>(
+        &self,
+        found: Option<T>,
+        wanted: &str,
+        is_it: fn(&str) -> bool,
+        report: &mut Report,
+    ) -> Option<T> {
+        let text = self.value.as_string_lit().map(|literal| literal.value.as_ref());
+        if found.is_none() && text.is_some_and(is_it) {
+            let message = format!("expected {wanted}, found {}", self.type_name());
+            report.push(self.error(message).cure("take the quotes away"));
+            return None;
+        }
+        self.or_wrong_type(found, wanted, report)
     }
 
     fn or_wrong_type<T>(&self, found: Option<T>, wanted: &str, report: &mut Report) -> Option<T> {

@@ -53,7 +53,8 @@ pub(super) fn seconds_or_zero(text: &str) -> Result<Duration, String> {
 /// A whole number within bounds.
 pub(super) fn whole(text: &str, min: usize, max: usize) -> Result<usize, String> {
     let text = text.trim();
-    let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
         Ok(number) if (min..=max).contains(&number) => Ok(number),
         Ok(_) | Err(_) if is_digits => Err(format!("must be between {min} and {max}")),

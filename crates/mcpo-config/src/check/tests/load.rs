@@ -144,7 +144,8 @@ fn what_is_wrong_is_told_with_its_cure() {
     for (keys, expected) in [
         (r#""maxConcurrent": 0"#, "`0` must be between 1 and 1000000".to_owned()),
         (r#""maxConcurrent": "4""#, "expected a number, found a string".to_owned()),
-        (r#""maxWaiting": -1"#, "`-1` is not a whole number".to_owned()),
+        (r#""maxWaiting": -1"#, "`-1` must be between 0 and 1000000".to_owned()),
+        (r#""maxWaiting": 1.5"#, "`1.5` is not a whole number".to_owned()),
         (r#""rateLimit": "10""#, format!("`10` {not_a_rate}")),
         (r#""rateLimit": "10/fortnight""#, format!("`10/fortnight` {not_a_rate}")),
         (r#""rateLimit": "10/s bust 5""#, format!("`10/s bust 5` {not_a_rate}")),
@@ -157,6 +158,17 @@ fn what_is_wrong_is_told_with_its_cure() {
         (r#""tools": {"a": {"rateLimit": "x"}}"#, format!("`x` {not_a_rate}")),
     ] {
         assert_eq!(wrong(keys), [expected], "{keys}");
+    }
+    for (keys, is_quoted) in [
+        (r#""maxConcurrent": "4""#, true),
+        (r#""coalesce": "true""#, true),
+        (r#""cache": {"ttl": "5m"}"#, false),
+        (r#""coalesce": "no""#, false),
+    ] {
+        let text = format!(r#"{{"mcpServers": {{"s": {{"command": "x", {keys}}}}}}}"#);
+        let problems = checked_file(&text).expect_err("it is wrong").all;
+        let cure = is_quoted.then_some("take the quotes away");
+        assert_eq!(problems[0].cure.as_deref(), cure, "{keys}");
     }
     let told = checked(&command(&["x"]), &[("MCPO_RATE_LIMIT", "much")], None);
     assert_eq!(errors(&told), [format!("`much` {not_a_rate}")]);

@@ -189,7 +189,7 @@ fn recovery_is_refused_out_of_its_bounds() {
         ("MCPO_MAX_RECOVERY_ATTEMPTS", "0", "`0` must be between 1 and 10"),
         ("MCPO_MAX_RECOVERY_ATTEMPTS", "11", "`11` must be between 1 and 10"),
         ("MCPO_MAX_RECOVERY_ATTEMPTS", "2.5", "`2.5` is not a whole number"),
-        ("MCPO_MAX_RECOVERY_ATTEMPTS", "-1", "`-1` is not a whole number"),
+        ("MCPO_MAX_RECOVERY_ATTEMPTS", "-1", "`-1` must be between 1 and 10"),
         (
             "MCPO_MAX_RECOVERY_ATTEMPTS",
             "99999999999999999999999",

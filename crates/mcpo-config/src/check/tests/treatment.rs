@@ -69,7 +69,7 @@ fn a_wrong_pool_is_told_with_its_cure() {
         (r#""pool": {"min": 1.5}"#, vec![format!("pool.min: `1.5` is not a whole number {cure}")]),
         (
             r#""pool": {"max": "4"}"#,
-            vec!["pool.max: expected a number, found a string".to_owned()],
+            vec!["pool.max: expected a number, found a string (take the quotes away)".to_owned()],
         ),
         (r#""pool": 4"#, vec!["pool: expected an object, found a number".to_owned()]),
         (
