@@ -48,6 +48,11 @@ const AFTER_TABLE: &str = "
 Rules that fire above 0 are yes or no: 1 is yes. To be without one, switch it off (`enabled`) rather than
 raise its threshold. The objective of the burn rates is `slo.objective`
 (0.99): of a hundred calls one may fail.
+
+A call has failed that came to no answer, also one that was turned away since too many wait for its server
+or since it would have been too late (`server_full`, `too_late`). Those that mcpo turns away at its door
+are in no error rate and spend no error budget: `process_full` and `process_slow` are told of by
+`calls_shed`, and `identity_full` and `rate_limited` are as ordered.
 ";
 
 fn table(page: &mut String) {
