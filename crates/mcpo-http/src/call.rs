@@ -169,7 +169,7 @@ impl Calls {
             traced.sent();
         }
         let only_if_kept = call.freshness.only_if_kept;
-        let report = match self.pipeline.call(call).await {
+        let report = match self.pipeline.call(&call).await {
             Ok(report) if !only_if_kept || !is_not_kept(&report) => report,
             none => {
                 metered.into_iter().for_each(Metered::void);

@@ -121,7 +121,7 @@ async fn measure(pipeline: &Pipeline, upstream: &Upstream, tool: &str) -> Durati
                 identity: Identity::COMMON,
                 freshness: Freshness::default(),
             };
-            let report = pipeline.call(call).await.expect("it has no key");
+            let report = pipeline.call(&call).await.expect("it has no key");
             assert!(report.outcome.fault().is_none(), "{report:?}");
         }
         best = best.min(began.elapsed() / CALLS);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use mcpo_core::breaker::BreakerState;
-use mcpo_core::catalog::{Catalog, Tool};
+use mcpo_core::catalog::Tool;
 use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind};
 use mcpo_core::identity::Identity;
@@ -52,8 +52,7 @@ pub(crate) struct Carrier {
 #[derive(Debug)]
 struct Errand {
     upstream: Upstream,
-    catalog: Arc<Catalog>,
-    /// Its place in the catalog.
+    /// Its place in the catalog of the upstream's view.
     tool: usize,
     arguments: Bytes,
     identity: Identity,
@@ -156,8 +155,10 @@ impl Carrier {
             let Some(flight) = self.board(call, question, at) else { break };
             match flight.arrive(call.deadline).await {
                 Arrival::Landed(report) => {
-                    let shared = u64::from(report.shared);
-                    call.upstream.meter().sharing().coalesced.fetch_add(shared, Ordering::Relaxed);
+                    if report.shared {
+                        let sharing = call.upstream.meter().sharing();
+                        sharing.coalesced.fetch_add(1, Ordering::Relaxed);
+                    }
                     return report;
                 }
                 Arrival::TooLate { may_have_acted, attempts } => {
@@ -167,7 +168,7 @@ impl Carrier {
                 Arrival::TooEarly => at = Instant::now(),
             }
         }
-        let asked = self.cache.asked();
+        let asked = self.cache.asked(at);
         let report = in_box(|| carry_out(&self.attempts, call, began, Concern::Nobody)).await;
         self.cache.keep(call, question, &report, asked);
         report
@@ -217,7 +218,7 @@ impl Carrier {
         began: Instant,
         is_hurried: bool,
     ) -> Report {
-        let asked = self.cache.asked();
+        let asked = self.cache.asked(began);
         let call = errand.call(facts.deadline, is_hurried);
         let report = carry_out(&self.attempts, &call, began, Concern::Flight(facts)).await;
         self.cache.keep(&call, &errand.question, &report, asked);
@@ -299,21 +300,19 @@ async fn goes_away(call: &Call<'_>) {
 }
 
 /// Where the call's tool stands in the catalog of its upstream; `None` if it is of another one.
-fn place_of<'a>(call: &Call<'a>) -> Option<(&'a Arc<Catalog>, usize)> {
-    let catalog = call.upstream.view.catalog.as_ref()?;
-    let tools = catalog.tools();
+fn place_of(call: &Call<'_>) -> Option<usize> {
+    let tools = call.upstream.view.catalog.as_ref()?.tools();
     let (first, tool) = (tools.as_ptr().addr(), std::ptr::from_ref(call.tool).addr());
     let index = tool.checked_sub(first)? / size_of::<Tool>();
-    tools.get(index).filter(|found| std::ptr::eq(*found, call.tool)).map(|_| (catalog, index))
+    tools.get(index).filter(|found| std::ptr::eq(*found, call.tool)).map(|_| index)
 }
 
 // === impl Errand ===
 
 impl Errand {
-    fn of(call: &Call<'_>, (catalog, tool): (&Arc<Catalog>, usize), question: &Question) -> Self {
+    fn of(call: &Call<'_>, tool: usize, question: &Question) -> Self {
         Self {
             upstream: call.upstream.clone(),
-            catalog: Arc::clone(catalog),
             tool,
             arguments: call.arguments.clone(),
             identity: call.identity.clone(),
@@ -324,7 +323,8 @@ impl Errand {
     }
 
     fn tool(&self) -> &Tool {
-        &self.catalog.tools()[self.tool]
+        let catalog = self.upstream.view.catalog.as_ref();
+        &catalog.expect("the tool was found in it").tools()[self.tool]
     }
 
     fn call(&self, deadline: Instant, is_hurried: bool) -> Call<'_> {

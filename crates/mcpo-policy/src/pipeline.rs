@@ -236,19 +236,20 @@ impl Pipeline {
     ///
     /// # Errors
     /// The call's key cannot be taken for what it says; nothing was sent.
-    pub async fn call(&self, call: Call<'_>) -> Result<Report, KeyMisused> {
+    pub async fn call(&self, call: &Call<'_>) -> Result<Report, KeyMisused> {
         let began = Instant::now();
         let _in_hand = match self.admission.enter(call.upstream, &call.identity) {
             Ok(in_hand) => in_hand,
-            Err(reason) => return Ok(self.turned_away(&call, began, reason)),
+            Err(reason) => return Ok(self.turned_away(call, began, reason)),
         };
+        let attempts = &self.carrier.attempts;
         let mut report = match &call.idempotency_key {
-            None if self.may_share(call.tool) => self.carrier.answer(&call, began).await,
+            None if self.may_share(call.tool) => self.carrier.answer(call, began).await,
             None | Some(_) if call.freshness.only_if_kept => Report::not_kept(),
-            None => carry_out(&self.carrier.attempts, &call, began, Concern::Nobody).await,
-            Some(key) => in_box(|| self.answer_once(&call, began, key)).await?,
+            None => carry_out(attempts, call, began, Concern::Nobody).await,
+            Some(key) => in_box(|| self.answer_once(call, began, key)).await?,
         };
-        self.tell(&call, began, &mut report);
+        self.tell(call, began, &mut report);
         Ok(report)
     }
 

@@ -200,7 +200,7 @@ impl Bench {
             identity: ask.identity,
             freshness: ask.freshness,
         };
-        self.pipeline.call(call).await.expect("its key is its own")
+        self.pipeline.call(&call).await.expect("its key is its own")
     }
 
     /// Has the upstream be at another place from now on.
@@ -271,7 +271,7 @@ impl Bench {
             identity: Identity::COMMON,
             freshness: Freshness::default(),
         };
-        self.pipeline.call(call).await
+        self.pipeline.call(&call).await
     }
 }
 

@@ -51,6 +51,13 @@ struct Part {
 #[derive(Debug, Clone, Copy)]
 struct Leaving;
 
+/// What has to go. Mostly that is one for each that comes, which costs no allocation.
+#[derive(Debug, Default)]
+struct Gone {
+    first: Option<(Question, Arc<Kept>)>,
+    more: Vec<(Question, Arc<Kept>)>,
+}
+
 // === impl Entries ===
 
 impl Entries {
@@ -86,13 +93,13 @@ impl Entries {
         }
         // Before it can go again, which takes it out of the numbers.
         kept.comes();
-        let mut gone = Vec::new();
+        let mut gone = Gone::default();
         self.kept.insert_with_lifecycle(question.clone(), Arc::clone(kept), &mut gone);
         drop(alone);
         let is_earlier =
             |one: &Arc<Kept>| earlier.as_ref().is_some_and(|earlier| Arc::ptr_eq(earlier, one));
         let mut is_kept = true;
-        for (_, one) in gone {
+        for (_, one) in gone.first.into_iter().chain(gone.more) {
             if is_earlier(&one) {
                 one.goes();
             } else {
@@ -147,9 +154,12 @@ impl Weighter<Question, Arc<Kept>> for Part {
 // === impl Leaving ===
 
 impl Lifecycle<Question, Arc<Kept>> for Leaving {
-    type RequestState = Vec<(Question, Arc<Kept>)>;
+    type RequestState = Gone;
 
-    fn on_evict(&self, gone: &mut Self::RequestState, question: Question, kept: Arc<Kept>) {
-        gone.push((question, kept));
+    fn on_evict(&self, gone: &mut Gone, question: Question, kept: Arc<Kept>) {
+        match &mut gone.first {
+            None => gone.first = Some((question, kept)),
+            Some(_) => gone.more.push((question, kept)),
+        }
     }
 }

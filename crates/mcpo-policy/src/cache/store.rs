@@ -139,9 +139,9 @@ impl Cache {
         kept.look(age, call.freshness.allows(age))
     }
 
-    /// To be asked when a call begins whose answer may be kept.
-    pub(crate) fn asked(&self) -> Asked {
-        Asked { purges: self.purges(), at: Instant::now() }
+    /// To be asked when a call begins whose answer may be kept; `at` is now, or a little before.
+    pub(crate) fn asked(&self, at: Instant) -> Asked {
+        Asked { purges: self.purges(), at }
     }
 
     /// Orders to forget anything, so far.

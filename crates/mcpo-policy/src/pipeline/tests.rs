@@ -101,7 +101,7 @@ impl Bench {
             identity: Identity::COMMON,
             freshness: Freshness::default(),
         };
-        self.pipeline.call(call).await.expect("it has no key")
+        self.pipeline.call(&call).await.expect("it has no key")
     }
 }
 

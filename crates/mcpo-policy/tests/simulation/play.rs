@@ -157,7 +157,7 @@ async fn make_call(world: Arc<World>, plan: CallPlan) {
     } else {
         json!({"call": plan.logical(), "server": name, "tool": plan.tool.name()})
     };
-    let made = world.pipeline.call(Call {
+    let asked = Call {
         upstream,
         tool,
         arguments: Bytes::from(said.to_string()),
@@ -172,7 +172,8 @@ async fn make_call(world: Arc<World>, plan: CallPlan) {
             may_be_stored: !plan.no_store,
             ..Freshness::default()
         },
-    });
+    };
+    let made = world.pipeline.call(&asked);
     let report = match plan.dropped_after {
         None => made.await,
         Some(after) => match timeout(after, made).await {
@@ -369,7 +370,7 @@ impl World {
             identity: Identity::COMMON,
             freshness: Freshness::default(),
         };
-        self.pipeline.call(call).await.expect("it has no key")
+        self.pipeline.call(&call).await.expect("it has no key")
     }
 }
 

@@ -94,7 +94,8 @@ async fn both_bounds_hold_whatever_comes() {
         let mut kept = 0;
         for turn in 0..4000 {
             let says = "x".repeat(dice.usize(0..longest));
-            kept += u64::from(room.keep(dice.u64(0..4000), room.cache.asked(), &says));
+            kept +=
+                u64::from(room.keep(dice.u64(0..4000), room.cache.asked(Instant::now()), &says));
             if turn % 101 == 0 {
                 room.holds_its_bounds();
             }
@@ -120,7 +121,7 @@ async fn both_bounds_hold_while_many_come_at_once() {
                     let mut dice = Rng::with_seed(seed);
                     for _ in 0..1500 {
                         let says = "x".repeat(dice.usize(0..longest));
-                        room.keep(dice.u64(0..3000), room.cache.asked(), &says);
+                        room.keep(dice.u64(0..3000), room.cache.asked(Instant::now()), &says);
                         let is_full = room.cache.kept.get().map(Entries::fullness);
                         assert!(is_full.is_none_or(|(weight, capacity)| weight <= capacity));
                     }
@@ -136,7 +137,7 @@ async fn an_answer_whose_time_is_over_is_counted_once_however_many_notice() {
     const ANSWERS: u64 = 300;
     let room = Room::of(1000, 1 << 20).await;
     for index in 0..ANSWERS {
-        assert!(room.keep(index, room.cache.asked(), ""));
+        assert!(room.keep(index, room.cache.asked(Instant::now()), ""));
     }
     let later = Instant::now() + 2 * MINUTE;
     scope(|threads| {
@@ -168,7 +169,7 @@ async fn no_answer_stays_that_was_asked_for_before_an_order_to_forget() {
             threads.spawn(move || {
                 let mut dice = Rng::with_seed(seed);
                 for _ in 0..5000 {
-                    let asked = room.cache.asked();
+                    let asked = room.cache.asked(Instant::now());
                     let is_kept = room.keep(dice.u64(0..50), asked, &asked.purges.to_string());
                     put.fetch_add(u64::from(is_kept), Ordering::Relaxed);
                 }
@@ -208,7 +209,7 @@ async fn of_answers_to_one_question_that_come_at_once_the_last_one_asked_for_sta
                     Rng::with_seed(round * THREADS + seed).shuffle(&mut order);
                     for later in order {
                         let at = start + Duration::from_millis(round * 100 + later);
-                        room.keep(0, Asked { at, ..room.cache.asked() }, "");
+                        room.keep(0, Asked { at, ..room.cache.asked(Instant::now()) }, "");
                     }
                 });
             }
