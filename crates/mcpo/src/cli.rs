@@ -21,6 +21,9 @@ Examples:
   mcpo top                                           the same, live
   mcpo doctor --config servers.json                  what is wrong, why, and what to do
 
+Bounds, rates, cache, recovery and monitoring have MCPO_* variables and keys of the file: see
+docs/configuration.md.
+
 Exit codes: 0 done or stopped by a signal, 1 failed while running, 2 wrong usage or configuration.";
 
 const STYLES: Styles = Styles::styled()
