@@ -84,7 +84,7 @@ pub struct ToolReading {
     pub in_flight: usize,
     /// The most at once.
     pub peak: usize,
-    /// Seconds from begin to end; calls that were cancelled are left out, here and below.
+    /// Seconds from begin to end; calls that were cancelled or turned away are left out, here and below.
     pub duration: Sketch,
     /// The same, added up.
     pub duration_sum: Duration,
