@@ -3,8 +3,10 @@
 //! those of an OpenTelemetry exponential histogram of scale 6, so that it can be exported as it is.
 
 mod recorder;
+mod sum;
 
 pub use recorder::Recorder;
+pub use sum::Sum;
 
 /// How many buckets there are between a length and its double.
 pub const BUCKETS_PER_OCTAVE: u16 = 64;

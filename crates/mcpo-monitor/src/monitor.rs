@@ -17,6 +17,7 @@ use mcpo_config::{Monitoring, Server};
 use mcpo_policy::pipeline::PipelineGauge;
 use mcpo_upstream::clock::Clock;
 use mcpo_upstream::directory::Directory;
+use mcpo_upstream::meter::UpstreamReading;
 use tokio::sync::{OnceCell, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
@@ -185,7 +186,8 @@ impl Monitor {
         {
             return Arc::clone(picture);
         }
-        let picture = Arc::new(self.inner.take(&mut memory, now));
+        let readings = self.inner.directory.meters().read();
+        let picture = Arc::new(self.inner.take(&mut memory, now, readings));
         memory.last = Some((now, Arc::clone(&picture)));
         picture
     }
@@ -301,17 +303,19 @@ impl Inner {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A picture of this moment. None is kept: while nobody looks, none takes up room.
+    /// A picture of this moment, for the work of the monitor itself, which asks of no tool how long
+    /// its calls took. None is kept: while nobody looks, none takes up room.
     fn fresh(&self) -> Arc<Picture> {
         let mut memory = self.memory();
         memory.last = None;
-        Arc::new(self.take(&mut memory, Instant::now()))
+        let readings = self.directory.meters().read_briefly();
+        Arc::new(self.take(&mut memory, Instant::now(), readings))
     }
 
-    fn take(&self, memory: &mut Memory, now: Instant) -> Picture {
+    fn take(&self, memory: &mut Memory, now: Instant, readings: Vec<UpstreamReading>) -> Picture {
         let snapshot = Arc::clone(&self.directory.load());
         let journal = self.directory.journal();
-        let (readings, counters) = (self.directory.meters().read(), journal.counters());
+        let counters = journal.counters();
         memory.recent.follow(journal);
         let pipeline = &self.options.pipeline;
         let (shed, cache) = (pipeline.shed(), pipeline.cache());

@@ -230,7 +230,7 @@ impl Upstream {
             self.turn_tool(slot, tool);
         }
         if self.all.base_total != ended.iter().sum::<u64>() {
-            self.all.turn(slot, &Delta::of_tools(&reading.tools));
+            self.all.turn(slot, &Delta::of_upstream(reading));
         }
         let all = Tally::of(&ended);
         self.burn.push(slot.previous(), all.since(self.base));

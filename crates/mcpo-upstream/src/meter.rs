@@ -69,6 +69,8 @@ pub struct UpstreamReading {
     /// Calls that were turned away for each reason, in the order of [`ShedReason::ALL`]. They only
     /// grow.
     pub shed: [u64; ShedReason::ALL.len()],
+    /// Seconds from begin to end of the calls of all tools; those that were cancelled are left out.
+    pub duration: Sketch,
     /// Each tool that was called.
     pub tools: Vec<ToolReading>,
 }
@@ -84,7 +86,8 @@ pub struct ToolReading {
     pub in_flight: usize,
     /// The most at once.
     pub peak: usize,
-    /// Seconds from begin to end; calls that were cancelled or turned away are left out, here and below.
+    /// Seconds from begin to end; calls that were cancelled are left out, here and below. Empty
+    /// where it was [read briefly](Meters::read_briefly).
     pub duration: Sketch,
     /// The same, added up.
     pub duration_sum: Duration,

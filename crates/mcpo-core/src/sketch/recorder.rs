@@ -9,8 +9,8 @@ use super::{BUCKETS, BUCKETS_PER_OCTAVE, Sketch, bucket};
 
 /// Buckets that are allocated together: lengths of one kind are mostly within a few octaves. There
 /// is one for each bit of [`Chunk::used`].
-const CHUNK: usize = BUCKETS_PER_OCTAVE as usize;
-const CHUNKS: usize = BUCKETS / CHUNK;
+pub(super) const CHUNK: usize = BUCKETS_PER_OCTAVE as usize;
+pub(super) const CHUNKS: usize = BUCKETS / CHUNK;
 const _: () = assert!(CHUNK == u64::BITS as usize);
 
 /// A [`Sketch`] that many write at once, with the sum and the ends of what it counted. A few relaxed
@@ -27,7 +27,7 @@ pub struct Recorder {
 }
 
 #[derive(Debug)]
-struct Chunk {
+pub(super) struct Chunk {
     counts: [AtomicU64; CHUNK],
     /// A bit for each bucket that is not empty: most are, and are passed over.
     used: AtomicU64,
@@ -65,13 +65,19 @@ impl Recorder {
     /// What was counted so far. What is being counted meanwhile may be in it or not.
     #[must_use]
     pub fn sketch(&self) -> Sketch {
-        let chunks = || self.chunks.iter().map(OnceLock::get).zip((0..).step_by(CHUNK));
-        let used = |(chunk, _): (Option<&Box<Chunk>>, u16)| chunk.map_or(0, |chunk| chunk.len());
-        let mut sketch = Sketch::with_capacity(chunks().map(used).sum());
-        for (chunk, first) in chunks() {
-            chunk.into_iter().for_each(|chunk| chunk.add_to(first, &mut sketch));
+        let buckets = self.chunks().map(|(_, counts)| counts.used().count_ones() as usize).sum();
+        let mut sketch = Sketch::with_capacity(buckets);
+        for (chunk, counts) in self.chunks() {
+            let bucket = |place: usize| (chunk * CHUNK + place) as u16;
+            counts.iter().for_each(|(place, count)| sketch.add_many(bucket(place), count));
         }
         sketch
+    }
+
+    /// The chunks that there are, and which each is.
+    pub(super) fn chunks(&self) -> impl Iterator<Item = (usize, &Chunk)> {
+        let chunks = self.chunks.iter().enumerate();
+        chunks.filter_map(|(at, chunk)| chunk.get().map(|chunk| (at, &**chunk)))
     }
 
     /// All of it added up.
@@ -105,18 +111,18 @@ impl Chunk {
         }
     }
 
-    fn len(&self) -> usize {
-        self.used.load(Ordering::Relaxed).count_ones() as usize
+    /// A bit for each bucket that is not empty.
+    pub(super) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
     }
 
-    /// Adds its buckets, of which this is the first one's number.
-    fn add_to(&self, first: u16, sketch: &mut Sketch) {
-        let mut used = self.used.load(Ordering::Relaxed);
-        while used != 0 {
-            let place = used.trailing_zeros() as u16;
+    /// The buckets that are not empty, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> {
+        let mut used = self.used();
+        std::iter::from_fn(move || {
+            let place = (used != 0).then(|| used.trailing_zeros() as usize)?;
             used &= used - 1;
-            let count = self.counts[usize::from(place)].load(Ordering::Relaxed);
-            sketch.add_many(first + place, count);
-        }
+            Some((place, self.counts[place].load(Ordering::Relaxed)))
+        })
     }
 }

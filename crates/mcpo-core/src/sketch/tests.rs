@@ -73,7 +73,11 @@ proptest! {
         let lengths: Vec<Duration> = nanos.iter().copied().map(Duration::from_nanos).collect();
         let mut expected = Sketch::default();
         lengths.iter().for_each(|length| expected.add(length.as_secs_f64()));
-        prop_assert_eq!(recorder.sketch(), expected);
+        prop_assert_eq!(recorder.sketch(), expected.clone());
+        let mut both = Sum::default();
+        (0..2).for_each(|_| both.add(&recorder));
+        expected.merge(&expected.clone());
+        prop_assert_eq!((both.take(), both.take()), (expected, Sketch::default()));
         let sum = nanos.iter().fold(0_u64, |sum, &nanos| sum.wrapping_add(nanos));
         prop_assert_eq!(recorder.sum(), Duration::from_nanos(sum));
         let bounds = lengths.iter().min().copied().zip(lengths.iter().max().copied());

@@ -276,9 +276,10 @@ impl Play {
         }
     }
 
-    /// A picture of this moment.
+    /// A picture of this moment, as faces see it.
     pub(crate) fn look(&self) -> Arc<Picture> {
-        self.monitor.inner.fresh()
+        self.monitor.inner.memory().last = None;
+        self.monitor.picture()
     }
 
     /// All events that are kept, of one upstream or of all.
@@ -324,7 +325,7 @@ impl Caller {
             identity: Identity::COMMON,
             freshness: Freshness::default(),
         };
-        let report = self.pipeline.call(call).await.expect("it has no key");
+        let report = self.pipeline.call(&call).await.expect("it has no key");
         let result = match &report.outcome {
             Outcome::Reply(Answer::Result(result)) if result.ends_with(b"true}") => {
                 CallResult::ToolError

@@ -99,6 +99,8 @@ fn server(
     let tools: Vec<ToolPicture> = read.map(|one| tool(sources, &view.name, one)).collect();
     let mut calls = sum(tools.iter().map(|tool| &tool.calls));
     (calls.in_flight, calls.peak) = (reading.in_flight, reading.peak);
+    // Of its tools it may not have been read.
+    calls.duration = reading.duration;
     calls.windows = sources.windows.of(&view.name, &calls, now);
     let counters = sources.counters.upstreams.get(&view.name).cloned().unwrap_or_default();
     let few = sources.windows.few(&view.name, Counted::of(reading.shed, kept));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mcpo_core::sketch::Sketch;
-use mcpo_upstream::meter::{CallResult, ToolReading};
+use mcpo_upstream::meter::{CallResult, ToolReading, UpstreamReading};
 
 use crate::picture::{CallPicture, WindowPicture};
 
@@ -29,13 +29,10 @@ impl Delta {
         Self { ended: reading.ended, sums_us: sums.map(micros), duration: Sketch::default() }
     }
 
-    /// All calls of these tools since the start.
-    pub(super) fn of_tools(readings: &[ToolReading]) -> Self {
-        let mut all = Self::default();
-        for reading in readings {
-            all.merge(&Self::of_tool(reading));
-            all.duration.merge(&reading.duration);
-        }
+    /// All calls of an upstream's tools since the start.
+    pub(super) fn of_upstream(reading: &UpstreamReading) -> Self {
+        let mut all = Self { duration: reading.duration.clone(), ..Self::default() };
+        reading.tools.iter().for_each(|tool| all.merge(&Self::of_tool(tool)));
         all
     }
 

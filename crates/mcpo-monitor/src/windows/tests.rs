@@ -39,7 +39,9 @@ fn add(reading: &mut ToolReading, result: CallResult, took: Duration) {
 
 fn upstream(tools: &[ToolReading]) -> UpstreamReading {
     let (upstream, tools) = ("up".to_owned(), tools.to_vec());
-    UpstreamReading { upstream, tools, ..UpstreamReading::default() }
+    let mut duration = Sketch::default();
+    tools.iter().for_each(|tool| duration.merge(&tool.duration));
+    UpstreamReading { upstream, duration, tools, ..UpstreamReading::default() }
 }
 
 /// Nothing was turned away, and nothing is kept.

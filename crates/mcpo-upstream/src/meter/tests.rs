@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::thread;
 
+use mcpo_core::sketch::Sketch;
 use tokio::time::advance;
 
 use super::*;
@@ -52,24 +53,6 @@ async fn a_call_counts_from_its_begin_to_its_end_as_what_it_came_to() {
     assert_eq!(tool.upstream_sum, Duration::from_millis(5));
     assert_eq!((tool.bytes_in, tool.bytes_out), (50, 500));
     assert!(tool.exemplars.is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_that_was_turned_away_says_nothing_of_how_long_calls_take() {
-    let meter = Meters::default().of("up");
-    for is_turned_away in [true, false, true] {
-        let call = meter.begin("tool");
-        advance(Duration::from_secs(if is_turned_away { 0 } else { 2 })).await;
-        if is_turned_away {
-            call.turned_away();
-        } else {
-            call.end(Ended { waited: Duration::from_secs(1), ..OK });
-        }
-    }
-    let tool = only(&meter);
-    assert_eq!((total(&tool), tool.ended[CallResult::NotSent as usize]), (3, 2));
-    assert_eq!(tool.duration_bounds, Some((Duration::from_secs(2), Duration::from_secs(2))));
-    assert_eq!((tool.duration_sum, tool.waited_sum), (Duration::from_secs(2), Duration::from_secs(1)));
 }
 
 #[test]
@@ -171,6 +154,9 @@ async fn whatever_is_begun_and_ended_is_what_is_read() {
             let index = usize::from(tool.tool.as_bytes()[0] - b'a');
             assert_eq!((tool.ended, tool.peak), (ended[index], peak[index]), "seed {seed}");
         }
+        let mut duration = Sketch::default();
+        reading.tools.iter().for_each(|tool| duration.merge(&tool.duration));
+        assert_eq!(reading.duration, duration, "seed {seed}");
     }
 }
 

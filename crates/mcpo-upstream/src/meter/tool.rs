@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use mcpo_core::sketch::Recorder;
+use mcpo_core::sketch::{Recorder, Sketch};
 
 use crate::clock::Clock;
 
@@ -97,11 +97,6 @@ impl Tool {
         self.count(CallResult::Cancelled);
     }
 
-    /// Counts a call that was turned away.
-    pub(super) fn turned_away(&self) {
-        self.count(CallResult::NotSent);
-    }
-
     /// Counts a call that took so long.
     pub(super) fn ended(&self, ended: &Ended, took: Duration) {
         self.count(ended.result);
@@ -128,6 +123,11 @@ impl Tool {
         exemplars.lock().unwrap_or_else(PoisonError::into_inner)[place] = Some(exemplar);
     }
 
+    pub(super) const fn durations(&self) -> &Recorder {
+        &self.durations
+    }
+
+    /// All numbers as they stand, but for how long which share of the calls took.
     pub(super) fn read(&self) -> ToolReading {
         let exemplars = self.exemplars.get().map(|exemplars| {
             let exemplars = exemplars.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +138,7 @@ impl Tool {
             ended: array::from_fn(|index| self.ended[index].load(Ordering::Relaxed)),
             in_flight: self.calls.now(),
             peak: self.calls.peak(),
-            duration: self.durations.sketch(),
+            duration: Sketch::default(),
             duration_sum: self.durations.sum(),
             duration_bounds: self.durations.bounds(),
             waited_sum: length(&self.waited_ns),

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use mcpo_core::load::ShedReason;
+use mcpo_core::sketch::{Sketch, Sum};
 use tokio::time::Instant;
 
 use super::sharing::Sharing;
@@ -69,11 +70,17 @@ pub struct Ended {
     pub trace_id: Option<[u8; 16]>,
 }
 
+/// Of what is told how long calls took.
+#[derive(Debug, Clone, Copy)]
+enum Detail {
+    Tools,
+    Upstreams,
+}
+
 #[derive(Debug)]
 enum Fate {
     Open,
     Ended(Ended),
-    TurnedAway,
     /// It was no call after all.
     Void,
 }
@@ -101,8 +108,20 @@ impl Meters {
     /// All numbers as they stand, by upstream; also of upstreams that were removed.
     #[must_use]
     pub fn read(&self) -> Vec<UpstreamReading> {
+        self.read_as(Detail::Tools)
+    }
+
+    /// The same, but how long calls took is told of each upstream and not of each tool: with
+    /// thousands of these that is most of the work, and most of the memory.
+    #[must_use]
+    pub fn read_briefly(&self) -> Vec<UpstreamReading> {
+        self.read_as(Detail::Upstreams)
+    }
+
+    fn read_as(&self, detail: Detail) -> Vec<UpstreamReading> {
         let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        meters.iter().map(|meter| meter.read()).collect()
+        let mut durations = Sum::default();
+        meters.iter().map(|meter| meter.read_as(detail, &mut durations)).collect()
     }
 }
 
@@ -151,9 +170,22 @@ impl Meter {
     /// All numbers as they stand.
     #[must_use]
     pub fn read(&self) -> UpstreamReading {
+        self.read_as(Detail::Tools, &mut Sum::default())
+    }
+
+    /// `durations` is empty, and is so again afterwards.
+    fn read_as(&self, detail: Detail, durations: &mut Sum) -> UpstreamReading {
         let counted = self.tools.tools().chain(self.other.get().map(|tool| &**tool));
-        let mut tools: Vec<ToolReading> = counted.map(Tool::read).collect();
-        tools.sort_by(|one, other| one.tool.cmp(&other.tool));
+        let read = |tool: &Tool| {
+            durations.add(tool.durations());
+            let duration = match detail {
+                Detail::Tools => tool.durations().sketch(),
+                Detail::Upstreams => Sketch::default(),
+            };
+            ToolReading { duration, ..tool.read() }
+        };
+        let mut tools: Vec<ToolReading> = counted.map(read).collect();
+        tools.sort_unstable_by(|one, other| one.tool.cmp(&other.tool));
         UpstreamReading {
             upstream: self.upstream.clone(),
             in_flight: self.calls.now(),
@@ -161,6 +193,7 @@ impl Meter {
             queued: self.queued.load(Ordering::Relaxed),
             limit: self.limit.load(Ordering::Relaxed),
             shed: array::from_fn(|reason| self.shed[reason].load(Ordering::Relaxed)),
+            duration: durations.take(),
             tools,
         }
     }
@@ -201,12 +234,6 @@ impl Metered<'_> {
         self.fate = Fate::Ended(ended);
     }
 
-    /// The call was turned away. It counts as not sent, and says nothing of how long calls take: a
-    /// server that turns many away would look fast.
-    pub fn turned_away(mut self) {
-        self.fate = Fate::TurnedAway;
-    }
-
     /// It turned out to be no call; it counts as nothing.
     pub fn void(mut self) {
         self.fate = Fate::Void;
@@ -219,7 +246,6 @@ impl Drop for Metered<'_> {
         self.meter.calls.leave();
         match &self.fate {
             Fate::Ended(ended) => self.tool.ended(ended, self.began.elapsed()),
-            Fate::TurnedAway => self.tool.turned_away(),
             Fate::Open if thread::panicking() => {
                 self.tool.ended(&Ended::unknown(), self.began.elapsed());
             }
