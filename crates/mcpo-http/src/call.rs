@@ -190,6 +190,10 @@ impl Calls {
             traced.came_to(result, attempts, fault);
         }
         if let Some(metered) = metered {
+            if shed.is_some() {
+                metered.turned_away();
+                return called;
+            }
             let upstream = in_upstream;
             metered.end(Ended { result, waited, upstream, bytes_in, bytes_out, trace_id });
         }

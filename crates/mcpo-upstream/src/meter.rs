@@ -86,7 +86,7 @@ pub struct ToolReading {
     pub in_flight: usize,
     /// The most at once.
     pub peak: usize,
-    /// Seconds from begin to end; calls that were cancelled are left out, here and below. Empty
+    /// Seconds from begin to end; calls that were cancelled or turned away are left out, here and below. Empty
     /// where it was [read briefly](Meters::read_briefly).
     pub duration: Sketch,
     /// The same, added up.

@@ -13,7 +13,7 @@ const METRICS: [Metric; 12] = [
         name: "mcp_client_operation_duration_seconds",
         kind: Kind::Histogram,
         unit: Unit::Seconds,
-        help: "Time from a call's start to its end, waits and further attempts included; calls that the caller gave up are left out",
+        help: "Time from a call's start to its end, waits and further attempts included; calls that the caller gave up, and those that were turned away, are left out",
         labels: &[SERVER, TOOL, "mcp_method_name"],
         source: Source::OpenTelemetry("mcp.client.operation.duration"),
         read: Read::ToolHistogram("tools/call", |tool| {

@@ -40,7 +40,8 @@ buckets of calls carry exemplars with the id of a trace, where callers send one.
 format sets of states are gauges, and there are no exemplars.
 
 The outcome of a call is a label of the counters alone and not of the histogram, other than the
-conventions have it (`error.type`): each tool has one distribution of all calls that came to an end.
+conventions have it (`error.type`): each tool has one distribution of all calls that ended and were
+not turned away.
 ";
 
 fn chapter(chapter: &Chapter) -> String {

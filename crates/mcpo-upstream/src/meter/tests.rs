@@ -55,6 +55,27 @@ async fn a_call_counts_from_its_begin_to_its_end_as_what_it_came_to() {
     assert!(tool.exemplars.is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_turned_away_says_nothing_of_how_long_calls_take() {
+    let meter = Meters::default().of("up");
+    for is_turned_away in [true, false, true] {
+        let call = meter.begin("tool");
+        advance(Duration::from_secs(if is_turned_away { 0 } else { 2 })).await;
+        if is_turned_away {
+            call.turned_away();
+        } else {
+            call.end(Ended { waited: Duration::from_secs(1), ..OK });
+        }
+    }
+    let tool = only(&meter);
+    assert_eq!((total(&tool), tool.ended[CallResult::NotSent as usize]), (3, 2));
+    assert_eq!(tool.duration_bounds, Some((Duration::from_secs(2), Duration::from_secs(2))));
+    assert_eq!(
+        (tool.duration_sum, tool.waited_sum),
+        (Duration::from_secs(2), Duration::from_secs(1))
+    );
+}
+
 #[test]
 fn a_call_that_is_dropped_was_cancelled_and_one_that_was_none_counts_as_nothing() {
     let meter = Meters::default().of("up");

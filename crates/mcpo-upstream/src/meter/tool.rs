@@ -97,6 +97,11 @@ impl Tool {
         self.count(CallResult::Cancelled);
     }
 
+    /// Counts a call that was turned away.
+    pub(super) fn turned_away(&self) {
+        self.count(CallResult::NotSent);
+    }
+
     /// Counts a call that took so long.
     pub(super) fn ended(&self, ended: &Ended, took: Duration) {
         self.count(ended.result);

@@ -81,6 +81,7 @@ enum Detail {
 enum Fate {
     Open,
     Ended(Ended),
+    TurnedAway,
     /// It was no call after all.
     Void,
 }
@@ -234,6 +235,12 @@ impl Metered<'_> {
         self.fate = Fate::Ended(ended);
     }
 
+    /// The call was turned away. It counts as not sent, and says nothing of how long calls take: a
+    /// server that turns many away would look fast.
+    pub fn turned_away(mut self) {
+        self.fate = Fate::TurnedAway;
+    }
+
     /// It turned out to be no call; it counts as nothing.
     pub fn void(mut self) {
         self.fate = Fate::Void;
@@ -246,6 +253,7 @@ impl Drop for Metered<'_> {
         self.meter.calls.leave();
         match &self.fate {
             Fate::Ended(ended) => self.tool.ended(ended, self.began.elapsed()),
+            Fate::TurnedAway => self.tool.turned_away(),
             Fate::Open if thread::panicking() => {
                 self.tool.ended(&Ended::unknown(), self.began.elapsed());
             }
