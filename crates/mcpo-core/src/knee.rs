@@ -130,8 +130,8 @@ pub struct Knee {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nothing is limited, and nothing is suspected before that time.
-    Free { rests_until: Instant },
+    /// Nothing is limited, and nothing is suspected before that time of up to so many in flight.
+    Free { rests_until: Instant, up_to: usize },
     /// As many as there are, where more than that many are in flight.
     Watch { above: usize },
     /// Half as many; `is_sure`: they are known to wait for each other.
@@ -150,7 +150,7 @@ impl Knee {
             levels: Default::default(),
             faded_at: now,
             looks: 0,
-            phase: Phase::Free { rests_until: now },
+            phase: Phase::Free { rests_until: now, up_to: 0 },
             since: now,
             limit: usize::MAX,
             held: 0,
@@ -167,17 +167,27 @@ impl Knee {
         in_flight >= 1 << MANY_LEVEL
     }
 
+    /// Whether it matters that each call's end is told.
+    #[must_use]
+    pub const fn is_on_trial(&self) -> bool {
+        match self.phase {
+            Phase::Watch { .. } | Phase::Lower { .. } => true,
+            Phase::Free { .. } | Phase::Held => false,
+        }
+    }
+
     /// A call was answered. How many there may be from now on, [`usize::MAX`] for as many as you
     /// like.
     pub fn answered(&mut self, answer: Answer, load: Load, now: Instant) -> usize {
         let sent = load.sent;
         match self.phase {
-            Phase::Free { rests_until } => {
+            Phase::Free { rests_until, up_to } => {
                 self.fade(now);
                 let level = level(answer.in_flight);
                 self.levels[answer.tool % TOOLS][level].add(Mean::of(answer));
                 self.looks = self.looks.wrapping_add(1);
-                if self.looks.is_multiple_of(LOOK_EVERY) && now >= rests_until {
+                let is_due = answer.in_flight > up_to || now >= rests_until;
+                if self.looks.is_multiple_of(LOOK_EVERY) && is_due {
                     self.suspect(level, load, now);
                 }
             }
@@ -204,9 +214,8 @@ impl Knee {
     /// The call that was sent after so many others ended without an answer. A trial does not wait for
     /// it any more.
     pub const fn gone(&mut self, number: u64) {
-        match self.phase {
-            Phase::Watch { .. } | Phase::Lower { .. } => self.trial.note_gone(number),
-            Phase::Free { .. } | Phase::Held => {}
+        if self.is_on_trial() {
+            self.trial.note_gone(number);
         }
     }
 
@@ -254,7 +263,8 @@ impl Knee {
     fn judge_many(&mut self, sent: u64, now: Instant) {
         if change(&self.before, &self.trial.means).took < SLOW {
             let rests_until = now + HOLD_MIN;
-            return self.enter(Phase::Free { rests_until }, usize::MAX, (sent, now));
+            let up_to = twice(&self.trial.means);
+            return self.enter(Phase::Free { rests_until, up_to }, usize::MAX, (sent, now));
         }
         let half = places(mean_of(&self.trial.means).in_flight.exp2() / 2.0);
         self.lower(false, half, (sent, now));
@@ -314,7 +324,7 @@ impl Knee {
             self.lower(false, self.held / 2, (sent, now));
         } else if age >= self.hold + HOLD {
             // So many are not sent any more.
-            self.free(now, now);
+            self.free(now, Phase::Free { rests_until: now, up_to: 0 });
         }
     }
 
@@ -338,16 +348,18 @@ impl Knee {
     /// A trial has come to naught.
     fn give_up(&mut self, now: Instant) {
         if self.held > 0 {
-            return self.free(now, now);
+            return self.free(now, Phase::Free { rests_until: now, up_to: 0 });
         }
-        self.free(now, now + HOLD * (1 << self.doubts));
+        let up_to = twice(&self.before).saturating_mul(1 << self.doubts);
+        let rests_until = now + HOLD * (1 << self.doubts);
+        self.free(now, Phase::Free { rests_until, up_to });
         self.doubts = (self.doubts + 1).min(DOUBTS_MAX);
     }
 
-    fn free(&mut self, now: Instant, rests_until: Instant) {
+    fn free(&mut self, now: Instant, phase: Phase) {
         self.levels = Default::default();
         self.held = 0;
-        self.enter(Phase::Free { rests_until }, usize::MAX, (0, now));
+        self.enter(phase, usize::MAX, (0, now));
     }
 
     fn enter(&mut self, phase: Phase, limit: usize, (sent, now): (u64, Instant)) {
@@ -370,6 +382,11 @@ fn few_and_many(levels: &[Mean; LEVELS], level: usize) -> Option<(Mean, Mean)> {
 
 fn level(in_flight: usize) -> usize {
     (in_flight.max(1).ilog2() as usize).min(LEVELS - 1)
+}
+
+/// Twice as many as were in flight.
+fn twice(means: &[Mean]) -> usize {
+    places(2.0 * mean_of(means).in_flight.exp2())
 }
 
 /// One at the least.

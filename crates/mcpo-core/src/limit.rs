@@ -54,8 +54,8 @@ const FLOOR: u64 = MICRO;
 /// No more calls than this are counted, so that no step overflows.
 const CEILING_MAX: u64 = (u32::MAX as u64) * MICRO;
 
-/// How many calls an upstream is sent at once. Shared by its calls: no move waits for another, and
-/// two at the same moment may count as one.
+/// How many calls an upstream is sent at once. Shared by its calls: two moves at the same moment may
+/// count as one, and none waits for another, but for the moments of a trial of the knee.
 #[derive(Debug)]
 pub struct AdaptiveLimit {
     born: Instant,
@@ -81,6 +81,8 @@ pub struct AdaptiveLimit {
     sent: AtomicU64,
     /// By how long they take; [`usize::MAX`] for as many as you like.
     knee_limit: AtomicUsize,
+    /// A trial waits for its calls: none of their ends is passed over.
+    is_on_trial: AtomicBool,
     /// Of an upstream that never had many calls at once nothing is kept.
     knee: Mutex<Option<Box<Knee>>>,
 }
@@ -115,6 +117,7 @@ impl AdaptiveLimit {
             was_on_its_way: AtomicBool::new(false),
             sent: AtomicU64::new(0),
             knee_limit: AtomicUsize::new(usize::MAX),
+            is_on_trial: AtomicBool::new(false),
             knee: Mutex::new(None),
         }
     }
@@ -141,7 +144,8 @@ impl AdaptiveLimit {
     }
 
     /// A call was answered after so long, while so many were in flight, it included. Where another
-    /// one says so at this moment, that one alone counts: nobody waits.
+    /// one says so at this moment, that one alone counts: nobody waits, but while there is a trial,
+    /// which would else wait for what it is never told.
     pub fn took(&self, answer: Answer, in_flight: usize, now: Instant) {
         let Some(mut knee) = self.knee() else { return };
         if knee.is_none() && !Knee::is_worth_knowing(answer.in_flight) {
@@ -152,6 +156,10 @@ impl AdaptiveLimit {
         let limit = knee.answered(answer, Load { sent, in_flight, max: self.by_losses() }, now);
         if self.knee_limit.load(Ordering::Relaxed) != limit {
             self.knee_limit.store(limit, Ordering::Relaxed);
+        }
+        let is_on_trial = knee.is_on_trial();
+        if self.is_on_trial.load(Ordering::Relaxed) != is_on_trial {
+            self.is_on_trial.store(is_on_trial, Ordering::Relaxed);
         }
     }
 
@@ -251,13 +259,17 @@ impl AdaptiveLimit {
         let mut knee = self.knee.lock().unwrap_or_else(PoisonError::into_inner);
         *knee = None;
         self.knee_limit.store(usize::MAX, Ordering::Relaxed);
+        self.is_on_trial.store(false, Ordering::Relaxed);
     }
 
-    /// `None` while another one looks at it.
+    /// `None` while another one looks at it and nothing is on trial.
     fn knee(&self) -> Option<MutexGuard<'_, Option<Box<Knee>>>> {
         match self.knee.try_lock() {
             Ok(knee) => Some(knee),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if self.is_on_trial.load(Ordering::Relaxed) => {
+                Some(self.knee.lock().unwrap_or_else(PoisonError::into_inner))
+            }
             Err(TryLockError::WouldBlock) => None,
         }
     }

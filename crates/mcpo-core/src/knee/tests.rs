@@ -47,6 +47,22 @@ fn an_upstream_that_queues_without_end_is_sent_what_keeps_it_busy() {
     }
 }
 
+/// A load at which it is just busy raises suspicions that come to naught. What comes after that is
+/// seen before anybody gives up, also where the one who looks has not enough of a processor.
+#[test]
+fn a_sudden_load_finds_nobody_resting() {
+    for pauses in [(0, 0.0), (10 * MILLI, 10.0)] {
+        for (seed, load) in (0..30).flat_map(|seed| [(seed, 2.0), (seed, 3.0)]) {
+            let mut dice = Dice(seed);
+            let (mut world, _) = known(WORKERS, CAPACITY * 0.8, &mut dice);
+            (world.pauses, world.is_impatient) = (pauses, true);
+            world.load(2.0, CAPACITY, &mut dice, short);
+            let tally = world.load(3.0, CAPACITY * load, &mut dice, short);
+            assert_eq!(tally.late, 0, "{pauses:?}, {seed}, {load} x");
+        }
+    }
+}
+
 /// What it says of too many comes before they wait for long.
 #[test]
 fn one_that_refuses_what_is_too_much_is_sent_no_less_than_it_takes() {

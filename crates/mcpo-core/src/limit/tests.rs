@@ -247,3 +247,17 @@ proptest! {
         prop_assert_eq!(limit.get(), ceiling);
     }
 }
+
+/// A trial is over when almost all of its calls have ended: it must hear of them.
+#[test]
+fn whoever_ends_while_another_one_tells_waits_only_while_there_is_a_trial() {
+    let limit = AdaptiveLimit::new(calls(64), origin());
+    let telling = limit.knee().expect("nobody else tells");
+    assert!(limit.knee().is_none());
+    limit.is_on_trial.store(true, Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        let another = scope.spawn(|| limit.knee().is_some());
+        drop(telling);
+        assert!(another.join().expect("it does not panic"));
+    });
+}

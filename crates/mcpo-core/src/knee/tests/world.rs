@@ -57,6 +57,8 @@ pub(super) struct Call {
 #[derive(Debug, Clone, Copy)]
 struct Flight {
     call: Call,
+    answers: u64,
+    is_over: bool,
     came: u64,
     sent: u64,
     number: u64,
@@ -87,10 +89,16 @@ pub(super) struct World {
     /// The line is half as long as the limit, at most.
     pub(super) is_short: bool,
     pub(super) in_time: u64,
+    /// Nothing is heard of for about so long, and so often in a second.
+    pub(super) pauses: (u64, f64),
+    /// Who is not answered in time goes away, and is worked on all the same.
+    pub(super) is_impatient: bool,
     line: VecDeque<(u64, Call)>,
-    queue: VecDeque<Flight>,
+    queue: VecDeque<u64>,
     worked_on: BinaryHeap<Reverse<(u64, u64)>>,
     flights: Vec<Flight>,
+    /// In the order in which they were sent, those that are out.
+    out: VecDeque<u64>,
     in_flight: usize,
     pub(super) tally: Tally,
 }
@@ -108,10 +116,13 @@ impl World {
             slowness: 1,
             is_short: true,
             in_time: 250 * MILLI,
+            pauses: (0, 0.0),
+            is_impatient: false,
             line: VecDeque::new(),
             queue: VecDeque::new(),
             worked_on: BinaryHeap::new(),
             flights: Vec::new(),
+            out: VecDeque::new(),
             in_flight: 0,
             tally: Tally::default(),
         }
@@ -123,16 +134,62 @@ impl World {
 
     /// Until then answers are given.
     pub(super) fn run_until(&mut self, until: u64) {
+        self.pass(until, false);
+    }
+
+    /// Nothing is heard of until then, and all at once after it.
+    fn pause_until(&mut self, until: u64) {
+        self.pass(until, true);
+    }
+
+    fn pass(&mut self, until: u64, is_deaf: bool) {
+        let mut unheard = Vec::new();
         while let Some(Reverse((at, slot))) = self.worked_on.peek().copied() {
             if at > until {
                 break;
             }
             self.worked_on.pop();
             self.now = at;
-            self.answer(self.flights[slot as usize]);
+            if is_deaf {
+                unheard.push(slot);
+            } else {
+                self.time_out();
+                self.answer(slot);
+            }
             self.work();
         }
         self.now = until;
+        for slot in unheard {
+            self.answer(slot);
+        }
+        self.time_out();
+    }
+
+    /// Those who are not answered in time.
+    fn time_out(&mut self) {
+        while self.is_impatient
+            && let Some(slot) = self.out.front().copied()
+        {
+            let flight = &mut self.flights[slot as usize];
+            if !flight.is_over && flight.came + self.in_time > self.now {
+                break;
+            }
+            self.out.pop_front();
+            if flight.is_over {
+                continue;
+            }
+            flight.is_over = true;
+            let flight = *flight;
+            self.tally.late += 1;
+            if flight.sent - flight.came < self.in_time / 2 {
+                let sent = Sent { at: self.at(flight.sent), answers: flight.answers };
+                self.learnt.lost(sent, self.in_flight, self.at(self.now));
+            }
+            self.learnt.gone(flight.number);
+            self.limit = self.learnt.get();
+            self.in_flight -= 1;
+            self.let_in();
+        }
     }
 
     pub(super) fn come(&mut self, call: Call) {
@@ -160,21 +217,30 @@ impl World {
         }
         self.in_flight += 1;
         let in_flight = self.in_flight;
-        self.queue.push_back(Flight { call, came, sent: self.now, number, in_flight });
+        let slot = self.flights.len() as u64;
+        let sent = self.now;
+        let is_over = false;
+        self.flights.push(Flight { call, answers, is_over, came, sent, number, in_flight });
+        self.out.push_back(slot);
+        self.queue.push_back(slot);
         self.work();
     }
 
     fn work(&mut self) {
         while self.worked_on.len() < self.workers
-            && let Some(flight) = self.queue.pop_front()
+            && let Some(slot) = self.queue.pop_front()
         {
-            let slot = self.flights.len() as u64;
-            self.worked_on.push(Reverse((self.now + flight.call.work * self.slowness, slot)));
-            self.flights.push(flight);
+            let work = self.flights[slot as usize].call.work;
+            self.worked_on.push(Reverse((self.now + work * self.slowness, slot)));
         }
     }
 
-    fn answer(&mut self, flight: Flight) {
+    fn answer(&mut self, slot: u64) {
+        let flight = self.flights[slot as usize];
+        if flight.is_over {
+            return;
+        }
+        self.flights[slot as usize].is_over = true;
         self.in_flight -= 1;
         let total = self.now - flight.came;
         let in_time = total <= self.in_time;
@@ -190,6 +256,10 @@ impl World {
         self.learnt.answered(self.in_flight + 1);
         self.learnt.took(answer, self.in_flight + 1, now);
         self.limit = self.learnt.get();
+        self.let_in();
+    }
+
+    fn let_in(&mut self) {
         while self.in_flight < self.limit
             && let Some((came, call)) = self.line.pop_front()
         {
@@ -208,16 +278,20 @@ impl World {
         self.tally = Tally::default();
         let ends = self.now + (seconds * SECOND as f64) as u64;
         let mut next = self.now as f64;
+        let (pause, pauses_per_second) = self.pauses;
         loop {
             next += dice.exponential(SECOND as f64 / per_second);
             if next as u64 >= ends {
                 break;
             }
-            self.run_until(next as u64);
+            if pause > 0 && dice.share() < pauses_per_second / per_second {
+                self.pause_until(self.now + dice.exponential(pause as f64) as u64);
+            }
+            self.run_until(self.now.max(next as u64));
             let one = call(dice);
             self.come(one);
         }
-        self.run_until(ends);
+        self.run_until(self.now.max(ends));
         std::mem::take(&mut self.tally)
     }
 }
