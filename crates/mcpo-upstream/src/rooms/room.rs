@@ -202,10 +202,11 @@ impl Room {
         let usual = self.pace.usual();
         let late_max = usual.saturating_mul(LATE_FACTOR);
         // One for each place: none is free before the next call comes. A bound that is learnt keeps
-        // some waiting in the upstream as well, where the next one is found sooner.
+        // half as many as are worked on waiting in the upstream as well, where the next one is found
+        // sooner, and a third of it in the line makes as many in all.
         let bound = self.bound();
         let is_learnt = self.is_learnt.load(Ordering::Relaxed);
-        let short_max = if is_learnt { bound.div_ceil(2) } else { bound };
+        let short_max = if is_learnt { bound.div_ceil(3) } else { bound };
         Bounds { len_max, short_max, standing_max: STANDING_MIN.max(usual), late_max }
     }
 

@@ -86,7 +86,7 @@ pub(super) struct World {
     pub(super) waiting_max: usize,
     /// Work takes so many times as long.
     pub(super) slowness: u64,
-    /// The line is half as long as the limit, at most.
+    /// The line is a third as long as the limit, at most.
     pub(super) is_short: bool,
     pub(super) in_time: u64,
     /// Nothing is heard of for about so long, and so often in a second.
@@ -197,7 +197,7 @@ impl World {
             return self.send(self.now, call);
         }
         self.tally.waited += 1;
-        let line_max = if self.is_short { self.limit.div_ceil(2) } else { 1024 };
+        let line_max = if self.is_short { self.limit.div_ceil(3) } else { 1024 };
         if self.line.len() >= line_max {
             self.tally.refused += 1;
         } else {
