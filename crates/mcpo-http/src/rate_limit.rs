@@ -21,6 +21,9 @@ const SERVICE: HeaderName = HeaderName::from_static("ratelimit");
 /// What each answer has that a rate holds for.
 pub(crate) const NAMES: [HeaderName; 3] = [LIMIT, REMAINING, RESET];
 
+/// Of the greatest number of calls.
+const DIGITS_MAX: usize = 10;
+
 thread_local! {
     /// The limit of each kind that was told last: hardly any call is told of another one.
     static TOLD: RefCell<[Option<(u32, HeaderValue)>; RateOf::ALL.len()]> =
@@ -29,7 +32,21 @@ thread_local! {
 
 /// The values of [`NAMES`].
 pub(crate) fn left(quota: &Quota) -> [HeaderValue; 3] {
-    [limit(quota), quota.remaining.into(), seconds_old(reset(quota))]
+    [limit(quota), number(quota.remaining), seconds_old(reset(quota))]
+}
+
+/// Written where it costs no allocation: the value takes a copy of its own, which is one.
+fn number(mut number: u32) -> HeaderValue {
+    let mut digits = [b'0'; DIGITS_MAX];
+    let mut from = DIGITS_MAX;
+    loop {
+        from -= 1;
+        digits[from] += u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+        if number == 0 {
+            return HeaderValue::from_bytes(&digits[from..]).expect("digits are fit");
+        }
+    }
 }
 
 /// Puts what is left into an answer.
