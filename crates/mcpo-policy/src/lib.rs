@@ -10,6 +10,7 @@ pub mod idempotency;
 pub mod pipeline;
 mod question;
 pub mod rate;
+mod scatter;
 
 #[cfg(test)]
 mod play;

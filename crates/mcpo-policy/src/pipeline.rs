@@ -30,6 +30,7 @@ use crate::coalesce::in_box;
 use crate::guard::Watch;
 use crate::idempotency::{Claim, IdempotencyPolicy, KeyMisused, Keyed, Store};
 use crate::rate::{Quota, Rates, TooOften};
+use crate::scatter::scatter;
 
 pub use gauge::PipelineGauge;
 pub(crate) use gauge::Place as GaugePlace;
@@ -342,7 +343,9 @@ pub(crate) async fn carry_out(
                     Feedback::Neutral
                 }
             };
+            let stood = place.began().saturating_duration_since(began);
             place.settle(Instant::now(), feedback);
+            scatter(&report, stood, deadline).await;
             report
         }
     }

@@ -267,6 +267,12 @@ impl Rooms {
 // === impl Place ===
 
 impl Place<'_> {
+    /// When it was given.
+    #[must_use]
+    pub const fn began(&self) -> Instant {
+        self.began
+    }
+
     /// An attempt that began then was too much for the upstream. The call goes on.
     pub fn lost(&self, began: Instant, now: Instant) {
         let rooms = self.rooms;
