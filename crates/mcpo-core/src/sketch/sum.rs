@@ -24,8 +24,10 @@ impl Sum {
     /// Adds what a recorder has counted so far.
     pub fn add(&mut self, recorder: &Recorder) {
         for (chunk, counts) in recorder.chunks() {
-            self.used[chunk] |= counts.used();
             for (place, count) in counts.iter() {
+                // Of the same look as the count: what was met only after it would be left behind for
+                // whoever takes the next sum.
+                self.used[chunk] |= 1 << place;
                 self.counts[chunk * CHUNK + place] += count;
             }
         }
@@ -45,3 +47,6 @@ impl Sum {
         sketch
     }
 }
+
+#[cfg(test)]
+mod tests;
