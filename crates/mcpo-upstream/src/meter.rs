@@ -1,5 +1,5 @@
 //! What calls came to and how long they took, by upstream and tool: written by calls with a few
-//! relaxed atomics, read by the monitor. Nothing here is reset; who wants to know of a time reads at
+//! atomics, read by the monitor. Nothing here is reset; who wants to know of a time reads at
 //! its two ends.
 
 mod sharing;
@@ -69,7 +69,8 @@ pub struct UpstreamReading {
     /// Calls that were turned away for each reason, in the order of [`ShedReason::ALL`]. They only
     /// grow.
     pub shed: [u64; ShedReason::ALL.len()],
-    /// Seconds from begin to end of the calls of all tools; those that were cancelled are left out.
+    /// Seconds from begin to end of the calls of all tools; those that were cancelled or turned away
+    /// are left out.
     pub duration: Sketch,
     /// Each tool that was called.
     pub tools: Vec<ToolReading>,
@@ -86,8 +87,8 @@ pub struct ToolReading {
     pub in_flight: usize,
     /// The most at once.
     pub peak: usize,
-    /// Seconds from begin to end; calls that were cancelled or turned away are left out, here and below. Empty
-    /// where it was [read briefly](Meters::read_briefly).
+    /// Seconds from begin to end; calls that were cancelled or turned away are left out, here and
+    /// below. Empty where it was [read briefly](Meters::read_briefly).
     pub duration: Sketch,
     /// The same, added up.
     pub duration_sum: Duration,

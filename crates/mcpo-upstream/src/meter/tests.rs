@@ -76,6 +76,26 @@ async fn a_call_that_was_turned_away_says_nothing_of_how_long_calls_take() {
     );
 }
 
+/// Otherwise a call would be taken as seen before anybody has seen how long it took.
+#[test]
+fn a_reading_holds_how_long_each_call_took_that_it_has_as_ended() {
+    const CALLS: u64 = 20_000;
+    let meters = Meters::default();
+    let meter = meters.of("up");
+    thread::scope(|scope| {
+        scope.spawn(|| (0..CALLS).for_each(|_| meter.begin("tool").end(OK)));
+        let mut ended = 0;
+        while ended < CALLS {
+            for reading in meters.read().into_iter().chain(meters.read_briefly()) {
+                ended = reading.tools.iter().map(total).sum();
+                assert!(reading.duration.count() >= ended);
+                let told = reading.tools.iter().map(|tool| tool.duration.count()).sum::<u64>();
+                assert!(told == 0 || told >= ended);
+            }
+        }
+    });
+}
+
 #[test]
 fn a_call_that_is_dropped_was_cancelled_and_one_that_was_none_counts_as_nothing() {
     let meter = Meters::default().of("up");

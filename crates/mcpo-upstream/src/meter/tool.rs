@@ -104,22 +104,23 @@ impl Tool {
 
     /// Counts a call that took so long.
     pub(super) fn ended(&self, ended: &Ended, took: Duration) {
-        self.count(ended.result);
         if ended.result == CallResult::Cancelled {
-            return;
+            return self.cancelled();
         }
         self.durations.record(took);
         add(&self.waited_ns, nanos(ended.waited));
         add(&self.upstream_ns, nanos(ended.upstream));
         add(&self.bytes_in, ended.bytes_in);
         add(&self.bytes_out, ended.bytes_out);
+        // Last, since a reading holds how long each call took that it has as ended.
+        self.count(ended.result);
         if let Some(trace_id) = ended.trace_id {
             self.keep(Exemplar { seconds: took.as_secs_f64(), at: now(), trace_id });
         }
     }
 
     fn count(&self, result: CallResult) {
-        self.ended[result as usize].fetch_add(1, Ordering::Relaxed);
+        self.ended[result as usize].fetch_add(1, Ordering::Release);
     }
 
     fn keep(&self, exemplar: Exemplar) {
@@ -140,7 +141,7 @@ impl Tool {
         });
         ToolReading {
             tool: self.name.to_string(),
-            ended: array::from_fn(|index| self.ended[index].load(Ordering::Relaxed)),
+            ended: array::from_fn(|index| self.ended[index].load(Ordering::Acquire)),
             in_flight: self.calls.now(),
             peak: self.calls.peak(),
             duration: Sketch::default(),

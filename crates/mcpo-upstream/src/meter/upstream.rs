@@ -178,12 +178,14 @@ impl Meter {
     fn read_as(&self, detail: Detail, durations: &mut Sum) -> UpstreamReading {
         let counted = self.tools.tools().chain(self.other.get().map(|tool| &**tool));
         let read = |tool: &Tool| {
+            // Before the lengths: a call that is read as ended is among these.
+            let reading = tool.read();
             durations.add(tool.durations());
             let duration = match detail {
                 Detail::Tools => tool.durations().sketch(),
                 Detail::Upstreams => Sketch::default(),
             };
-            ToolReading { duration, ..tool.read() }
+            ToolReading { duration, ..reading }
         };
         let mut tools: Vec<ToolReading> = counted.map(read).collect();
         tools.sort_unstable_by(|one, other| one.tool.cmp(&other.tool));
