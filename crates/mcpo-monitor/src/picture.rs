@@ -170,7 +170,8 @@ pub struct CallPicture {
     pub in_flight: usize,
     /// The most at once.
     pub peak: usize,
-    /// Seconds from a call's start to its end, of all that were answered or failed.
+    /// Seconds from a call's start to its end, of all that were answered or failed; those that were
+    /// turned away are left out, here and below.
     pub duration: Sketch,
     /// The same, added up.
     pub duration_sum: Duration,

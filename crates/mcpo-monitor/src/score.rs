@@ -80,6 +80,8 @@ pub struct ServerFacts {
     pub queued: usize,
     /// What became of the calls of the last five minutes.
     pub calls: Tally,
+    /// How many of these it is known of how long they took: those that were turned away are left out.
+    pub timed: u64,
     /// Their median, in seconds.
     pub median: Option<f64>,
     /// What their median usually is, in seconds; `None` while that is not known.
@@ -176,6 +178,7 @@ impl ServerFacts {
             tools_missing: 0,
             queued: 0,
             calls: Tally::default(),
+            timed: 0,
             median: None,
             usual_median: None,
             recoveries: 0,
@@ -196,6 +199,7 @@ impl ServerFacts {
             tools_missing: server.missing_tools.len(),
             queued: server.queued,
             calls: window.tally(),
+            timed: window.duration.count(),
             median: window.duration.quantile(0.5),
             usual_median: usual.median(&server.name),
             recoveries: server.recoveries_last_hour,

@@ -41,7 +41,8 @@ format sets of states are gauges, and there are no exemplars.
 
 The outcome of a call is a label of the counters alone and not of the histogram, other than the
 conventions have it (`error.type`): each tool has one distribution of all calls that ended and were
-not turned away.
+not turned away. Waits, the time at the server and bytes are sums of the same calls: divide them by the
+histogram's `_count`, not by `mcpo_calls_total`.
 ";
 
 fn chapter(chapter: &Chapter) -> String {

@@ -205,7 +205,7 @@ fn errors(facts: &ServerFacts) -> Option<Reason> {
 
 fn latency(facts: &ServerFacts) -> Option<Reason> {
     let (now, usual) = facts.median.zip(facts.usual_median)?;
-    let is_felt = now - usual >= SLOWER_SECONDS_MIN && facts.calls.total() >= USUAL_CALLS_MIN;
+    let is_felt = now - usual >= SLOWER_SECONDS_MIN && facts.timed >= USUAL_CALLS_MIN;
     if !is_felt || usual <= 0.0 {
         return None;
     }

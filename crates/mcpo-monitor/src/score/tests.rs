@@ -47,8 +47,7 @@ fn each_trouble_costs_its_part() {
     let open = BreakerName::Open;
     let held = ServerFacts { state: "held", held_by: Some(HeldBy::Fault), ..down() };
     let by_operator = ServerFacts { held_by: Some(HeldBy::Operator), ..held.clone() };
-    let slow =
-        ServerFacts { median: Some(0.4), usual_median: Some(0.1), calls: calls(50, 0), ..well() };
+    let slow = ServerFacts { median: Some(0.4), usual_median: Some(0.1), timed: 50, ..well() };
     let cases: Vec<Case> = vec![
         (down(), &[("state", 100)], 0),
         (held, &[("state", 100)], 0),
@@ -64,7 +63,8 @@ fn each_trouble_costs_its_part() {
         (slow.clone(), &[("latency", 10)], 90),
         (ServerFacts { median: Some(0.2), ..slow.clone() }, &[], 100),
         (ServerFacts { median: Some(50.0), ..slow.clone() }, &[("latency", 20)], 80),
-        (ServerFacts { calls: calls(9, 0), ..slow.clone() }, &[], 100),
+        (ServerFacts { timed: 9, ..slow.clone() }, &[], 100),
+        (ServerFacts { timed: 9, calls: calls(50, 0), ..slow.clone() }, &[], 100),
         (ServerFacts { median: Some(0.001), usual_median: Some(0.0001), ..slow.clone() }, &[], 100),
         (ServerFacts { usual_median: None, ..slow }, &[], 100),
         (ServerFacts { recoveries: 1, ..well() }, &[], 100),
@@ -85,6 +85,7 @@ fn each_trouble_costs_its_part() {
 fn the_figures_stand_in_the_reasons() {
     let facts = ServerFacts {
         calls: Tally { good: 87, bad: 3 },
+        timed: 90,
         median: Some(2.0),
         usual_median: Some(0.1),
         ..well()

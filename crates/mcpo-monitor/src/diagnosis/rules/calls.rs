@@ -254,7 +254,8 @@ fn pool_saturated(case: &Case<'_>) -> Option<Finding> {
 
 fn waited_share(window: &WindowPicture) -> Option<f64> {
     let all = window.duration_sum.as_secs_f64();
-    (window.total() >= SLOW_CALLS_MIN && all > 0.0).then(|| window.waited_sum.as_secs_f64() / all)
+    let is_known = window.duration.count() >= SLOW_CALLS_MIN && all > 0.0;
+    is_known.then(|| window.waited_sum.as_secs_f64() / all)
 }
 
 /// Where the time of calls goes.

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use mcpo_core::event::Event;
 use mcpo_core::fault::{Fault, FaultKind};
+use mcpo_core::sketch::Sketch;
 
 use super::*;
 use crate::picture::{BreakerName, Tally, WindowPicture};
@@ -79,6 +80,13 @@ fn a_pool_without_a_free_session() {
         minute.waited_sum = minute.duration_sum / 2;
     });
     only(&facts, "pool_saturated", Some("search"), &["sessions ok", "no session free"]);
+    // Of calls that were turned away it is not known how long they waited.
+    with(&mut facts, "search", |server| {
+        let minute = &mut server.calls.windows[0];
+        (minute.waited_sum, minute.duration) = (minute.duration_sum / 2, Sketch::default());
+        minute.duration.add_many(0, 19);
+    });
+    none(&facts);
 }
 
 fn slow(change: impl Fn(&mut WindowPicture)) -> Facts {
