@@ -3,6 +3,7 @@
 
 use jsonc_parser::ast::Value;
 use jsonc_parser::common::{Range, Ranged};
+use serde_json::Number;
 
 use crate::problem::{Place, Problem};
 use crate::report::Report;
@@ -77,7 +78,8 @@ impl<'s> Field<'s> {
     /// The digits of a number as they are written.
     pub(crate) fn number(&self, report: &mut Report) -> Option<&'s str> {
         let found = self.value.as_number_lit().map(|literal| literal.value);
-        self.or_quoted(found, "a number", |text| text.parse::<f64>().is_ok(), report)
+        let is_number = |text: &str| serde_json::from_str::<Number>(text).is_ok();
+        self.or_quoted(found, "a number", is_number, report)
     }
 
     pub(crate) fn list(&self, report: &mut Report) -> Option<Vec<Self>> {

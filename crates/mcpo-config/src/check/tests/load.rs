@@ -163,6 +163,8 @@ fn what_is_wrong_is_told_with_its_cure() {
         (r#""maxConcurrent": "4""#, true),
         (r#""coalesce": "true""#, true),
         (r#""cache": {"ttl": "5m"}"#, false),
+        (r#""cache": {"ttl": "inf"}"#, false),
+        (r#""cache": {"ttl": "1.5"}"#, true),
         (r#""coalesce": "no""#, false),
     ] {
         let text = format!(r#"{{"mcpServers": {{"s": {{"command": "x", {keys}}}}}}}"#);
