@@ -13,7 +13,7 @@ function part(document, path) {
   const open = [path];
   const look = value => {
     if (typeof value !== "object" || value === null) return;
-    if (typeof value.$ref === "string" && value.$ref.startsWith("#/")) open.push(keysOf(value.$ref));
+    if (typeof value.$ref === "string") open.push(keysOf(value.$ref));
     Object.values(value).forEach(look);
   };
   while (open.length > 0) {
@@ -26,11 +26,13 @@ function part(document, path) {
   return taken;
 }
 
-// The keys of `#/components/schemas/a~1b`.
-function keysOf(pointer) {
+// The keys of `#/components/schemas/a~1b`. What has been resolved beside it refers to the document by
+// its address.
+function keysOf(reference) {
+  const [, pointer = ""] = reference.split("#/");
   const key = text => text.replaceAll("~1", "/").replaceAll("~0", "~");
   try {
-    return pointer.slice(2).split("/").map(text => key(decodeURIComponent(text)));
+    return pointer.split("/").map(text => key(decodeURIComponent(text)));
   } catch {
     // It leads nowhere: Swagger UI says so where it is shown.
     return [""];

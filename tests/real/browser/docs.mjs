@@ -50,6 +50,18 @@ try {
   // What it could not resolve stands above everything.
   for (const error of await docs.locator('.errors-wrapper .error').allInnerTexts()) wrong.push(`/docs: ${error}`);
 
+  // What was resolved together with an operation refers to the document by its address.
+  const failures = await docs.evaluate(async () => {
+    const address = new URL('openapi.json', location.href).href;
+    const schemas = { a: { properties: { b: { $ref: `${address}#/components/schemas/b` } } }, b: { type: 'string' } };
+    const content = { 'application/json': { schema: { $ref: '#/components/schemas/a' } } };
+    const paths = { '/a': { post: { requestBody: { content }, responses: {} } } };
+    const document = { openapi: '3.1.0', info: { title: 'a', version: '1' }, paths, components: { schemas } };
+    const { errors } = await globalThis.ui.getSystem().fn.resolveSubtree(document, ['paths', '/a', 'post'], { baseDoc: address });
+    return errors.map(error => error.message);
+  });
+  for (const failure of failures) wrong.push(`/docs: ${failure}`);
+
   // It draws what is in sight only, and a long description leaves room for no operation.
   const document = await (await fetch(`${base}/openapi.json`)).json();
   const redoc = await open('/redoc');
