@@ -34,6 +34,8 @@ const COLUMNS: [(&str, usize); 9] = [
 
 /// One size, with everything that it needs.
 struct Size {
+    /// Who stands before the servers: mcpo, or the floor, which knows none of them.
+    who: &'static str,
     servers: usize,
     tools: usize,
     stage: Stage,
@@ -61,10 +63,13 @@ async fn sizes(options: &Options) -> Result<(Sheet, Vec<Target>)> {
         let size = Size::start(options, servers, tools).await;
         sizes.push(size.with_context(|| format!("{servers} servers with {tools} tools each"))?);
     }
+    // What more servers cost their own machine and the generator is not mcpo's doing.
+    for &servers in [servers.first(), servers.last()].into_iter().flatten() {
+        sizes.push(Size::start_floor(options, servers, TOOLS).await?);
+    }
     let mut sheet =
-        sheet("Servers and tools, 64 connections, Streamable HTTP", &["servers", "tools"]);
+        sheet("Servers and tools, 64 connections, Streamable HTTP", &["who", "servers", "tools"]);
     for round in 0..options.rounds {
-        let mut first = None;
         // Whoever comes first meets another machine than who comes last: the order is turned.
         let order: Vec<usize> = if round % 2 == 0 {
             (0..sizes.len()).collect()
@@ -75,22 +80,22 @@ async fn sizes(options: &Options) -> Result<(Sheet, Vec<Target>)> {
         for at in order {
             let size = &sizes[at];
             let measured = size.stage.load(&size.swarm, &closed(options, CONNECTIONS)).await?;
-            if at == 0 {
-                first = Some(measured.tally.good_per_second());
-            }
             found.push((at, measured));
         }
         found.sort_by_key(|(at, _)| *at);
+        let first = |who| {
+            let one = found.iter().find(|(at, _)| sizes[*at].who == who);
+            one.map(|(_, measured)| measured.tally.good_per_second())
+        };
         for (at, measured) in &found {
-            let Size { servers, tools, .. } = &sizes[*at];
-            let labels = [servers.to_string(), (servers * tools).to_string()];
-            sheet.note(&labels.each_ref().map(String::as_str), round, &values(measured, first));
+            let Size { who, servers, tools, .. } = &sizes[*at];
+            let (servers, tools) = (servers.to_string(), (servers * tools).to_string());
+            sheet.note(&[who, &servers, &tools], round, &values(measured, first(*who)));
         }
     }
     let (most, in_all) =
         (servers.last().context("sizes")?, servers.last().context("sizes")? * TOOLS);
-    let row = [most.to_string(), in_all.to_string()];
-    let ratio = sheet.value(&row.each_ref().map(String::as_str), "x first");
+    let ratio = sheet.value(&["mcpo", &most.to_string(), &in_all.to_string()], "x first");
     let asked = format!("throughput of {most} servers with {in_all} tools beside 1 with {TOOLS}");
     Ok((sheet, vec![Target::at_least(&asked, 0.95, " x", ratio)]))
 }
@@ -125,7 +130,15 @@ impl Size {
         let stage = Stage::start(options, file, &[]).await?;
         let calls = all_tools(&stage, servers, tools, Look::default());
         let swarm = Swarm::new(stage.address, calls);
-        Ok(Self { servers, tools, stage, swarm, _echo: echo })
+        Ok(Self { who: "mcpo", servers, tools, stage, swarm, _echo: echo })
+    }
+
+    async fn start_floor(options: &Options, servers: usize, tools: usize) -> Result<Self> {
+        let echo = Echo::start(options, &["--tools", &tools.to_string()]).await?;
+        let url = format!("http://{}/mcp", echo.address);
+        let stage = Stage::start_floor(options, &["many", &url]).await?;
+        let swarm = Swarm::new(stage.address, all_tools(&stage, servers, tools, Look::default()));
+        Ok(Self { who: "floor", servers, tools, stage, swarm, _echo: echo })
     }
 }
 

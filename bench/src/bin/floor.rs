@@ -2,7 +2,7 @@
 //! for the upstream, and the result spliced back; no checks, no policy, no healing.
 //!
 //! `floor PORT bare` only echoes the body, `floor PORT stdio COMMAND...` and `floor PORT http URL`
-//! stand before an upstream.
+//! stand before an upstream; `floor PORT many URL` sends `/sN/TOOL` to the server at `URL/N`.
 
 use std::collections::HashMap;
 use std::process::Stdio;
@@ -74,6 +74,9 @@ async fn main() -> Result<()> {
             .with_state(Arc::new(open_pipe(rest, &mut tasks).await?)),
         "http" => Router::new()
             .route("/{tool}", post(call_remote))
+            .with_state(Arc::new(Remote::new(rest)?)),
+        "many" => Router::new()
+            .route("/{server}/{tool}", post(call_one_of_many))
             .with_state(Arc::new(Remote::new(rest)?)),
         other => bail!("unknown kind {other}"),
     };
@@ -196,11 +199,30 @@ async fn call_remote(
     Path(tool): Path<String>,
     body: Bytes,
 ) -> Result<Bytes, StatusCode> {
+    ask(&remote, remote.url.clone(), &tool, &body).await
+}
+
+async fn call_one_of_many(
+    State(remote): State<Arc<Remote>>,
+    Path((server, tool)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Bytes, StatusCode> {
+    let number = server.strip_prefix('s').ok_or(StatusCode::NOT_FOUND)?;
+    let url = format!("{}/{number}", remote.url).parse().map_err(|_| StatusCode::NOT_FOUND)?;
+    ask(&remote, url, &tool, &body).await
+}
+
+async fn ask(
+    remote: &Remote,
+    url: http::Uri,
+    tool: &str,
+    body: &Bytes,
+) -> Result<Bytes, StatusCode> {
     let id = remote.next_id.fetch_add(1, Ordering::Relaxed);
-    let request = http::Request::post(remote.url.clone())
+    let request = http::Request::post(url)
         .header("content-type", "application/json")
         .header("accept", "application/json, text/event-stream")
-        .body(Full::new(Bytes::from(frame(id, &tool, &body))))
+        .body(Full::new(Bytes::from(frame(id, tool, body))))
         .map_err(|_| StatusCode::BAD_REQUEST)?;
     let response = remote.client.request(request).await.map_err(|_| StatusCode::BAD_GATEWAY)?;
     let text =
