@@ -66,6 +66,17 @@ fn formed(word: Option<CacheWord>, is_rated: bool) -> HeaderMap {
     headers
 }
 
+/// Where a word stands among [`WORDS`].
+const fn place(word: Option<CacheWord>) -> usize {
+    match word {
+        None => 0,
+        Some(CacheWord::Hit) => 1,
+        Some(CacheWord::Miss) => 2,
+        Some(CacheWord::Stale) => 3,
+        Some(CacheWord::Bypass) => 4,
+    }
+}
+
 /// Whether the answer was kept, and is told its age.
 const fn has_age(word: Option<CacheWord>) -> bool {
     matches!(word, Some(CacheWord::Hit | CacheWord::Stale))
@@ -113,8 +124,7 @@ impl Head<'_> {
     /// The form with what it lacks.
     fn filled(&self) -> HeaderMap {
         let word = self.cache.map(|status| status.word);
-        let index = WORDS.iter().position(|one| *one == word).unwrap_or_default();
-        let mut headers = FORMED[2 * index + usize::from(self.quota.is_some())].clone();
+        let mut headers = FORMED[2 * place(word) + usize::from(self.quota.is_some())].clone();
         let left = self.quota.map(rate_limit::left).into_iter().flatten();
         let age = self.cache.and_then(|status| status.age).unwrap_or_default();
         let age = has_age(word).then(|| seconds_old(age.as_secs()));
