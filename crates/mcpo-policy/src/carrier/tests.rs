@@ -136,6 +136,23 @@ async fn a_leader_that_leaves_leaves_the_call_to_its_followers_and_the_last_one_
     assert_eq!(bench.pipeline.carrier().flights.count(), 0);
 }
 
+/// Whoever drives it then came with that catalog, too; nobody else has it any more.
+#[tokio::test(start_paused = true)]
+async fn a_flight_goes_on_with_the_catalog_that_it_began_with() {
+    let bench = ready().await;
+    bench.up.always(Act::CountAfter(20 * SECOND));
+    let mut leader = crowd(&bench, [Ask::default()]).await;
+    let before = crowd(&bench, [Ask::default()]).await;
+    bench.treat_anew(CacheTimes { ttl: 2 * MINUTE, ..TIMES }).await;
+    let after = crowd(&bench, [Ask::default()]).await;
+    assert_eq!(bench.up.seen(), 2, "one that began with another catalog is not joined");
+    leader.shutdown().await;
+    let (before, after) = (before.join_all().await, after.join_all().await);
+    assert_eq!((number(&before[0]), number(&after[0])), (Some(1), Some(2)));
+    assert_eq!((bench.up.seen(), bench.up.given_up()), (2, 0));
+    assert_eq!(number(&bench.ask(Ask::default()).await), Some(2), "kept with its own catalog");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_leader_in_a_hurry_does_not_cut_the_call_short_for_its_followers() {
     let bench = ready().await;
