@@ -21,7 +21,8 @@
 //!   (Little's law), and whoever sends many at once may ask for more. Half as many are sent. Where
 //!   calls wait for each other, each takes half the time and as many are answered; where they do
 //!   not, nothing changes but that fewer are answered, and then it is taken back, and tried again
-//!   only after a rest that doubles each time. What is compared in it are calls that were sent one
+//!   only after a rest that doubles each time, or with more than twice as many in flight, of which
+//!   it has proven nothing. What is compared in it are calls that were sent one
 //!   after the other, before and after, and no verdict falls before almost all of them are
 //!   answered: the first to be answered are the quickest, however many there are.
 //! - **The knee** is the number in flight that keeps the upstream busy with nobody waiting in it: as
