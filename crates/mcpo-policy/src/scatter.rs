@@ -19,8 +19,8 @@ const STOOD_MIN: Duration = Duration::from_millis(100);
 /// So large a part of the time for which it stood there a call stays longer, at most. In a line
 /// that has stood for two seconds with 500 calls a second those that go are one in a millisecond.
 const STAYS_SHARE: u32 = 4;
-/// However long it stood there. Half a second is no more than the jitter of what it is told to wait
-/// for before it comes again.
+/// However long it stood there. It is told to come again after a second at the least, and in whole
+/// seconds: half of one is no more than the rounding.
 const STAYS_MAX: Duration = Duration::from_millis(500);
 
 /// Lets a call stay for a moment that stood in line for so long and was not sent after that; others
